@@ -1,0 +1,132 @@
+// What the public API asks of the engine. Keys and values are strings (utf8) or bytes; the engine copies what it
+// is given before it returns, and returns copies.
+import type { Clock } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
+import type { Random } from '../base/random.ts'
+import type { FileSystem } from '../io/file-system.ts'
+import type { WorkerStats } from '../pool/executor.ts'
+
+/** Everything the engine takes from outside; tests and simulation replace parts of it. */
+export interface Environment {
+  readonly fs: FileSystem
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+}
+
+export type Data = string | Uint8Array
+export type DataForm = 'buffer' | 'view' | 'utf8'
+export type Durability = 'sync' | 'none' | { readonly interval: number }
+
+export interface WriteOperation {
+  readonly type: 'put' | 'del'
+  readonly key: Data
+  readonly value?: Data
+}
+
+export interface WriteOptions {
+  /** Overrides the database's durability for this commit. */
+  readonly durability?: Durability
+  /** Called with the commit's version after it became visible, before the promise resolves. */
+  readonly onCommit?: (version: number) => void
+}
+
+/** A read version kept alive until released; release is idempotent. */
+export interface Pin {
+  readonly version: number
+  release(): void
+}
+
+export interface Entry {
+  readonly key: Data
+  readonly value: Data
+  readonly version: number
+  readonly expiresAt: number | undefined
+  readonly meta: number
+}
+
+export interface RangeOptions {
+  readonly gt?: Data
+  readonly gte?: Data
+  readonly lt?: Data
+  readonly lte?: Data
+  readonly reverse?: boolean
+  readonly keys: boolean
+  readonly values: boolean
+  readonly keyForm: DataForm
+  readonly valueForm: DataForm
+  readonly version: number
+}
+
+/** Reads a range page by page at one version. */
+export interface RangeReader {
+  /** Up to `limit` more entries; an empty array at the end. [key, value]; what was not asked for is undefined. */
+  next(limit: number): [key: Data | undefined, value: Data | undefined][]
+  /** Continues at the first entry at or after (reverse: at or before) the key, inside the range. */
+  seek(key: Data): void
+}
+
+export interface LevelStats {
+  readonly level: number
+  readonly tables: number
+  readonly bytes: number
+  readonly entries: number
+}
+
+export interface EngineStats {
+  readonly version: number
+  readonly levels: readonly LevelStats[]
+  readonly memtables: readonly { readonly entries: number; readonly bytes: number }[]
+  readonly wals: number
+  readonly flushes: number
+  readonly compactions: number
+  readonly bytesFlushed: number
+  readonly bytesCompacted: number
+  readonly walBytes: number
+  readonly walWrites: number
+  readonly walSyncs: number
+  readonly stallMs: number
+  readonly tornTailsCut: number
+  readonly cache: { readonly hits: number; readonly misses: number; readonly bytes: number }
+  readonly workers: readonly WorkerStats[]
+  readonly snapshots: number
+}
+
+/** The engine as api/ sees it. */
+export interface Engine {
+  /** Newest visible version. */
+  readonly version: number
+  put(key: Data, value: Data, options: WriteOptions): Promise<void>
+  del(key: Data, options: WriteOptions): Promise<void>
+  /** One atomic commit. */
+  batch(operations: readonly WriteOperation[], options: WriteOptions): Promise<void>
+  /** Value at a version (undefined: the newest), or undefined. Answers on the calling thread. */
+  getSync(key: Data, version: number | undefined, form: DataForm): Data | undefined
+  /** As getSync, but cold blocks are read without blocking the thread. Inline answers come as plain values. */
+  get(
+    key: Data,
+    version: number | undefined,
+    form: DataForm,
+  ): Data | undefined | Promise<Data | undefined>
+  getEntry(
+    key: Data,
+    version: number | undefined,
+    keyForm: DataForm,
+    valueForm: DataForm,
+  ): Entry | undefined
+  hasSync(key: Data, version: number | undefined): boolean
+  /** The newest visible version, kept readable until released. */
+  pin(): Pin
+  range(options: RangeOptions): RangeReader
+  /** Deletes every key of the range visible at `options.version`, in one commit; up to `limit` keys (-1: all). */
+  clear(options: RangeOptions & { readonly limit: number }): Promise<void>
+  /** Moves the memtable into SSTables. */
+  flush(): Promise<void>
+  /** Rewrites the range down to its last level, dropping what no reader needs. */
+  compactRange(start: Data | undefined, end: Data | undefined): Promise<void>
+  /** Resolves once no flush or compaction runs or is due. */
+  settle(): Promise<void>
+  stats(): EngineStats
+  /** Idempotent. */
+  close(): Promise<void>
+}

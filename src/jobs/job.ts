@@ -1,0 +1,140 @@
+// Job specs and results: plain data, a closed union. A job sees a file system, kernels, the heap and
+// its spec; never the engine, never a thread.
+import type { ErrorRecord } from '../base/errors.ts'
+import type { FileSystem } from '../io/file-system.ts'
+import type { Kernels } from '../kernel/kernels.ts'
+import type { TableMeta } from '../manifest/levels.ts'
+import type { Region, SharedHeap } from '../memory/shared-heap.ts'
+
+/** How outputs are shaped; the same for flush and compaction. */
+export interface TableShape {
+  readonly blockSize: number
+  /** A table is closed at the first user key after this many stored bytes. */
+  readonly tableSize: number
+  /** 0 < rate < 1 */
+  readonly bloomFalsePositiveRate: number
+}
+
+/** Output numbers are taken in order from [first, first + count); count bounds the number of outputs. */
+export interface FileNumbers {
+  readonly first: number
+  readonly count: number
+}
+
+export interface FlushSpec {
+  readonly kind: 'flush'
+  readonly directory: string
+  /** Arena address of an immutable memtable. */
+  readonly arena: number
+  readonly shape: TableShape
+  readonly numbers: FileNumbers
+  /** Scratch memory in the heap for this job alone; its size comes from flushWorkspaceBytes(). */
+  readonly workspace: Region
+  readonly newestWal: number
+  /** Versions some reader may still ask for, ascending; the last is the newest visible one at planning. */
+  readonly snapshots: readonly number[]
+}
+
+export interface CompactSpec {
+  readonly kind: 'compact'
+  readonly directory: string
+  /** Tables in the order newest source first: each L0 table is a source of its own, each deeper level one. */
+  readonly sources: readonly (readonly TableMeta[])[]
+  readonly outputLevel: number
+  readonly shape: TableShape
+  readonly numbers: FileNumbers
+  readonly workspace: Region
+  readonly snapshots: readonly number[]
+  /** Nothing older of these keys lies in deeper levels. */
+  readonly dropTombstones: boolean
+}
+
+/** Loads a WAL file into an arena and links it (docs/FORMAT.md §5). */
+export interface ReplaySpec {
+  readonly kind: 'replay'
+  readonly directory: string
+  readonly number: number
+  readonly salt: string
+  /** Arena region, at least replayArenaBytes(file size). */
+  readonly arena: Region
+  /** Length to which the file is sealed, or undefined: unsealed. */
+  readonly sealed?: { readonly length: number; readonly digest: string }
+}
+
+/** Re-reads tables: every checksum, order, counts, filter membership. */
+export interface VerifySpec {
+  readonly kind: 'verify'
+  readonly directory: string
+  readonly tables: readonly TableMeta[]
+  readonly workspace: Region
+}
+
+export type JobSpec = FlushSpec | CompactSpec | ReplaySpec | VerifySpec
+
+export interface TablesResult {
+  readonly kind: 'tables'
+  readonly tables: readonly TableMeta[]
+  readonly entriesIn: number
+  readonly entriesOut: number
+  readonly entriesDropped: number
+  /** Highest version of a dropped entry, 0 none. */
+  readonly droppedVersion: number
+  readonly bytesRead: number
+  readonly bytesWritten: number
+}
+
+export interface WalLink {
+  readonly number: number
+  readonly length: number
+  readonly lastVersion: number
+  readonly synced: boolean
+}
+
+export interface ReplayResult {
+  readonly kind: 'replay'
+  readonly number: number
+  readonly fileLength: number
+  /** End of the last whole frame that counts. */
+  readonly cutAt: number
+  /** Why the file ended before its length, or undefined when all of it parsed. */
+  readonly damage?: { readonly offset: number; readonly expected: string; readonly found: string }
+  /** A later frame of this file, past the damage, whose synced offset lies beyond it. */
+  readonly syncedPastDamage: boolean
+  readonly link?: WalLink
+  readonly records: number
+  readonly lastVersion: number
+  /** Newest manifest edit a frame names. */
+  readonly manifestEdit: number
+  /** Rolling digest at cutAt, 16 hex digits. */
+  readonly digest: string
+}
+
+export interface VerifyResult {
+  readonly kind: 'verify'
+  readonly entries: number
+  readonly bytesRead: number
+}
+
+export type JobResult = TablesResult | ReplayResult | VerifyResult
+
+/** What a job may report while it runs; travels by ring from a worker. */
+export type JobReport =
+  | { readonly kind: 'progress'; readonly bytesRead: number; readonly bytesWritten: number }
+  | { readonly kind: 'table'; readonly table: TableMeta }
+
+/** What a job is given to work with, on whichever thread it runs. */
+export interface JobContext {
+  readonly fs: FileSystem
+  readonly kernels: Kernels
+  readonly heap: SharedHeap
+  /** Fills bytes with entropy (file salts). */
+  readonly randomFill: (target: Uint8Array) => void
+  readonly report: (report: JobReport) => void
+  /** True when the job should stop soon; it then removes its outputs and throws SETT_BUSY. */
+  readonly cancelled: () => boolean
+}
+
+/** How a finished job crosses the thread border. */
+export type JobOutcome =
+  | { readonly ok: true; readonly result: JobResult }
+  | { readonly ok: false; readonly error: ErrorRecord }

@@ -1,0 +1,46 @@
+// The only thing the engine knows of threads: hand in a job, get its result.
+import type { JobReport, JobResult, JobSpec } from '../jobs/job.ts'
+import type { SharedHeap } from '../memory/shared-heap.ts'
+
+/** Lower runs first. */
+export const PRIORITY = { replay: 0, flush: 0, l0: 1, deeper: 2, collect: 3, verify: 4 } as const
+
+export interface JobTicket {
+  readonly heap: SharedHeap
+  readonly priority: number
+  readonly onReport?: (report: JobReport) => void
+  /** Cancels: a queued job rejects with SETT_BUSY at once, a running one soon. */
+  readonly cancel?: CancelFlag
+}
+
+export interface CancelFlag {
+  readonly cancelled: boolean
+  /** Called by the owner; the executor forwards it to the job through the heap. */
+  cancel(): void
+  onCancel(listener: () => void): void
+}
+
+export interface WorkerStats {
+  /** 0 = the calling thread (inline executor). */
+  readonly worker: number
+  readonly flushes: number
+  readonly compactions: number
+  readonly otherJobs: number
+  readonly busyMs: number
+}
+
+export interface Executor {
+  /** How many jobs can run at the same time; 0 = inline on the calling thread. */
+  readonly workers: number
+  run<T extends JobResult>(spec: JobSpec, ticket: JobTicket): Promise<T>
+  /** Jobs done for the caller's databases, by worker. */
+  stats(): readonly WorkerStats[]
+  /** Rejects what is queued, waits for what runs; idempotent. The shared pool itself lives on. */
+  close(): Promise<void>
+}
+
+/** Makes a file's written bytes durable without blocking the calling thread. */
+export interface Syncer {
+  /** fdatasync of a descriptor the caller keeps open until the promise settles. */
+  dataSync(descriptor: number): Promise<void>
+}
