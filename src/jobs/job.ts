@@ -5,6 +5,9 @@ import type { FileSystem } from '../io/file-system.ts'
 import type { Kernels } from '../kernel/kernels.ts'
 import type { TableMeta } from '../manifest/levels.ts'
 import type { Region, SharedHeap } from '../memory/shared-heap.ts'
+import type { ReplayedWal } from '../wal/replay.ts'
+
+export type { WalLink } from '../format/wal-frame.ts'
 
 /** How outputs are shaped; the same for flush and compaction. */
 export interface TableShape {
@@ -83,30 +86,9 @@ export interface TablesResult {
   readonly bytesWritten: number
 }
 
-export interface WalLink {
-  readonly number: number
-  readonly length: number
-  readonly lastVersion: number
-  readonly synced: boolean
-}
-
-export interface ReplayResult {
+/** What replay found in one WAL; wal/replay-order.ts judges them together. */
+export interface ReplayResult extends ReplayedWal {
   readonly kind: 'replay'
-  readonly number: number
-  readonly fileLength: number
-  /** End of the last whole frame that counts. */
-  readonly cutAt: number
-  /** Why the file ended before its length, or undefined when all of it parsed. */
-  readonly damage?: { readonly offset: number; readonly expected: string; readonly found: string }
-  /** A later frame of this file, past the damage, whose synced offset lies beyond it. */
-  readonly syncedPastDamage: boolean
-  readonly link?: WalLink
-  readonly records: number
-  readonly lastVersion: number
-  /** Newest manifest edit a frame names. */
-  readonly manifestEdit: number
-  /** Rolling digest at cutAt, 16 hex digits. */
-  readonly digest: string
 }
 
 export interface VerifyResult {

@@ -60,7 +60,8 @@ export const ARENA_END = 12
 export const LINK_RESERVE_PER_RECORD = 40
 export const LINK_RESERVE = 16_384
 
-// Merge source, 32 bytes: a run of descriptors in iteration order, refilled by the caller.
+// Merge source, 32 bytes: a run of descriptors in iteration order, refilled by the caller. The bytes from 12
+// on are the kernel's own.
 export const SOURCE_SIZE = 32
 /** u32: next descriptor to take. */
 export const SOURCE_NEXT = 0
@@ -111,7 +112,8 @@ export const MERGE_PRIVATE_2 = 100
 export const MERGE_DROPPED = 104
 /** u64 out: compaction: highest version dropped. */
 export const MERGE_DROPPED_VERSION = 112
-/** u32: compaction: address of KEY_LENGTH_MAX + 1 bytes in which the kernel keeps the group's key. */
+/** u32: scan and compaction: address of KEY_LENGTH_MAX + 1 bytes in which the kernel keeps the key it is
+ * at between two calls. */
 export const MERGE_KEY_SCRATCH = 120
 
 // Status of mergeScan / mergeCompact.
@@ -122,13 +124,15 @@ export const MERGE_FULL = 2
 /** All sources ended, or the far bound was passed. */
 export const MERGE_DONE = 3
 
-// Table builder, 128 bytes: appends data blocks to an output region.
-export const BUILDER_SIZE = 128
+// Table builder, 192 bytes: appends data blocks to an output region.
+export const BUILDER_SIZE = 192
 // Set by the caller:
 /** u32: output region and its capacity (>= block size + 64 KiB + 64) */
 export const BUILDER_OUT = 0
 export const BUILDER_OUT_CAPACITY = 4
-/** u32: block entries, BLOCK_ENTRY_SIZE each, and how many fit */
+/** u32: block entries, BLOCK_ENTRY_SIZE each, and how many fit. A new user key is refused (reason 2) once
+ * only an eighth of them (rounded down) would stay free: that eighth is the reserve for further versions
+ * of the user key being written. They need no key bytes and no hash: only this region has a reserve. */
 export const BUILDER_BLOCKS = 8
 export const BUILDER_BLOCKS_CAPACITY = 12
 /** u32: key area for first and last keys of the blocks, and its capacity */
@@ -152,8 +156,20 @@ export const BUILDER_OUT_USED = 64
 export const BUILDER_BLOCK_COUNT = 68
 export const BUILDER_KEYS_USED = 72
 export const BUILDER_HASH_COUNT = 76
-/** u32 kernel-private: the open block: start, write position, entries, restart count, last key … */
+/** u32 kernel-private, 48 bytes: the open block (entry bytes, entries, restarts, last key), stop reason. Its
+ * restart offsets wait at the very end of the output region. */
 export const BUILDER_OPEN = 80
+// u64 counts for the table's properties (FORMAT §6.5), kept by builderAppend and builderAlone:
+export const BUILDER_ENTRIES = 128
+export const BUILDER_TOMBSTONES = 136
+export const BUILDER_SMALLEST_VERSION = 144
+export const BUILDER_LARGEST_VERSION = 152
+/** 0: none expires */
+export const BUILDER_EARLIEST_EXPIRY = 160
+/** 0: some entry never expires */
+export const BUILDER_LATEST_EXPIRY = 168
+export const BUILDER_KEY_BYTES = 176
+export const BUILDER_VALUE_BYTES = 184
 
 // One finished (or open) block as the builder lists it, 32 bytes.
 export const BLOCK_ENTRY_SIZE = 32
@@ -161,7 +177,7 @@ export const BLOCK_ENTRY_SIZE = 32
 export const BLOCK_ENTRY_OFFSET = 0
 /** u32: stored length with trailer */
 export const BLOCK_ENTRY_LENGTH = 8
-/** u32: first and last key in the key area */
+/** u32: addresses of first and last key, in the key area; equal keys may share their bytes */
 export const BLOCK_ENTRY_FIRST_KEY = 12
 export const BLOCK_ENTRY_FIRST_KEY_LENGTH = 16
 export const BLOCK_ENTRY_LAST_KEY = 20

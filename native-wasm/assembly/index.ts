@@ -1,0 +1,16 @@
+// The exports of the kernel module: one line per source file. src/kernel/kernels.ts is their contract.
+export { hash64, checksum, checksumMatches } from './hash'
+export { memtableInit, memtableLink } from './memtable'
+export { memtableGet, memtablePage } from './memtable-read'
+export { filterBuild, filterProbe } from './filter'
+export { fenceSearch, fenceValidate } from './fence'
+export { blockGet, blockSeek, blockRestarts, blockDecode } from './block'
+export { mergeScan, mergeCompact } from './merge'
+export {
+  builderStart,
+  builderAppend,
+  builderStopped,
+  builderFinishBlock,
+  builderDrained,
+  builderAlone,
+} from './builder'

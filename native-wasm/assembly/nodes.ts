@@ -1,0 +1,252 @@
+// Nodes of the memtable's B+tree: layout, search, and the lock a reader checks. README.md tells the protocol.
+//
+//  +0 u32 version, odd while the one writer changes the node   +4 u16 n  +6 u8 level  +7 u8 skip (0..32)
+//  +8 u32 next leaf   +16 u8 common[32]: the `skip` bytes that every key of this node starts with
+//  +48 u64 prefix[64]: 8 key bytes after `skip`, as a big-endian number   +560 u32 record[64]
+//  +816 u32 child[65], inner nodes only: entries of child i are < record[i] <= entries of child i + 1
+//
+// A search may run over a node that is being changed: it stays inside the arena, and its answer counts only
+// after the reader found the version unchanged. Each slot is moved by one aligned store, so a slot never
+// holds half an address.
+import {
+  ARENA_END,
+  ARENA_HEADER,
+  RECORD_HEADER,
+  RECORD_HEADER_WITH_EXPIRY,
+  RECORD_KEY_LENGTH,
+  RECORD_TAG,
+  RECORD_VERSION,
+  TAG_EXPIRY,
+} from './layout'
+import { atomicFence } from './atomic-fence'
+import { compareKeys, keyPrefix, sharedPrefix } from './keys'
+
+export const SLOTS: u32 = 64
+export const SKIP_MAX: u32 = 32
+export const LEAF_SIZE: u32 = 816
+export const INNER_SIZE: u32 = 1080
+export const HEIGHT_MAX: u32 = 8
+
+export const NODE_META: usize = 4
+export const NODE_NEXT: usize = 8
+export const NODE_COMMON: usize = 16
+export const NODE_PREFIX: usize = 48
+export const NODE_RECORD: usize = 560
+export const NODE_CHILD: usize = 816
+
+/** Arena header, kernel-private. */
+export const ARENA_BUMP: usize = 16
+export const ARENA_FIRST_LEAF: usize = 20
+export const ARENA_TAIL_LEAF: usize = 24
+
+// n, level and skip travel as one word, so that they change together.
+@inline
+export function metaOf(n: u32, level: u32, skip: u32): u32 {
+  return n | (level << 16) | (skip << 24)
+}
+
+/** Clamped, since a reader may act on it before it knows the word was whole. */
+@inline
+export function countOf(meta: u32): u32 {
+  return min<u32>(meta & 0xffff, SLOTS)
+}
+
+@inline
+export function levelOf(meta: u32): u32 {
+  return (meta >> 16) & 0xff
+}
+
+@inline
+export function skipOf(meta: u32): u32 {
+  return min<u32>(meta >> 24, SKIP_MAX)
+}
+
+@inline
+export function recordAt(node: usize, i: u32): usize {
+  return <usize>load<u32>(node + <usize>i * 4, NODE_RECORD)
+}
+
+@inline
+export function prefixAt(node: usize, i: u32): u64 {
+  return load<u64>(node + <usize>i * 8, NODE_PREFIX)
+}
+
+@inline
+export function childAt(node: usize, i: u32): usize {
+  return <usize>load<u32>(node + <usize>i * 4, NODE_CHILD)
+}
+
+@inline
+export function recordKey(record: usize): usize {
+  const expires = load<u8>(record, RECORD_TAG) & <u8>TAG_EXPIRY
+  return record + (expires ? RECORD_HEADER_WITH_EXPIRY : RECORD_HEADER)
+}
+
+@inline
+export function recordKeyLength(record: usize): u32 {
+  return <u32>load<u16>(record, RECORD_KEY_LENGTH)
+}
+
+@inline
+export function recordVersion(record: usize): u64 {
+  return load<u64>(record, RECORD_VERSION)
+}
+
+/** Waits until no change is under way; the version to check later. */
+@inline
+export function readVersion(node: usize): u32 {
+  let version = atomic.load<u32>(node)
+  while (version & 1) version = atomic.load<u32>(node)
+  return version
+}
+
+/** True when nothing read since readVersion() can be half of a change. */
+@inline
+export function unchanged(node: usize, version: u32): bool {
+  atomicFence()
+  return atomic.load<u32>(node) == version
+}
+
+@inline
+export function lock(node: usize): void {
+  atomic.store<u32>(node, load<u32>(node) + 1)
+  atomicFence()
+}
+
+@inline
+export function unlock(node: usize): void {
+  atomic.store<u32>(node, load<u32>(node) + 1)
+}
+
+/** A node address that lies in the arena; anything else was read from damaged memory. */
+@inline
+export function nodeInside(arena: usize, node: usize): bool {
+  return (
+    node >= arena + ARENA_HEADER &&
+    node + LEAF_SIZE <= <usize>load<u32>(arena, ARENA_END) &&
+    (node & 7) == 0
+  )
+}
+
+/** Order of the entry at `record` against the target, looking only at key bytes from `skip` on (those before are
+ * equal). 0: the same key. Any answer when the address leads out of the arena. */
+@inline
+function compareRecordKey(
+  arena: usize,
+  record: usize,
+  skip: u32,
+  key: usize,
+  keyLength: u32,
+): i32 {
+  const end = <usize>load<u32>(arena, ARENA_END)
+  if (record < arena + ARENA_HEADER || record > end - RECORD_HEADER_WITH_EXPIRY) return 1
+  const length = recordKeyLength(record)
+  const bytes = recordKey(record)
+  if (bytes + length > end || length < skip) return 1
+  return compareKeys(bytes + skip, length - skip, key + skip, keyLength - skip)
+}
+
+/** Set in a search result: the entry at the position has the target's key / its key and version. */
+export const FOUND_KEY: u32 = 1
+export const FOUND_EXACT: u32 = 2
+export const POSITION_SHIFT: u32 = 2
+
+/** Position of the first entry at or after (key, version), and what was found there. */
+export function search(
+  arena: usize,
+  node: usize,
+  key: usize,
+  keyLength: u32,
+  version: u64,
+): u32 {
+  const meta = load<u32>(node, NODE_META)
+  const n = countOf(meta)
+  const skip = skipOf(meta)
+  if (skip != 0) {
+    const limit = min<u32>(skip, keyLength)
+    const shared = sharedPrefix(node + NODE_COMMON, key, limit)
+    if (shared < limit) {
+      const below = load<u8>(node + shared, NODE_COMMON) < load<u8>(key + shared)
+      return (below ? n : 0) << POSITION_SHIFT
+    }
+    if (keyLength < skip) return 0
+  }
+  if (n == 0) return 0
+  const prefix = keyPrefix(key, keyLength, skip)
+  let at = lowerBound(node, n, prefix)
+  let found: u32 = 0
+  // Usually one entry with this prefix; more when keys share more bytes, or versions pile up.
+  let step: u32 = 0
+  while (at < n && prefixAt(node, at) == prefix) {
+    const record = recordAt(node, at)
+    const order = compareRecordKey(arena, record, skip, key, keyLength)
+    if (order >= 0) {
+      if (order > 0) break
+      const newer = recordVersion(record)
+      if (newer <= version) {
+        found = newer == version ? FOUND_KEY | FOUND_EXACT : FOUND_KEY
+        break
+      }
+    }
+    at++
+    step++
+    if (step == 4) return searchTies(arena, node, at, n, skip, prefix, key, keyLength, version)
+  }
+  return (at << POSITION_SHIFT) | found
+}
+
+/** First of prefix[0, n) that is >= `prefix`, without a branch that depends on the data; n > 0. */
+@inline
+function lowerBound(node: usize, n: u32, prefix: u64): u32 {
+  let base: u32 = 0
+  let length = n
+  while (length > 1) {
+    const half = length >> 1
+    base += select<u32>(half, 0, prefixAt(node, base + half - 1) < prefix)
+    length -= half
+  }
+  return base + <u32>(prefixAt(node, base) < prefix)
+}
+
+/** The same search by full compares, within [low, n). `skip` is handed in: read again it might have changed. */
+function searchTies(
+  arena: usize,
+  node: usize,
+  low: u32,
+  n: u32,
+  skip: u32,
+  prefix: u64,
+  key: usize,
+  keyLength: u32,
+  version: u64,
+): u32 {
+  let high = n
+  let found: u32 = 0
+  while (low < high) {
+    const middle = (low + high) >> 1
+    let order: i32 = 1
+    let exact = false
+    if (prefixAt(node, middle) == prefix) {
+      const record = recordAt(node, middle)
+      order = compareRecordKey(arena, record, skip, key, keyLength)
+      if (order == 0) {
+        const entryVersion = recordVersion(record)
+        exact = entryVersion == version
+        if (entryVersion > version) order = -1
+      }
+    }
+    if (order < 0) {
+      low = middle + 1
+    } else {
+      high = middle
+      found = order > 0 ? 0 : exact ? FOUND_KEY | FOUND_EXACT : FOUND_KEY
+    }
+  }
+  return (low << POSITION_SHIFT) | found
+}
+
+/** Child to descend into for the first entry at or after the target. */
+@inline
+export function childIndex(found: u32): u32 {
+  return (found >> POSITION_SHIFT) + <u32>((found & FOUND_EXACT) != 0)
+}

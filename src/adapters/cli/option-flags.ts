@@ -1,0 +1,54 @@
+// Command-line flags from the option table: one flag per option, its text, check and unit from the row.
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import {
+  OPTION_NAMES,
+  OPTION_TABLE,
+  type OptionName,
+  type Options,
+} from '../../base/option-table.ts'
+
+/** Options a command decides itself. */
+const DECIDED: ReadonlySet<OptionName> = new Set([
+  'readOnly',
+  'inMemory',
+  'createIfMissing',
+  'errorIfExists',
+  'workerUrl',
+])
+
+const FLAGS: readonly OptionName[] = OPTION_NAMES.filter(
+  (name) => OPTION_TABLE[name].flag && !DECIDED.has(name),
+)
+
+export function addOptionFlags(command: Command): Command {
+  command.optionsGroup('Database options:')
+  for (const name of FLAGS) {
+    const { doc, rule, unit } = OPTION_TABLE[name]
+    const value = unit === '' ? 'value' : unit
+    const option = new Option(`--${kebab(name)} <${value}>`, doc)
+    command.addOption(option.argParser((text: string) => parseFlag(name, text, rule)))
+  }
+  return command
+}
+
+/** The database options among all parsed ones. */
+export function pickOptions(parsed: { readonly [name: string]: unknown }): Options {
+  const picked: Record<string, unknown> = Object.create(null)
+  for (const name of FLAGS) {
+    if (parsed[name] !== undefined) picked[name] = parsed[name]
+  }
+  return picked
+}
+
+function parseFlag(name: OptionName, text: string, rule: string): unknown {
+  const row = OPTION_TABLE[name]
+  const value = row.parse(text)
+  if (value === undefined || row.check(value) === undefined) {
+    throw new InvalidArgumentError(`It ${rule}.`)
+  }
+  return value
+}
+
+function kebab(name: string): string {
+  return name.replace(/([A-Z]|\d+)/g, (part) => `-${part.toLowerCase()}`).replace('l-0-', 'l0-')
+}

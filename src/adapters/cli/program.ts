@@ -1,0 +1,134 @@
+// The verbs, their arguments and flags. Parsing only: each verb hands over to its own file.
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { ingest } from './ingest.ts'
+import { addOptionFlags, pickOptions } from './option-flags.ts'
+import { del, get, put, type ScanRange, scan, type Target } from './record-commands.ts'
+import { stats } from './stats-command.ts'
+import { EXIT, line, rootError, type Terminal, UsageError } from './terminal.ts'
+import { textForm } from './text-form.ts'
+
+interface Flags {
+  readonly db?: string
+  readonly hex?: boolean
+  readonly base64?: boolean
+  readonly json?: boolean
+  readonly keep?: boolean
+  readonly [name: string]: unknown
+}
+
+type Finish = (code: number) => void
+
+/** Runs one command line; resolves to the exit code and never rejects. */
+export async function runCommand(
+  given: readonly string[],
+  terminal: Terminal,
+  version: string,
+): Promise<number> {
+  let code: number = EXIT.ok
+  const program = buildProgram(terminal, version, (result) => {
+    code = result
+  })
+  try {
+    await program.parseAsync([...given], { from: 'user' })
+    return code
+  } catch (error) {
+    return failure(error, terminal, given.includes('--json'))
+  }
+}
+
+function failure(error: unknown, terminal: Terminal, json: boolean): number {
+  // Commander has printed its own message.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
+  const { code, message } = rootError(error)
+  line(terminal.stderr, json ? JSON.stringify({ error: { code, message } }) : `${code}: ${message}`)
+  return error instanceof UsageError ? EXIT.usage : EXIT.error
+}
+
+function buildProgram(terminal: Terminal, version: string, finish: Finish): Command {
+  const program = new Command('sett')
+    .description('Embedded, ordered key-value database: look into one, or fill one.')
+    .version(version)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void terminal.stdout.write(text),
+      writeErr: (text) => void terminal.stderr.write(text),
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .showHelpAfterError('Run with --help for usage.')
+  addIngest(program, terminal, finish)
+  addRecordCommands(program, terminal, finish)
+  addScan(program, terminal, finish)
+  addOptionFlags(addCommon(program.command('stats').description('levels, log and options')))
+    // Indirect, so that every command gets its parsed flags in the same way.
+    .action(async (flags: Flags) => finish(await stats(terminal, target(flags))))
+  return program
+}
+
+function addCommon(command: Command): Command {
+  return command
+    .option('-d, --db <directory>', 'the database')
+    .option('--hex', 'keys and values are hexadecimal')
+    .option('--base64', 'keys and values are base64')
+    .option('--json', 'print JSON')
+}
+
+function target(flags: Flags): Target {
+  if (flags.db === undefined) throw new UsageError('Which database? Name its directory with --db.')
+  const options = pickOptions(flags)
+  return { db: flags.db, options, form: textForm(flags), json: flags.json === true }
+}
+
+function addIngest(program: Command, terminal: Terminal, finish: Finish): void {
+  const command = program
+    .command('ingest')
+    .description('store every file below a directory, read all back, compare')
+    .argument('<directory>', 'where the files are')
+    .option('-d, --db <directory>', 'the database; without it a temporary one')
+    .option('--keep', 'keep the temporary database')
+    .option('--json', 'print JSON')
+  addOptionFlags(command).action(async (source: string, flags: Flags) => {
+    const { db, keep = false, json = false } = flags
+    finish(await ingest(terminal, { source, db, keep, json, options: pickOptions(flags) }))
+  })
+}
+
+function addRecordCommands(program: Command, terminal: Terminal, finish: Finish): void {
+  const command = (name: string, description: string): Command =>
+    addOptionFlags(addCommon(program.command(name).description(description)))
+  command('get', 'print the value of a key')
+    .argument('<key>')
+    .action(async (key: string, flags: Flags) => finish(await get(terminal, target(flags), key)))
+  command('put', 'store a value; without one, from standard input')
+    .argument('<key>')
+    .argument('[value]')
+    .action(async (key: string, value: string | undefined, flags: Flags) =>
+      finish(await put(terminal, target(flags), { key, value })),
+    )
+  command('del', 'delete a key')
+    .argument('<key>')
+    .action(async (key: string, flags: Flags) => finish(await del(terminal, target(flags), key)))
+}
+
+function addScan(program: Command, terminal: Terminal, finish: Finish): void {
+  const command = addCommon(program.command('scan').description('print keys and values in order'))
+    .option('--prefix <key>', 'keys that start with this')
+    .option('--gt <key>', 'keys after this')
+    .option('--gte <key>', 'keys from this on')
+    .option('--lt <key>', 'keys before this')
+    .option('--lte <key>', 'keys up to this')
+    .option('--limit <entries>', 'at most so many', wholeNumber)
+    .option('--reverse', 'last key first')
+    .option('--no-values', 'keys only')
+  addOptionFlags(command).action(async (flags: Flags) => {
+    finish(await scan(terminal, target(flags), flags as unknown as ScanRange))
+  })
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text)
+  if (text === '' || !Number.isSafeInteger(value) || value < 0) {
+    throw new InvalidArgumentError('It must be a whole number.')
+  }
+  return value
+}

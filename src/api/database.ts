@@ -1,0 +1,284 @@
+// The public class: abstract-level's database over one engine. Main thread. Owns the engine from open to close;
+// checks what the engine cannot, and delivers inline answers by the turn rule.
+import {
+  type AbstractBatchOperation,
+  type AbstractBatchOptions,
+  type AbstractChainedBatch,
+  type AbstractDelOptions,
+  AbstractLevel,
+  type AbstractPutOptions,
+  type AbstractSnapshot,
+  type Transcoder,
+} from 'abstract-level'
+import { systemClock } from '../base/clock.ts'
+import { SettError } from '../base/errors.ts'
+import { explain, type ResolvedOptions } from '../base/options.ts'
+import { openEngine } from '../engine/open.ts'
+import type { Data, DataForm, Engine, EngineStats, WriteOperation } from '../engine/types.ts'
+import {
+  checkLocation,
+  constructorOptions,
+  type DatabaseOptions,
+  manifestFor,
+  openOptions,
+} from './database-options.ts'
+import { EntryIterator, type IteratorParts, KeyIterator, ValueIterator } from './iterators.ts'
+import { engineRange, type PrivateRange } from './page-source.ts'
+import { readMany } from './read-many.ts'
+import { Snapshot, versionOf } from './snapshot.ts'
+import { TurnBudget } from './turn-budget.ts'
+import { type CommitOptions, writeOptions } from './write-options.ts'
+
+export type PutOptions<K, V> = AbstractPutOptions<K, V> & CommitOptions
+export type DelOptions<K> = AbstractDelOptions<K> & CommitOptions
+export type BatchOptions<K, V> = AbstractBatchOptions<K, V> & CommitOptions
+
+export interface GetEntryOptions<K, V> {
+  readonly keyEncoding?: string | Transcoder.PartialEncoding<K> | undefined
+  readonly valueEncoding?: string | Transcoder.PartialEncoding<V> | undefined
+  readonly snapshot?: AbstractSnapshot | undefined
+}
+
+/** A value with what the database knows about it. */
+export interface DatabaseEntry<K, V> {
+  readonly key: K
+  readonly value: V
+  /** Version of the commit that wrote it. */
+  readonly version: number
+  /** When it expires, in ms since 1970; undefined: never. */
+  readonly expiresAt: number | undefined
+  /** The user meta byte; 0 unless one was written. */
+  readonly meta: number
+}
+
+interface ReadOptions {
+  readonly keyEncoding: DataForm
+  readonly valueEncoding: DataForm
+  readonly snapshot?: unknown
+}
+
+/** An ordered key-value database in one directory. */
+export class Database<K = string, V = string> extends AbstractLevel<Data, K, V> {
+  /** The directory, as given. */
+  readonly location: string
+  readonly #budget: TurnBudget = new TurnBudget(systemClock)
+  readonly #given: object
+  #options: ResolvedOptions
+  #engine: Engine | undefined
+  #parts: IteratorParts | undefined
+
+  /** Opens by itself; operations wait for that. Throws SETT_INVALID_OPTION. */
+  constructor(location: string, options?: DatabaseOptions<K, V>) {
+    checkLocation(location)
+    const { own, forward, resolved } = constructorOptions(options)
+    super(manifestFor(resolved), forward)
+    this.location = location
+    this.#given = own
+    this.#options = resolved
+  }
+
+  /** The newest visible version; every commit raises it. */
+  get version(): number {
+    return this.#opened().version
+  }
+
+  /** Every resolved option as a text table: value, unit, where it came from. */
+  explain(): string {
+    return explain(this.#options)
+  }
+
+  /** Numbers about levels, memtables, the log, the cache and the workers. */
+  stats(): EngineStats {
+    return this.#opened().stats()
+  }
+
+  /** Moves what is in memory into table files. */
+  async flush(): Promise<void> {
+    await this.#whenOpen((engine) => engine.flush())
+  }
+
+  /** Rewrites the range (bounds included; undefined: open) down to its last level. */
+  async compactRange(start?: K, end?: K): Promise<void> {
+    const encoding = this.keyEncoding()
+    const bound = (key: K | undefined): Data | undefined =>
+      key === undefined ? undefined : encoding.encode(key)
+    await this.#whenOpen((engine) => engine.compactRange(bound(start), bound(end)))
+  }
+
+  /** Resolves once no background work runs or is due. */
+  async settle(): Promise<void> {
+    await this.#whenOpen((engine) => engine.settle())
+  }
+
+  /** The value with its version, expiry and meta byte; undefined when there is none. */
+  getEntry(key: K): DatabaseEntry<K, V> | undefined
+  getEntry<K2 = K, V2 = V>(
+    key: K2,
+    options: GetEntryOptions<K2, V2>,
+  ): DatabaseEntry<K2, V2> | undefined
+  getEntry(key: K, options: GetEntryOptions<K, V> = {}): DatabaseEntry<K, V> | undefined {
+    const engine = this.#opened()
+    if (key === null || key === undefined) {
+      throw new SettError('LEVEL_INVALID_KEY', 'Key cannot be null or undefined. Pass a key.')
+    }
+    const keys = this.keyEncoding((options.keyEncoding ?? undefined) as 'utf8')
+    const values = this.valueEncoding((options.valueEncoding ?? undefined) as 'utf8')
+    const entry = engine.getEntry(
+      keys.encode(key as never),
+      versionOf(engine, options.snapshot),
+      keys.format,
+      values.format,
+    )
+    if (entry === undefined) return undefined
+    return {
+      key: keys.decode(entry.key as never) as K,
+      value: values.decode(entry.value as never) as V,
+      version: entry.version,
+      expiresAt: entry.expiresAt,
+      meta: entry.meta,
+    }
+  }
+
+  override put(key: K, value: V): Promise<void>
+  override put<K2 = K, V2 = V>(key: K2, value: V2, options: PutOptions<K2, V2>): Promise<void>
+  override put(key: K, value: V, options?: PutOptions<K, V>): Promise<void> {
+    return super.put(key, value, options!)
+  }
+
+  override del(key: K): Promise<void>
+  override del<K2 = K>(key: K2, options: DelOptions<K2>): Promise<void>
+  override del(key: K, options?: DelOptions<K>): Promise<void> {
+    return super.del(key, options!)
+  }
+
+  override batch(operations: AbstractBatchOperation<this, K, V>[]): Promise<void>
+  override batch<K2 = K, V2 = V>(
+    operations: AbstractBatchOperation<this, K2, V2>[],
+    options: BatchOptions<K2, V2>,
+  ): Promise<void>
+  override batch(): AbstractChainedBatch<this, K, V>
+  override batch(
+    ...given: [operations?: AbstractBatchOperation<this, K, V>[], options?: BatchOptions<K, V>]
+  ): Promise<void> | AbstractChainedBatch<this, K, V> {
+    return given.length === 0 ? super.batch() : super.batch(given[0]!, given[1]!)
+  }
+
+  async _open(options: object): Promise<void> {
+    this.#options = openOptions(this.#given, options)
+    const engine = await openEngine(this.location, this.#options)
+    this.#engine = engine
+    this.#parts = { engine, budget: this.#budget, scanPageSize: this.#options.scanPageSize }
+  }
+
+  async _close(): Promise<void> {
+    await this.#engine?.close()
+    this.#engine = undefined
+    this.#parts = undefined
+  }
+
+  _getSync(key: Data, options: ReadOptions): Data | undefined {
+    const engine = this.#engine!
+    const { snapshot } = options
+    const version = snapshot === undefined ? undefined : versionOf(engine, snapshot)
+    return engine.getSync(key, version, options.valueEncoding)
+  }
+
+  _get(key: Data, options: ReadOptions): Data | undefined | Promise<Data | undefined> {
+    const engine = this.#engine!
+    const { snapshot } = options
+    const version = snapshot === undefined ? undefined : versionOf(engine, snapshot)
+    const value = engine.get(key, version, options.valueEncoding)
+    if (value instanceof Promise) return value
+    return this.#budget.spend(1) ? this.#later(value) : value
+  }
+
+  _getMany(keys: readonly Data[], options: ReadOptions): Promise<(Data | undefined)[]> {
+    const engine = this.#engine!
+    const version = versionOf(engine, options.snapshot)
+    const form = options.valueEncoding
+    return readMany(keys, {
+      engine,
+      version,
+      budget: this.#budget,
+      read: (key, at) => engine.get(key, at, form),
+    })
+  }
+
+  _has(key: Data, options: ReadOptions): boolean | Promise<boolean> {
+    const engine = this.#engine!
+    const found = engine.hasSync(key, versionOf(engine, options.snapshot))
+    return this.#budget.spend(1) ? this.#later(found) : found
+  }
+
+  _hasMany(keys: readonly Data[], options: ReadOptions): Promise<boolean[]> {
+    const engine = this.#engine!
+    const version = versionOf(engine, options.snapshot)
+    return readMany(keys, {
+      engine,
+      version,
+      budget: this.#budget,
+      read: (key, at) => engine.hasSync(key, at),
+    })
+  }
+
+  _put(key: Data, value: Data, options: object): Promise<void> {
+    return this.#engine!.put(key, value, writeOptions(options))
+  }
+
+  _del(key: Data, options: object): Promise<void> {
+    return this.#engine!.del(key, writeOptions(options))
+  }
+
+  _batch(operations: readonly WriteOperation[], options: object | undefined): Promise<void> {
+    return this.#engine!.batch(operations, writeOptions(options))
+  }
+
+  async _clear(range: PrivateRange): Promise<void> {
+    const engine = this.#engine!
+    const version = versionOf(engine, range.snapshot) ?? engine.version
+    const wanted = { keys: true, values: false }
+    await engine.clear({ ...engineRange(range, wanted, version), limit: range.limit })
+  }
+
+  _iterator(
+    range: PrivateRange & { readonly keys: boolean; readonly values: boolean },
+  ): EntryIterator<K, V> {
+    return new EntryIterator<K, V>(this, this.#parts!, range)
+  }
+
+  _keys(range: PrivateRange): KeyIterator<K, V> {
+    return new KeyIterator<K, V>(this, this.#parts!, range)
+  }
+
+  _values(range: PrivateRange): ValueIterator<K, V> {
+    return new ValueIterator<K, V>(this, this.#parts!, range)
+  }
+
+  _snapshot(options: { readonly owner: object }): Snapshot {
+    return new Snapshot(this.#engine!, options)
+  }
+
+  async #later<T>(answer: T): Promise<T> {
+    await this.#budget.turn()
+    return answer
+  }
+
+  #opened(): Engine {
+    if (this.#engine === undefined || this.status !== 'open') {
+      throw new SettError(
+        'LEVEL_DATABASE_NOT_OPEN',
+        'Database is not open. Await open() first, or open it again after close().',
+      )
+    }
+    return this.#engine
+  }
+
+  #whenOpen<T>(run: (engine: Engine) => Promise<T>): Promise<T> {
+    if (this.status === 'opening') return this.deferAsync(() => this.#whenOpen(run))
+    try {
+      return run(this.#opened())
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+}

@@ -1,0 +1,52 @@
+// Options of a single write, checked. Unknown properties are left alone: hooks and events may use them.
+import { SettError } from '../base/errors.ts'
+import { checkDurability, DURABILITY_RULE, type DurabilityOption } from '../base/option-table.ts'
+import type { WriteOptions } from '../engine/types.ts'
+
+/** What put, del and batch take beside encodings. */
+export interface CommitOptions {
+  /** Overrides the database's `durability` for this commit. */
+  readonly durability?: DurabilityOption | undefined
+  /** Called with the commit's version once it is visible, before the promise resolves. */
+  readonly onCommit?: ((version: number) => void) | undefined
+}
+
+interface GivenOptions {
+  readonly durability?: unknown
+  readonly onCommit?: unknown
+  readonly ttl?: unknown
+  readonly sync?: unknown
+}
+
+const NO_OPTIONS: WriteOptions = Object.freeze({})
+
+export function writeOptions(given: object | undefined): WriteOptions {
+  if (given === undefined) return NO_OPTIONS
+  const { durability, onCommit, ttl, sync } = given as GivenOptions
+  if (durability === undefined && onCommit === undefined && ttl === undefined && sync !== true) {
+    return NO_OPTIONS
+  }
+  return checkedOptions({ durability, onCommit, ttl, sync })
+}
+
+function checkedOptions({ durability, onCommit, ttl, sync }: GivenOptions): WriteOptions {
+  if (ttl !== undefined) {
+    throw invalid("Write option 'ttl' is not in this release. Leave it out for now.")
+  }
+  const kept = durability ?? (sync === true ? 'sync' : undefined)
+  const checked = kept === undefined ? undefined : checkDurability(kept)
+  if (kept !== undefined && checked === undefined) {
+    throw invalid(`Write option 'durability' ${DURABILITY_RULE}.`)
+  }
+  if (onCommit !== undefined && typeof onCommit !== 'function') {
+    throw invalid("Write option 'onCommit' must be a function taking the version.")
+  }
+  return {
+    ...(checked === undefined ? {} : { durability: checked }),
+    ...(onCommit === undefined ? {} : { onCommit: onCommit as (version: number) => void }),
+  }
+}
+
+function invalid(message: string): SettError {
+  return new SettError('SETT_INVALID_OPTION', message)
+}

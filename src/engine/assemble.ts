@@ -1,0 +1,344 @@
+// Builds the engine on what open.ts prepared: recovers the logs, starts a manifest and a WAL of this open, wires the
+// parts. Main thread.
+import { assert } from '../base/assert.ts'
+import { SettError } from '../base/errors.ts'
+import type { ResolvedOptions } from '../base/options.ts'
+import type { KernelHeap } from '../cursor/words.ts'
+import { parseFileName } from '../io/file-names.ts'
+import type { FileSystem, OpenFile } from '../io/file-system.ts'
+import { memoryFileSystem } from '../io/memory-file-system.ts'
+import { applyEdit, type ManifestState } from '../manifest/apply-edit.ts'
+import { ManifestLog } from '../manifest/manifest-log.ts'
+import { HeapAllocator } from '../memory/heap-allocator.ts'
+import type { Region } from '../memory/shared-heap.ts'
+import { Oracle } from '../mvcc/oracle.ts'
+import { Pins } from '../mvcc/pins.ts'
+import type { Executor } from '../pool/executor.ts'
+import { BlockCache } from '../sstable/block-cache.ts'
+import { OpenTables } from '../sstable/open-tables.ts'
+import { WAL_SCRATCH_BYTES } from '../wal/wal-file.ts'
+import { shutDown } from './close.ts'
+import { CompactionScheduler } from './compaction-scheduler.ts'
+import { type EngineParts, StorageEngine } from './engine.ts'
+import { FileNumbering } from './file-numbering.ts'
+import { FlushScheduler } from './flush-scheduler.ts'
+import { Health } from './health.ts'
+import { JobRunner } from './job-runner.ts'
+import { LevelFences } from './level-fences.ts'
+import { tableShape, type WalOnDisk } from './memory-plan.ts'
+import { Memtables, type MemtablesEvents, type MemtablesParts } from './memtables.ts'
+import { ObsoleteFiles } from './obsolete-files.ts'
+import { PointRead } from './point-read.ts'
+import { Progress } from './progress.ts'
+import { RangeReads } from './range-read.ts'
+import { type RecoveredLogs, recoverLogs } from './recover.ts'
+import { TreeState } from './tree-state.ts'
+import type { Environment } from './types.ts'
+import { WalSyncer } from './wal-syncer.ts'
+import { WriteQueue } from './write-queue.ts'
+
+/** What is there before the engine: checked, locked, allocated. */
+export interface Foundation {
+  readonly directory: string
+  readonly options: ResolvedOptions
+  readonly environment: Environment
+  readonly machine: KernelHeap
+  readonly executor: Executor
+  readonly syncFile: (file: OpenFile) => Promise<void>
+  readonly manifest: ManifestState
+  readonly wals: readonly WalOnDisk[]
+}
+
+export interface UndoSteps {
+  add(step: () => void | Promise<void>): void
+  run(): Promise<void>
+}
+
+/** Where this open writes: a read-only one has a manifest and a WAL too, but in memory. */
+interface Output {
+  readonly fs: FileSystem
+  readonly directory: string
+  readonly syncFile: (file: OpenFile) => Promise<void>
+}
+
+export async function assemble(foundation: Foundation, undo: UndoSteps): Promise<StorageEngine> {
+  const { options, environment, directory, machine } = foundation
+  const allocator = new HeapAllocator(machine.heap)
+  const numbering = new FileNumbering(nextFileNumber(foundation))
+  const logs = await recoverLogs(foundation, allocator)
+  const output = options.readOnly
+    ? { fs: memoryFileSystem(), directory: '/memory', syncFile: (f: OpenFile) => f.dataSync() }
+    : { fs: environment.fs, directory, syncFile: foundation.syncFile }
+  if (options.readOnly) output.fs.makeDirectorySync(output.directory)
+  const state = applyEdit(foundation.manifest, logs.edit)
+  const manifest = await startManifest(environment, output, numbering, state)
+  undo.add(() => manifest.close())
+  const parts = await wire({ foundation, undo, allocator, numbering, logs, output, manifest })
+  if (!options.readOnly) removeOrphans(parts.obsolete, manifest)
+  if (!options.readOnly) {
+    parts.engine.flushes.kick()
+    parts.engine.compactions.kick()
+  }
+  return new StorageEngine(parts.engine)
+}
+
+/** Above every number the manifest or the directory knows. */
+function nextFileNumber({ manifest, environment, directory }: Foundation): number {
+  const { fs } = environment
+  let next = manifest.nextFileNumber
+  for (const name of fs.statSync(directory) === undefined ? [] : fs.listSync(directory)) {
+    const number = parseFileName(name)?.number ?? 0
+    if (number >= next) next = number + 1
+  }
+  return next
+}
+
+function startManifest(
+  { random }: Environment,
+  output: Output,
+  numbering: FileNumbering,
+  state: ManifestState,
+): Promise<ManifestLog> {
+  const salt = new Uint8Array(8)
+  random.fill(salt)
+  const number = numbering.take()
+  return ManifestLog.create({ ...output, number, salt, sync: output.syncFile }, state)
+}
+
+interface Wiring {
+  readonly foundation: Foundation
+  readonly undo: UndoSteps
+  readonly allocator: HeapAllocator
+  readonly numbering: FileNumbering
+  readonly logs: RecoveredLogs
+  readonly output: Output
+  readonly manifest: ManifestLog
+}
+
+/** Parts without schedule: state, caches, readers. */
+type Stores = Awaited<ReturnType<typeof wireStores>>
+
+async function wire(wiring: Wiring): Promise<{ engine: EngineParts; obsolete: ObsoleteFiles }> {
+  const stores = await wireStores(wiring)
+  const { foundation, logs, manifest, numbering, undo } = wiring
+  const { options, environment, machine, executor } = foundation
+  const background = wireBackground(wiring, stores)
+  const { obsolete, bindings: _, ...kept } = stores
+  const engine: EngineParts = {
+    options,
+    environment,
+    machine,
+    executor,
+    ...kept,
+    ...background,
+    tornTailsCut: logs.tornTailsCut,
+    shutDown: () =>
+      shutDown({ ...engine, manifest, numbering, obsolete, release: () => undo.run() }),
+  }
+  return { engine, obsolete }
+}
+
+async function wireStores(wiring: Wiring) {
+  const { foundation, allocator, numbering, logs, output, manifest, undo } = wiring
+  const { options, environment, machine, directory } = foundation
+  const { clock, logger, random, fs } = environment
+  const health = new Health(options.readOnly, logger)
+  const oracle = new Oracle(logs.lastVersion)
+  const pins = new Pins()
+  const intervalMs =
+    typeof options.durability === 'object' ? options.durability.interval : undefined
+  const walSyncer = new WalSyncer({ syncFile: output.syncFile, clock, health, intervalMs })
+  const memtableParts: MemtablesParts = {
+    ...output,
+    ...machine,
+    random,
+    allocator,
+    numbering,
+    manifest,
+    health,
+    syncedLength: (wal) => walSyncer.syncedLength(wal),
+    memtableSize: options.memtableSize,
+    memtableCount: options.memtableCount,
+  }
+  const first = await Memtables.bear(memtableParts)
+  undo.add(() => first.file.closeSync())
+  const bindings = new EventBindings()
+  const memtables = new Memtables(memtableParts, bindings, first)
+  memtables.linkFirst(logs.predecessor)
+  memtables.immutables.push(...logs.frozen)
+  const cache = new BlockCache(
+    machine,
+    takeRegion(allocator, options.blockCacheSize),
+    options.blockSize,
+  )
+  const tables = new OpenTables(machine, {
+    fs,
+    directory,
+    allocator: {
+      allocate: (bytes) => allocator.allocate(bytes, 64),
+      free: (region) => allocator.free(region),
+    },
+    capacityBytes: options.indexCacheSize,
+    cache,
+  })
+  undo.add(() => tables.closeAll())
+  const points = new PointRead({ ...machine, allocator, clock, tables, cache })
+  const ranges: RangeReads = new RangeReads({
+    ...machine,
+    allocator,
+    clock,
+    tables,
+    cache,
+    options,
+    views: () => tree.views,
+  })
+  undo.add(() => ranges.invalidate())
+  const obsolete = new ObsoleteFiles(fs, directory, logger)
+  const tree = new TreeState(
+    {
+      directory,
+      shape: tableShape(options),
+      manifest,
+      numbering,
+      allocator,
+      fences: new LevelFences(machine.heap, allocator),
+      tables,
+      obsolete,
+      syncer: walSyncer,
+      memtables,
+      snapshots: () => pins.snapshots(oracle.visibleVersion),
+      lastVersion: () => oracle.lastVersion,
+      viewChanges: () => ranges.invalidate(),
+    },
+    manifest.state.levels,
+  )
+  const progress = new Progress()
+  return {
+    health,
+    oracle,
+    pins,
+    walSyncer,
+    memtables,
+    cache,
+    tables,
+    points,
+    ranges,
+    obsolete,
+    tree,
+    progress,
+    bindings,
+  }
+}
+
+/** Write queue and schedulers, and what each tells the others. */
+function wireBackground({ foundation, allocator }: Wiring, stores: Stores) {
+  const { options, environment, machine, executor } = foundation
+  const { clock, logger } = environment
+  const { health, oracle, walSyncer, memtables, tree, progress, bindings } = stores
+  const runner = new JobRunner(executor, machine.heap, allocator)
+  const writes = new WriteQueue({
+    ...machine,
+    walScratch: takeRegion(allocator, WAL_SCRATCH_BYTES).address,
+    clock,
+    oracle,
+    memtables,
+    syncer: walSyncer,
+    health,
+    durability: options.durability,
+    commitBytesMax: Math.floor(options.memoryBudget / 4),
+    ownMemtableBytes: Math.floor(options.memtableSize / 4),
+  })
+  const failed = (error: unknown): void => {
+    health.background = error instanceof Error ? error : new Error(String(error))
+    logger.error({ err: error }, 'A background job failed; it is tried again')
+    writes.rejectWaiting(health.background)
+    progress.signal()
+  }
+  const succeeded = (): void => {
+    health.background = undefined
+    writes.resume()
+    progress.signal()
+  }
+  const compactions = new CompactionScheduler({
+    runner,
+    tree,
+    clock,
+    // Level 0 and the base level of equal size cost the least to merge.
+    pick: { ...options, baseLevelSize: options.memtableSize * options.l0CompactTrigger },
+    parallel: Math.max(1, options.workers - 1),
+    failed,
+    compacted: succeeded,
+  })
+  const flushes = new FlushScheduler({
+    runner,
+    tree,
+    clock,
+    oldest: () => memtables.flushable,
+    failed,
+    flushed: () => {
+      succeeded()
+      compactions.kick()
+    },
+  })
+  bindings.bind({
+    changed: () => tree.publishMemtables(),
+    flushable: () => flushes.kick(),
+    roomChanged: () => writes.resume(),
+    blocked: (error) => writes.rejectWaiting(error),
+    stalled: () => tree.levels[0]!.length >= options.l0StallTrigger,
+  })
+  return { writes, compactions, flushes }
+}
+
+/** Lets the memtables be built before those they report to. */
+class EventBindings implements MemtablesEvents {
+  #events: MemtablesEvents | undefined
+
+  bind(events: MemtablesEvents): void {
+    this.#events = events
+  }
+
+  changed(): void {
+    this.#bound.changed()
+  }
+
+  flushable(): void {
+    this.#bound.flushable()
+  }
+
+  roomChanged(): void {
+    this.#bound.roomChanged()
+  }
+
+  blocked(error: Error): void {
+    this.#bound.blocked(error)
+  }
+
+  stalled(): boolean {
+    return this.#bound.stalled()
+  }
+
+  get #bound(): MemtablesEvents {
+    assert(this.#events !== undefined, 'memtables are used after they are wired')
+    return this.#events
+  }
+}
+
+function takeRegion(allocator: HeapAllocator, bytes: number): Region {
+  const region = allocator.allocate(bytes, 64)
+  if (region !== undefined) return region
+  throw new SettError(
+    'SETT_OUT_OF_MEMORY',
+    `The heap has no ${bytes} bytes left. Raise memoryBudget, or lower the cache sizes.`,
+  )
+}
+
+/** Files of ours that the manifest does not name were left behind by a crash. */
+function removeOrphans(obsolete: ObsoleteFiles, manifest: ManifestLog): void {
+  const { levels, wals } = manifest.state
+  obsolete.removeOrphans({
+    tables: new Set(levels.flat().map(({ number }) => number)),
+    wals: new Set(wals.map(({ number }) => number)),
+    manifest: manifest.number,
+  })
+}

@@ -1,0 +1,54 @@
+// Closes a database: finishes what was promised, seals the logs, and gives everything back. Main thread.
+import type { ManifestLog } from '../manifest/manifest-log.ts'
+import type { WalFile } from '../wal/wal-file.ts'
+import type { EngineParts } from './engine.ts'
+import type { FileNumbering } from './file-numbering.ts'
+import type { ObsoleteFiles } from './obsolete-files.ts'
+
+export interface ClosingParts extends EngineParts {
+  readonly manifest: ManifestLog
+  readonly numbering: FileNumbering
+  readonly obsolete: ObsoleteFiles
+  /** Closes files, frees the heap, drops the lock. */
+  readonly release: () => Promise<void>
+}
+
+export async function shutDown(parts: ClosingParts): Promise<void> {
+  const { writes, health, flushes, compactions, walSyncer, progress } = parts
+  try {
+    await writes.drained()
+    health.beginClose()
+    progress.signal()
+    walSyncer.stop()
+    await Promise.all([flushes.stop(), compactions.stop()])
+    const wals = await parts.memtables.settle()
+    try {
+      if (health.poisoned === undefined && !parts.options.readOnly) await seal(parts, wals)
+    } finally {
+      for (const { file } of wals) file.closeSync()
+    }
+  } finally {
+    await parts.release()
+  }
+}
+
+/** After this the next open demands every log byte and every edit. WALs that were never written to go. */
+async function seal(parts: ClosingParts, wals: readonly WalFile[]): Promise<void> {
+  const { walSyncer, manifest, numbering, oracle, obsolete } = parts
+  await walSyncer.syncAll()
+  const used = wals.filter((wal) => wal.hasFrames)
+  const unused = wals.filter((wal) => !wal.hasFrames)
+  await manifest.append({
+    walsSealed: used.map(({ number, length, lastVersion, digest }) => ({
+      number,
+      length,
+      lastVersion,
+      digest,
+    })),
+    walsDropped: unused.map(({ number }) => number),
+    nextFileNumber: numbering.next,
+    lastVersion: oracle.lastVersion,
+  })
+  await manifest.closeClean()
+  for (const { number } of unused) obsolete.removeWal(number)
+}

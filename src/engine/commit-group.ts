@@ -1,0 +1,62 @@
+// One commit group: the commits of a turn, encoded as one run behind one frame header. Main thread.
+import { FRAME_HEADER_BYTES, LINK_BYTES } from '../format/wal-frame.ts'
+import type { LoggedMemtable } from './memtables.ts'
+
+type Callback = readonly [onCommit: (version: number) => void, version: number]
+
+export class CommitGroup {
+  readonly target: LoggedMemtable
+  /** Address of the reserved header (and link, while the WAL has no frame yet). */
+  readonly start: number
+  /** Address of the first record. */
+  readonly records: number
+  /** Address behind the last record; fixed when the group closes. */
+  end = 0
+  /** Address of the frame header, once placed. */
+  frame = 0
+  recordCount = 0
+  lastVersion = 0
+  /** Some commit of the group wants to be on disk before its promise resolves. */
+  wantsSync = false
+  /** Settles every commit of the group. */
+  readonly promise: Promise<void>
+  resolve: () => void = () => undefined
+  reject: (error: Error) => void = () => undefined
+  #callbacks: Callback[] | undefined
+
+  constructor(target: LoggedMemtable) {
+    this.target = target
+    const reserved = target.wal.hasFrames ? FRAME_HEADER_BYTES : FRAME_HEADER_BYTES + LINK_BYTES
+    this.start = target.memtable.reserve(reserved)
+    this.records = this.start + reserved
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve
+      this.reject = reject
+    })
+    target.unfinished += 1
+  }
+
+  /** Fixes where the frame begins, when its turn to be written has come: the link is left out when an
+   * earlier group of the WAL carries it by now. */
+  placeFrame(): number {
+    this.frame = this.target.wal.hasFrames ? this.records - FRAME_HEADER_BYTES : this.start
+    return this.frame
+  }
+
+  onCommit(callback: (version: number) => void, version: number): void {
+    this.#callbacks ??= []
+    this.#callbacks.push([callback, version])
+  }
+
+  /** Runs the callbacks; what one throws is handed to `report`, the others still run. */
+  runCallbacks(report: (error: unknown) => void): void {
+    if (this.#callbacks === undefined) return
+    for (const [callback, version] of this.#callbacks) {
+      try {
+        callback(version)
+      } catch (error) {
+        report(error)
+      }
+    }
+  }
+}

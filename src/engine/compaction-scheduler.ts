@@ -1,0 +1,156 @@
+// Runs compactions the plan asks for, on the executor, and installs their outputs. Main thread. A plan reserves
+// its key ranges, so parallel jobs never meet.
+import type { Clock, TimerHandle } from '../base/clock.ts'
+import { InFlight } from '../compaction/in-flight.ts'
+import { type PickOptions, pickCompaction } from '../compaction/pick.ts'
+import type { CompactionPlan } from '../compaction/plan.ts'
+import { planRange } from '../compaction/plan-range.ts'
+import type { CompactSpec, TablesResult } from '../jobs/job.ts'
+import { compactWorkspaceBytes } from '../jobs/workspace.ts'
+import { createCancelFlag } from '../pool/cancel-flag.ts'
+import { PRIORITY } from '../pool/executor.ts'
+import { errorCode } from './health.ts'
+import type { JobRunner } from './job-runner.ts'
+import type { TreeState } from './tree-state.ts'
+
+const RETRY_MS = 500
+
+export interface CompactionParts {
+  readonly runner: JobRunner
+  readonly tree: TreeState
+  readonly clock: Clock
+  readonly pick: PickOptions
+  readonly parallel: number
+  readonly failed: (error: unknown) => void
+  /** Outputs are installed: level 0 may be shorter. */
+  readonly compacted: () => void
+}
+
+export class CompactionScheduler {
+  readonly #parts: CompactionParts
+  readonly #reserved = new InFlight()
+  readonly #cancel = createCancelFlag()
+  readonly #running = new Set<Promise<void>>()
+  #retry: TimerHandle | undefined
+  #stopped = false
+  /** Damage was met: nothing is compacted until the database is reopened. */
+  #blocked = false
+  compactions = 0
+  bytesCompacted = 0
+
+  constructor(parts: CompactionParts) {
+    this.#parts = parts
+  }
+
+  /** True while something runs or will run without another event. */
+  get busy(): boolean {
+    return this.#running.size > 0 || this.#retry !== undefined
+  }
+
+  /** Starts what is due, as far as jobs are free. */
+  kick(): void {
+    while (!this.#stopped && !this.#blocked && this.#retry === undefined) {
+      if (this.#running.size >= this.#parts.parallel) return
+      const { tree, pick } = this.#parts
+      const plan = pickCompaction(tree.levels, pick, this.#reserved)
+      if (plan === undefined) return
+      this.#start(plan)
+    }
+  }
+
+  /** Rewrites a range step by step; other compactions wait their turn behind it. */
+  async compactRange(start: Uint8Array | undefined, end: Uint8Array | undefined): Promise<void> {
+    const { tree, pick } = this.#parts
+    const done = new Set<number>()
+    // What is flushed from now on is not this call's business, or it might never end.
+    const before = tree.numbering.next
+    while (!this.#stopped) {
+      const plan = planRange(tree.levels, { start, end, done, before }, pick, this.#reserved)
+      if (plan === undefined && this.#running.size === 0) return
+      if (plan === undefined) await Promise.race(this.#running)
+      else await this.#run(plan, done)
+    }
+  }
+
+  /** Cancels what runs and waits for it; starts nothing more. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#cancel.cancel()
+    this.#retry?.cancel()
+    this.#retry = undefined
+    await Promise.allSettled(this.#running)
+  }
+
+  /** Resolves when a running compaction ends. */
+  async nextEnd(): Promise<void> {
+    await Promise.race(this.#running)
+  }
+
+  #start(plan: CompactionPlan): void {
+    this.#run(plan).catch((error: unknown) => {
+      if (this.#stopped) return
+      this.#parts.failed(error)
+      if (errorCode(error) === 'LEVEL_CORRUPTION') {
+        this.#blocked = true
+        return
+      }
+      this.#retry = this.#parts.clock.after(RETRY_MS, () => {
+        this.#retry = undefined
+        this.kick()
+      })
+      this.#retry.unref()
+    })
+  }
+
+  #run(plan: CompactionPlan, outputs?: Set<number>): Promise<void> {
+    const release = this.#reserved.reserve(plan)
+    const work = this.#compact(plan, outputs).finally(() => {
+      release()
+      this.#running.delete(work)
+    })
+    this.#running.add(work)
+    return work.then(() => {
+      this.#parts.compacted()
+      this.kick()
+    })
+  }
+
+  async #compact(plan: CompactionPlan, outputs: Set<number> | undefined): Promise<void> {
+    const { tree } = this.#parts
+    if (plan.trivialMove) {
+      await tree.installMove(plan)
+      for (const { number } of plan.inputs) outputs?.add(number)
+      return
+    }
+    const result = await this.#merge(plan)
+    await tree.installCompaction(plan, result)
+    for (const { number } of result.tables) outputs?.add(number)
+    this.compactions += 1
+    this.bytesCompacted += result.bytesWritten
+  }
+
+  #merge(plan: CompactionPlan): Promise<TablesResult> {
+    const { tree, runner } = this.#parts
+    const shape = tree.shape
+    const inputs = plan.sources.flat()
+    const inputBytes = inputs.reduce((sum, { size }) => sum + size, 0)
+    const largestBlock = inputs.reduce((max, table) => Math.max(max, table.largestBlock), 0)
+    const count = 16 + inputs.length + 8 * Math.ceil(inputBytes / shape.tableSize)
+    return runner.run<TablesResult>({
+      priority: plan.inputLevel === 0 ? PRIORITY.l0 : PRIORITY.deeper,
+      workspaceBytes: compactWorkspaceBytes(shape, plan.sources.length, largestBlock),
+      cancel: this.#cancel,
+      spec: (workspace): CompactSpec => ({
+        kind: 'compact',
+        directory: tree.directory,
+        sources: plan.sources,
+        outputLevel: plan.outputLevel,
+        shape,
+        numbers: { first: tree.numbering.takeRange(count), count },
+        workspace,
+        snapshots: tree.snapshots(),
+        dropTombstones: plan.dropTombstones,
+      }),
+    })
+  }
+}

@@ -1,0 +1,228 @@
+// The engine: its parts wired together, and the public operations handed to them. Main thread. It holds no
+// algorithm; open.ts builds it, close.ts takes it down.
+import type { ResolvedOptions } from '../base/options.ts'
+import type { KernelHeap } from '../cursor/words.ts'
+import type { Oracle } from '../mvcc/oracle.ts'
+import type { Pins } from '../mvcc/pins.ts'
+import type { Executor } from '../pool/executor.ts'
+import type { BlockCache } from '../sstable/block-cache.ts'
+import type { OpenTables } from '../sstable/open-tables.ts'
+import { clearRange } from './clear.ts'
+import type { CompactionScheduler } from './compaction-scheduler.ts'
+import type { FlushScheduler } from './flush-scheduler.ts'
+import type { Health } from './health.ts'
+import type { Memtables } from './memtables.ts'
+import { COLD, FOUND, type PointRead } from './point-read.ts'
+import type { Progress } from './progress.ts'
+import type { RangeReads } from './range-read.ts'
+import { engineStats } from './stats.ts'
+import type { TreeState } from './tree-state.ts'
+import type {
+  Data,
+  DataForm,
+  Engine,
+  EngineStats,
+  Entry,
+  Environment,
+  Pin,
+  RangeOptions,
+  RangeReader,
+  WriteOperation,
+  WriteOptions,
+} from './types.ts'
+import { asForm, takeData } from './values.ts'
+import type { WalSyncer } from './wal-syncer.ts'
+import type { WriteQueue } from './write-queue.ts'
+
+export interface EngineParts {
+  readonly options: ResolvedOptions
+  readonly environment: Environment
+  readonly machine: KernelHeap
+  readonly health: Health
+  readonly oracle: Oracle
+  readonly pins: Pins
+  readonly memtables: Memtables
+  readonly writes: WriteQueue
+  readonly walSyncer: WalSyncer
+  readonly tree: TreeState
+  readonly flushes: FlushScheduler
+  readonly compactions: CompactionScheduler
+  readonly points: PointRead
+  readonly ranges: RangeReads
+  readonly cache: BlockCache
+  readonly tables: OpenTables
+  readonly progress: Progress
+  readonly executor: Executor
+  /** Torn log ends that this open cut off. */
+  readonly tornTailsCut: number
+  /** Takes everything down, in order. */
+  readonly shutDown: () => Promise<void>
+}
+
+export class StorageEngine implements Engine {
+  readonly #parts: EngineParts
+  #closed: Promise<void> | undefined
+
+  constructor(parts: EngineParts) {
+    this.#parts = parts
+  }
+
+  get version(): number {
+    return this.#parts.oracle.visibleVersion
+  }
+
+  put(key: Data, value: Data, options: WriteOptions): Promise<void> {
+    return this.#parts.writes.put(key, value, options)
+  }
+
+  del(key: Data, options: WriteOptions): Promise<void> {
+    return this.#parts.writes.batch([{ type: 'del', key }], options)
+  }
+
+  batch(operations: readonly WriteOperation[], options: WriteOptions): Promise<void> {
+    return this.#parts.writes.batch(operations, options)
+  }
+
+  getSync(key: Data, version: number | undefined, form: DataForm): Data | undefined {
+    return this.#find(key, version, true) === FOUND ? this.#takeValue(form) : undefined
+  }
+
+  get(
+    key: Data,
+    version: number | undefined,
+    form: DataForm,
+  ): Data | undefined | Promise<Data | undefined> {
+    const { points } = this.#parts
+    if (!points.slow) return this.getSync(key, version, form)
+    const answer = this.#find(key, version, false)
+    if (answer === COLD) return this.#getCold(key, version, form)
+    return answer === FOUND ? this.#takeValue(form) : undefined
+  }
+
+  getEntry(
+    key: Data,
+    version: number | undefined,
+    keyForm: DataForm,
+    valueForm: DataForm,
+  ): Entry | undefined {
+    if (this.#find(key, version, true) !== FOUND) return undefined
+    const { points } = this.#parts
+    return {
+      key: asForm(Buffer.from(key as string), keyForm),
+      value: this.#takeValue(valueForm),
+      version: points.version,
+      expiresAt: points.expiresAt === 0 ? undefined : points.expiresAt,
+      meta: points.meta,
+    }
+  }
+
+  hasSync(key: Data, version: number | undefined): boolean {
+    return this.#find(key, version, true) === FOUND
+  }
+
+  pin(): Pin {
+    const { health, pins, oracle } = this.#parts
+    health.checkOpen()
+    return pins.pin(oracle.visibleVersion)
+  }
+
+  range(options: RangeOptions): RangeReader {
+    this.#parts.health.checkOpen()
+    return this.#parts.ranges.open(options)
+  }
+
+  clear(options: RangeOptions & { readonly limit: number }): Promise<void> {
+    return clearRange(this, this.#parts.environment.clock, options)
+  }
+
+  async flush(): Promise<void> {
+    const { health, memtables, writes, flushes } = this.#parts
+    health.checkWritable()
+    await writes.drained()
+    while (!memtables.rotate(() => writes.closeOpenGroup())) {
+      await this.#progress()
+    }
+    await writes.drained()
+    while (memtables.immutables.length > 0) {
+      flushes.kick()
+      await this.#progress()
+    }
+  }
+
+  async compactRange(start: Data | undefined, end: Data | undefined): Promise<void> {
+    await this.flush()
+    const bytes = (key: Data | undefined): Uint8Array | undefined =>
+      key === undefined ? undefined : Buffer.from(key as string)
+    await this.#parts.compactions.compactRange(bytes(start), bytes(end))
+  }
+
+  async settle(): Promise<void> {
+    const { writes, flushes, compactions, memtables } = this.#parts
+    await writes.drained()
+    while (flushes.busy || compactions.busy || memtables.immutables.length > 0) {
+      flushes.kick()
+      compactions.kick()
+      await this.#progress()
+    }
+  }
+
+  stats(): EngineStats {
+    return engineStats(this.#parts)
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#parts.shutDown()
+    return this.#closed
+  }
+
+  #find(key: Data, version: number | undefined, wait: boolean): number {
+    const { health, points, tree, oracle } = this.#parts
+    if (health.closing) health.checkOpen()
+    return points.find(tree.views.current, key, version ?? oracle.visibleVersion, wait)
+  }
+
+  #takeValue(form: DataForm): Data {
+    const { points, machine } = this.#parts
+    return takeData(machine.heap.bytes, points.valueAddress, points.valueLength, form)
+  }
+
+  /** Reads missing blocks without blocking the thread, at a version that stays readable meanwhile. */
+  async #getCold(
+    key: Data,
+    version: number | undefined,
+    form: DataForm,
+  ): Promise<Data | undefined> {
+    const { points, cache, tables, pins, oracle, tree, environment } = this.#parts
+    const pin = pins.pin(version ?? oracle.visibleVersion)
+    const copy = typeof key === 'string' ? key : new Uint8Array(key)
+    try {
+      for (;;) {
+        const answer = this.#find(copy, pin.version, false)
+        if (answer !== COLD) return answer === FOUND ? this.#takeValue(form) : undefined
+        const { table, block } = points.cold!
+        const view = tree.views.pin()
+        tables.acquire(table.meta)
+        const began = environment.clock.monotonicMs()
+        try {
+          const slot = await cache.fetchAsync(table, block)
+          if (slot >= 0) cache.unpin(slot)
+        } finally {
+          points.noteReadMs(environment.clock.monotonicMs() - began)
+          tables.release(table)
+          view.release()
+        }
+      }
+    } finally {
+      pin.release()
+    }
+  }
+
+  /** Resolves when a background job ended; rejects when none will. */
+  async #progress(): Promise<void> {
+    const { health, progress } = this.#parts
+    health.checkOpen()
+    if (health.poisoned !== undefined) throw health.poisoned
+    await progress.next()
+    if (health.background !== undefined) throw health.background
+  }
+}

@@ -1,0 +1,106 @@
+// Flushes immutable memtables to level 0, one at a time, oldest first, on the executor. Main thread.
+// Install order: tables synced (by the job) → manifest edit synced → view published → WAL removed.
+import type { Clock, TimerHandle } from '../base/clock.ts'
+import type { FlushSpec, TablesResult } from '../jobs/job.ts'
+import { flushWorkspaceBytes } from '../jobs/workspace.ts'
+import { createCancelFlag } from '../pool/cancel-flag.ts'
+import { PRIORITY } from '../pool/executor.ts'
+import type { JobRunner } from './job-runner.ts'
+import type { FrozenMemtable } from './memtables.ts'
+import type { TreeState } from './tree-state.ts'
+
+const RETRY_MS = 500
+
+export interface FlushParts {
+  readonly runner: JobRunner
+  readonly tree: TreeState
+  readonly clock: Clock
+  /** The oldest immutable memtable whose groups have all finished. */
+  readonly oldest: () => FrozenMemtable | undefined
+  /** The flush failed; it is tried again. */
+  readonly failed: (error: unknown) => void
+  /** A flush is installed. */
+  readonly flushed: (memtable: FrozenMemtable) => void
+}
+
+export class FlushScheduler {
+  readonly #parts: FlushParts
+  readonly #cancel = createCancelFlag()
+  #running: Promise<void> | undefined
+  #retry: TimerHandle | undefined
+  #stopped = false
+  flushes = 0
+  bytesFlushed = 0
+
+  constructor(parts: FlushParts) {
+    this.#parts = parts
+  }
+
+  get busy(): boolean {
+    return this.#running !== undefined || this.#retry !== undefined
+  }
+
+  /** Starts the next flush, if one is due and none is running. */
+  kick(): void {
+    if (this.#running !== undefined || this.#retry !== undefined || this.#stopped) return
+    const memtable = this.#parts.oldest()
+    if (memtable === undefined) return
+    this.#running = this.#flush(memtable).then(
+      () => {
+        this.#running = undefined
+        this.#parts.flushed(memtable)
+        this.kick()
+      },
+      (error: unknown) => {
+        this.#running = undefined
+        if (!this.#stopped) this.#retryLater(error)
+      },
+    )
+  }
+
+  /** Waits for the running flush; starts no other. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#retry?.cancel()
+    this.#retry = undefined
+    await this.#running
+  }
+
+  #retryLater(error: unknown): void {
+    this.#parts.failed(error)
+    this.#retry = this.#parts.clock.after(RETRY_MS, () => {
+      this.#retry = undefined
+      this.kick()
+    })
+    this.#retry.unref()
+  }
+
+  async #flush(frozen: FrozenMemtable): Promise<void> {
+    const { tree, runner } = this.#parts
+    const { memtable, walNumber } = frozen
+    if (memtable.entries === 0) {
+      await tree.installFlush(frozen, undefined)
+      return
+    }
+    const shape = tree.shape
+    const outputs = 16 + 8 * Math.ceil(memtable.arena.length / shape.tableSize)
+    const result = await runner.run<TablesResult>({
+      priority: PRIORITY.flush,
+      workspaceBytes: flushWorkspaceBytes(shape, memtable.usedBytes, memtable.largestEntry),
+      cancel: this.#cancel,
+      spec: (workspace): FlushSpec => ({
+        kind: 'flush',
+        directory: tree.directory,
+        arena: memtable.arena.address,
+        shape,
+        numbers: { first: tree.numbering.takeRange(outputs), count: outputs },
+        workspace,
+        newestWal: walNumber,
+        snapshots: tree.snapshots(),
+      }),
+    })
+    await tree.installFlush(frozen, result)
+    this.flushes += 1
+    this.bytesFlushed += result.bytesWritten
+  }
+}

@@ -1,0 +1,260 @@
+// The active memtable with its WAL, and the immutable ones waiting for their flush, oldest first. Main thread.
+// The next WAL is born (header, directory, manifest edit, each synced) while the active one fills, so
+// that a rotation is only a swap.
+import { SettError } from '../base/errors.ts'
+import type { Random } from '../base/random.ts'
+import type { WalLink } from '../format/wal-frame.ts'
+import type { FileSystem, OpenFile } from '../io/file-system.ts'
+import type { Kernels } from '../kernel/kernels.ts'
+import type { ManifestLog } from '../manifest/manifest-log.ts'
+import type { HeapAllocator } from '../memory/heap-allocator.ts'
+import type { SharedHeap } from '../memory/shared-heap.ts'
+import { arenaBytes, Memtable } from '../memtable/memtable.ts'
+import { type WalEnd, WalFile } from '../wal/wal-file.ts'
+import type { FileNumbering } from './file-numbering.ts'
+import type { Health } from './health.ts'
+import { writeError } from './health.ts'
+
+/** A memtable nothing more is encoded into, and the WAL that holds its records. */
+export interface FrozenMemtable {
+  readonly memtable: Memtable
+  readonly walNumber: number
+  /** undefined: the WAL of an earlier open, replayed and sealed. */
+  readonly wal: WalFile | undefined
+  readonly unfinished: number
+}
+
+/** A memtable of this open with its WAL. */
+export interface LoggedMemtable {
+  memtable: Memtable
+  readonly walNumber: number
+  readonly wal: WalFile
+  /** Groups encoded and not yet linked or rejected. */
+  unfinished: number
+  /** No new group joins it. */
+  frozen: boolean
+}
+
+export interface MemtablesParts {
+  readonly directory: string
+  readonly fs: FileSystem
+  readonly random: Random
+  readonly heap: SharedHeap
+  readonly kernels: Kernels
+  readonly allocator: HeapAllocator
+  readonly numbering: FileNumbering
+  readonly manifest: ManifestLog
+  readonly health: Health
+  readonly syncFile: (file: OpenFile) => Promise<void>
+  /** Bytes of a WAL known to be durable. */
+  readonly syncedLength: (wal: WalFile) => number
+  readonly memtableSize: number
+  /** Active and immutable memtables together. */
+  readonly memtableCount: number
+}
+
+export interface MemtablesEvents {
+  /** The set of memtables changed: publish a new view. */
+  changed(): void
+  /** The oldest immutable memtable is complete. */
+  flushable(): void
+  /** A waiting commit may find room now. */
+  roomChanged(): void
+  /** No room will come until this is mended. */
+  blocked(error: Error): void
+  /** Level 0 is so full that rotation must wait. */
+  stalled(): boolean
+}
+
+export class Memtables {
+  active: LoggedMemtable
+  /** Oldest first. */
+  immutables: FrozenMemtable[] = []
+  readonly #parts: MemtablesParts
+  readonly #events: MemtablesEvents
+  #next: WalFile | undefined
+  #preparing: Promise<void> | undefined
+  readonly #links = new Map<WalFile, WalLink>()
+
+  constructor(parts: MemtablesParts, events: MemtablesEvents, first: WalFile) {
+    this.#parts = parts
+    this.#events = events
+    this.active = this.#logged(first, parts.memtableSize)
+  }
+
+  /** The oldest immutable memtable, once all its groups have finished. */
+  get flushable(): FrozenMemtable | undefined {
+    const oldest = this.immutables[0]
+    return oldest?.unfinished === 0 ? oldest : undefined
+  }
+
+  get durableEdit(): number {
+    return this.#parts.manifest.lastDurableEdit
+  }
+
+  /** The link the first frame of a WAL must carry. */
+  linkOf(wal: WalFile): WalLink {
+    return this.#links.get(wal) ?? wal.linkFor(undefined, true)
+  }
+
+  /** What the first WAL of this open follows (recovery knows). */
+  linkFirst(predecessor: WalEnd | undefined): void {
+    this.#links.set(this.active.wal, this.active.wal.linkFor(predecessor, true))
+  }
+
+  /** Creates a WAL and makes it known: after this its first frame may be written. */
+  static async bear(parts: MemtablesParts): Promise<WalFile> {
+    const salt = Buffer.alloc(8)
+    parts.random.fill(salt)
+    const wal = WalFile.create(parts.fs, parts.directory, parts.numbering.take(), salt)
+    try {
+      await parts.syncFile(wal.file)
+      await parts.fs.syncDirectory(parts.directory)
+      await parts.manifest.append({
+        walsAdded: [{ number: wal.number, salt: wal.saltHex }],
+        nextFileNumber: parts.numbering.next,
+      })
+    } catch (error) {
+      wal.file.closeSync()
+      throw error
+    }
+    return wal
+  }
+
+  /** Makes room for a commit: rotates, or gives an unused memtable a larger arena. `ownBytes` > 0 asks for an
+   * arena of that commit's own. Returns false when it must wait; roomChanged() follows. */
+  advance(ownBytes: number, count: number, closeGroup: () => void): boolean {
+    const length = this.#arenaLength(ownBytes, count)
+    if (this.#isUnused(this.active)) return this.#regrow(length)
+    if (this.#next === undefined) {
+      this.prepare()
+      return false
+    }
+    if (this.immutables.length + 1 >= this.#parts.memtableCount || this.#events.stalled())
+      return false
+    const region = this.#parts.allocator.allocate(length, 64)
+    if (region === undefined) return this.#noRegion(length)
+    closeGroup()
+    const { heap, kernels } = this.#parts
+    const memtable = Memtable.create(heap, kernels, region)
+    const previous = this.active
+    const wal = this.#next
+    this.active = { memtable, walNumber: wal.number, wal, unfinished: 0, frozen: false }
+    this.#next = undefined
+    this.#freeze(previous)
+    this.#events.changed()
+    return true
+  }
+
+  /** Freezes the active memtable, if it holds anything, so that it will be flushed. Returns false when that
+   * must wait. */
+  rotate(closeGroup: () => void): boolean {
+    return this.#isUnused(this.active) || this.advance(0, 0, closeGroup)
+  }
+
+  /** Starts bearing the next WAL. */
+  prepare(): void {
+    if (this.#next !== undefined || this.#preparing !== undefined) return
+    if (this.#parts.health.closing || this.#parts.health.poisoned !== undefined) return
+    this.#preparing = Memtables.bear(this.#parts).then(
+      (wal) => {
+        this.#preparing = undefined
+        this.#next = wal
+        this.#events.roomChanged()
+      },
+      (error: unknown) => {
+        this.#preparing = undefined
+        this.#events.blocked(writeError(error))
+      },
+    )
+  }
+
+  /** A group of this memtable was linked or rejected. */
+  groupFinished(target: LoggedMemtable): void {
+    const { memtable } = target
+    if (!target.frozen && memtable.usedBytes * 2 > memtable.arena.length) this.prepare()
+    if (!target.frozen || target.unfinished > 0) return
+    this.#recordLink(target)
+    if (this.immutables[0] === target) this.#events.flushable()
+  }
+
+  /** The WAL can be neither appended to nor cut: nothing more may go into it. */
+  retireDamaged(target: LoggedMemtable, cause: unknown, closeGroup: () => void): void {
+    if (target.frozen) return
+    if (this.advance(0, 0, closeGroup)) return
+    this.#parts.health.poison('Cutting the log after a failed write', cause)
+  }
+
+  /** The flush of the oldest immutable memtable is installed. */
+  removeOldest(): FrozenMemtable {
+    const oldest = this.immutables.shift()
+    if (oldest === undefined) throw new SettError('SETT_INTERNAL', 'No memtable is being flushed.')
+    if (oldest.wal !== undefined) this.#links.delete(oldest.wal)
+    return oldest
+  }
+
+  /** Waits for a WAL being born; returns every WAL of this open that is still needed, oldest first. */
+  async settle(): Promise<WalFile[]> {
+    await this.#preparing
+    const wals = [...this.immutables.map(({ wal }) => wal), this.active.wal, this.#next]
+    return wals.filter((wal) => wal !== undefined)
+  }
+
+  #arenaLength(ownBytes: number, count: number): number {
+    const { memtableSize } = this.#parts
+    if (ownBytes === 0) return memtableSize
+    return Math.max(memtableSize, arenaBytes(ownBytes, count, 256))
+  }
+
+  #logged(wal: WalFile, length: number): LoggedMemtable {
+    const { heap, kernels, allocator } = this.#parts
+    const region = allocator.allocate(length, 64)
+    if (region === undefined) throw heapFull(length)
+    const memtable = Memtable.create(heap, kernels, region)
+    return { memtable, walNumber: wal.number, wal, unfinished: 0, frozen: false }
+  }
+
+  #isUnused({ memtable, wal, unfinished }: LoggedMemtable): boolean {
+    return !wal.hasFrames && unfinished === 0 && memtable.entries === 0
+  }
+
+  #regrow(length: number): boolean {
+    const { allocator, heap, kernels } = this.#parts
+    const { arena } = this.active.memtable
+    const region = arena.length >= length ? arena : allocator.allocate(length, 64)
+    if (region === undefined) return this.#noRegion(length)
+    this.active.memtable = Memtable.create(heap, kernels, region)
+    this.#events.changed()
+    if (region !== arena) allocator.free(arena)
+    return true
+  }
+
+  /** Room comes back when a flush ends; with none under way it never will. */
+  #noRegion(length: number): boolean {
+    if (this.immutables.length > 0) return false
+    throw heapFull(length)
+  }
+
+  #freeze(target: LoggedMemtable): void {
+    target.frozen = true
+    this.immutables.push(target)
+    if (target.unfinished === 0) this.groupFinished(target)
+  }
+
+  /** All frames of the WAL are written: the next one can name its end. */
+  #recordLink({ wal }: LoggedMemtable): void {
+    const index = this.immutables.findIndex((other) => other.wal === wal)
+    const successor = this.immutables[index + 1] ?? this.active
+    if (successor.wal === undefined) return
+    const synced = this.#parts.syncedLength(wal) === wal.length
+    this.#links.set(successor.wal, successor.wal.linkFor(wal, synced))
+  }
+}
+
+function heapFull(length: number): SettError {
+  return new SettError(
+    'SETT_OUT_OF_MEMORY',
+    `The heap has no ${length} bytes in one piece left for a memtable. Raise memoryBudget, or lower ` +
+      'memtableSize or the cache sizes.',
+  )
+}

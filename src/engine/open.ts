@@ -1,0 +1,185 @@
+// Opens a database: one function per step, in order; what was taken is given back when a later step fails.
+// Main thread.
+import { resolve } from 'node:path'
+import { type Clock, systemClock } from '../base/clock.ts'
+import { SettError } from '../base/errors.ts'
+import type { ResolvedOptions } from '../base/options.ts'
+import { systemRandom } from '../base/random.ts'
+import { acquireDirectoryLock, LockRegistry } from '../io/directory-lock.ts'
+import { parseFileName } from '../io/file-names.ts'
+import type { FileSystem, OpenFile } from '../io/file-system.ts'
+import { memoryFileSystem } from '../io/memory-file-system.ts'
+import { nodeFileSystem } from '../io/node-file-system.ts'
+import { runJob } from '../jobs/run-job.ts'
+import { wasmKernels } from '../kernel/wasm-kernels.ts'
+import { EMPTY_STATE } from '../manifest/apply-edit.ts'
+import { readManifest } from '../manifest/read-manifest.ts'
+import type { Executor, Syncer } from '../pool/executor.ts'
+import { inlineExecutor } from '../pool/inline-executor.ts'
+import { processHeaps } from '../pool/process-heaps.ts'
+import { syncWorker } from '../pool/sync-worker.ts'
+import { workerExecutor } from '../pool/worker-executor.ts'
+import { assemble, type Foundation } from './assemble.ts'
+import type { StorageEngine } from './engine.ts'
+import { findWals, heapBytes } from './memory-plan.ts'
+import type { Environment } from './types.ts'
+
+/** Directories this process holds, by device and inode. */
+const locks = new LockRegistry()
+
+/** Undoes steps, last first. */
+class Undo {
+  readonly #steps: (() => void | Promise<void>)[] = []
+
+  add(step: () => void | Promise<void>): void {
+    this.#steps.push(step)
+  }
+
+  async run(): Promise<void> {
+    for (const step of this.#steps.splice(0).reverse()) await step()
+  }
+}
+
+export async function openEngine(
+  location: string,
+  options: ResolvedOptions,
+  given?: Partial<Environment>,
+): Promise<StorageEngine> {
+  const environment: Environment = {
+    fs: options.inMemory ? memoryFileSystem() : nodeFileSystem,
+    clock: systemClock,
+    random: systemRandom,
+    logger: options.logger,
+    kernels: wasmKernels,
+    ...given,
+  }
+  const undo = new Undo()
+  try {
+    return await openSteps(location, options, environment, undo)
+  } catch (error) {
+    await undo.run()
+    throw error
+  }
+}
+
+async function openSteps(
+  location: string,
+  options: ResolvedOptions,
+  environment: Environment,
+  undo: Undo,
+): Promise<StorageEngine> {
+  const { fs, clock } = environment
+  const directory = options.inMemory ? '/memory' : resolve(location)
+  checkDirectory(fs, directory, options)
+  if (!options.readOnly) fs.makeDirectorySync(directory)
+  await lockDirectory(directory, options, environment, undo)
+  const recovered = readManifest(fs, directory)
+  checkExistence(recovered !== undefined, directory, options)
+  const manifest = recovered?.state ?? EMPTY_STATE
+  const wals = findWals(fs, directory, manifest)
+
+  const heap = processHeaps.acquire(heapBytes(options, wals))
+  undo.add(() => processHeaps.release(heap))
+  const executor = createExecutor(options, environment)
+  undo.add(() => executor.close())
+  const foundation: Foundation = {
+    directory,
+    options,
+    environment,
+    machine: { heap, kernels: environment.kernels(heap.memory) },
+    executor,
+    syncFile: fileSyncer(options, clock, undo),
+    manifest,
+    wals,
+  }
+  return assemble(foundation, undo)
+}
+
+/** Refuses a location that cannot become or be a database, before anything is written. */
+function checkDirectory(fs: FileSystem, directory: string, options: ResolvedOptions): void {
+  const there = fs.statSync(directory)
+  if (there === undefined) {
+    checkExistence(false, directory, options)
+    return
+  }
+  // A symbolic link to a directory is followed: the trailing dot makes the kernel do so.
+  const kind = there.kind === 'other' ? fs.statSync(`${directory}/.`)?.kind : there.kind
+  if (kind !== 'directory') {
+    throw new SettError(
+      'SETT_NOT_A_DATABASE',
+      `${directory} is not a directory. Give the path of a directory, which may be missing or empty.`,
+    )
+  }
+  const names = fs.listSync(directory)
+  const known = names.map(parseFileName)
+  if (
+    known.some((name) => name?.kind === 'current' || name?.kind === 'sst' || name?.kind === 'wal')
+  )
+    return
+  checkExistence(false, directory, options)
+  const foreign = names.find((_, i) => known[i] === undefined)
+  if (foreign !== undefined) {
+    throw new SettError(
+      'SETT_NOT_A_DATABASE',
+      `${directory} holds other files and no database. Give an empty directory or one of its own.`,
+    )
+  }
+}
+
+function checkExistence(exists: boolean, directory: string, options: ResolvedOptions): void {
+  if (exists && options.errorIfExists) {
+    throw new SettError(
+      'LEVEL_EXISTS',
+      `${directory} already holds a database. Open it without errorIfExists, or choose another path.`,
+    )
+  }
+  if (!exists && !options.createIfMissing) {
+    throw new SettError(
+      'LEVEL_NOT_FOUND',
+      `There is no database at ${directory}. Check the path, or open it with createIfMissing: true ` +
+        '(and without readOnly).',
+    )
+  }
+}
+
+async function lockDirectory(
+  directory: string,
+  options: ResolvedOptions,
+  { fs, clock }: Environment,
+  undo: Undo,
+): Promise<void> {
+  if (options.lock === 'none') return
+  const lock = await acquireDirectoryLock({
+    fs,
+    registry: locks,
+    directory,
+    mode: options.readOnly ? 'shared' : 'exclusive',
+    timeoutMs: options.lockTimeout,
+    clock,
+  })
+  undo.add(() => lock.release())
+}
+
+function createExecutor(options: ResolvedOptions, environment: Environment): Executor {
+  const { fs, clock, random, kernels } = environment
+  if (options.workers === 0 || fs.inMemory) {
+    return inlineExecutor({ runJob, fs, random, clock, kernels: (heap) => kernels(heap.memory) })
+  }
+  return workerExecutor({ workers: options.workers, workerUrl: options.workerUrl, clock })
+}
+
+/** Syncs go to the sync worker where there are threads and descriptors, else to the calling thread. */
+function fileSyncer(
+  options: ResolvedOptions,
+  _clock: Clock,
+  undo: Undo,
+): (file: OpenFile) => Promise<void> {
+  if (options.workers === 0 || options.readOnly) return (file) => file.dataSync()
+  let worker: (Syncer & { release(): void }) | undefined
+  undo.add(() => worker?.release())
+  return (file) => {
+    if (file.descriptor === undefined) return file.dataSync()
+    worker ??= syncWorker()
+    return worker.dataSync(file.descriptor)
+  }
+}

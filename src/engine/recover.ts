@@ -1,0 +1,179 @@
+// Replays the logs an earlier open left: each WAL in a job of its own, all at once; then one judgement over all of them,
+// and what counts becomes immutable memtables waiting for their flush. Main thread. Writes nothing; the
+// edit it returns makes the cuts durable.
+import { SettError } from '../base/errors.ts'
+import { FILE_HEADER_BYTES } from '../format/file-header.ts'
+import type { ManifestEdit } from '../format/manifest-edit.ts'
+import { parseFileName, walPath } from '../io/file-names.ts'
+import type { FileSystem } from '../io/file-system.ts'
+import type { ReplayResult, ReplaySpec } from '../jobs/job.ts'
+import type { WalState } from '../manifest/apply-edit.ts'
+import type { HeapAllocator } from '../memory/heap-allocator.ts'
+import type { Region } from '../memory/shared-heap.ts'
+import { Memtable } from '../memtable/memtable.ts'
+import { createCancelFlag } from '../pool/cancel-flag.ts'
+import { PRIORITY } from '../pool/executor.ts'
+import { replayArenaBytes } from '../wal/replay.ts'
+import { planReplay, type ReplayPlan } from '../wal/replay-order.ts'
+import { inspectUnnamedWal } from '../wal/unnamed-wal.ts'
+import type { WalEnd } from '../wal/wal-file.ts'
+import type { Foundation } from './assemble.ts'
+import type { WalOnDisk } from './memory-plan.ts'
+import type { FrozenMemtable } from './memtables.ts'
+
+export interface RecoveredLogs {
+  /** Oldest first. */
+  readonly frozen: readonly FrozenMemtable[]
+  /** Highest version any file names. */
+  readonly lastVersion: number
+  /** What the first WAL of this open follows. */
+  readonly predecessor: WalEnd | undefined
+  /** Seals what counts at its cut, drops what does not. */
+  readonly edit: ManifestEdit
+  readonly tornTailsCut: number
+}
+
+interface Replayed {
+  readonly result: ReplayResult
+  readonly arena: Region
+}
+
+export async function recoverLogs(
+  foundation: Foundation,
+  allocator: HeapAllocator,
+): Promise<RecoveredLogs> {
+  const { manifest, environment, options, machine } = foundation
+  const replayed = await replayAll(foundation, allocator)
+  const plan = judge(foundation, replayed)
+  if (!options.readOnly) await syncKept(foundation, plan)
+  const frozen: FrozenMemtable[] = []
+  const used = new Set<number>()
+  for (const { number, cutAt } of plan.kept) {
+    if (cutAt <= FILE_HEADER_BYTES) continue
+    const { arena } = replayed.get(number)!
+    const memtable = Memtable.adopt(machine.heap, machine.kernels, arena, cutAt)
+    frozen.push({ memtable, walNumber: number, wal: undefined, unfinished: 0 })
+    used.add(number)
+  }
+  for (const [number, { arena }] of replayed) if (!used.has(number)) allocator.free(arena)
+  if (plan.tornTails > 0) {
+    environment.logger.warn(
+      { tornTails: plan.tornTails },
+      'A log ended in a write that a crash cut short; that unfinished commit was left out',
+    )
+  }
+  return {
+    frozen,
+    lastVersion: Math.max(manifest.lastVersion, plan.lastVersion),
+    predecessor: plan.predecessor,
+    edit: sealingEdit(manifest.wals, plan, used),
+    tornTailsCut: plan.tornTails,
+  }
+}
+
+/** Every WAL that is there, by number. */
+async function replayAll(
+  foundation: Foundation,
+  allocator: HeapAllocator,
+): Promise<Map<number, Replayed>> {
+  const present = foundation.wals.filter(({ bytes }) => bytes !== undefined)
+  const jobs = present.map((wal) => replayOne(foundation, allocator, wal))
+  // All jobs end before anything is decided: a failed open must not leave one writing to the heap.
+  const outcomes = await Promise.allSettled(jobs)
+  const replayed = new Map<number, Replayed>()
+  for (const outcome of outcomes) {
+    if (outcome.status === 'rejected') throw outcome.reason
+    replayed.set(outcome.value.result.number, outcome.value)
+  }
+  return replayed
+}
+
+async function replayOne(
+  { directory, executor, machine }: Foundation,
+  allocator: HeapAllocator,
+  wal: WalOnDisk,
+): Promise<Replayed> {
+  const length = replayArenaBytes(wal.bytes ?? 0)
+  const arena = allocator.allocate(length, 64)
+  if (arena === undefined) {
+    throw new SettError(
+      'SETT_OUT_OF_MEMORY',
+      `Replaying the log needs ${length} bytes more than the heap has. Raise memoryBudget.`,
+    )
+  }
+  const { number, salt, sealed } = wal
+  const seal = sealed === undefined ? {} : { sealed }
+  const spec: ReplaySpec = { kind: 'replay', directory, number, salt, arena, ...seal }
+  const result = await executor.run<ReplayResult>(spec, {
+    heap: machine.heap,
+    priority: PRIORITY.replay,
+    cancel: createCancelFlag(),
+  })
+  return { result, arena }
+}
+
+function judge(
+  { directory, manifest, environment }: Foundation,
+  replayed: ReadonlyMap<number, Replayed>,
+): ReplayPlan {
+  const named = new Set(manifest.wals.map(({ number }) => number))
+  const results = new Map([...replayed].map(([number, { result }]) => [number, result]))
+  return planReplay({
+    directory,
+    named: manifest.wals,
+    replayed: results,
+    unnamed: unnamedWals(environment.fs, directory, named).map((number) =>
+      inspectUnnamedWal(environment.fs, directory, number),
+    ),
+    lastEdit: manifest.editNumber,
+    nextFileNumber: manifest.nextFileNumber,
+  })
+}
+
+function unnamedWals(fs: FileSystem, directory: string, named: ReadonlySet<number>): number[] {
+  if (fs.statSync(directory) === undefined) return []
+  return fs.listSync(directory).flatMap((name) => {
+    const file = parseFileName(name)
+    return file?.kind === 'wal' && !named.has(file.number) ? [file.number] : []
+  })
+}
+
+/** What counts is on disk before an edit says that it is. */
+async function syncKept(
+  { environment, directory, syncFile, manifest }: Foundation,
+  plan: ReplayPlan,
+): Promise<void> {
+  const sealed = new Set(
+    manifest.wals.filter((wal) => wal.sealed !== undefined).map((wal) => wal.number),
+  )
+  for (const { number } of plan.kept) {
+    if (sealed.has(number)) continue
+    const file = environment.fs.openSync(walPath(directory, number), 'read')
+    try {
+      await syncFile(file)
+    } finally {
+      file.closeSync()
+    }
+  }
+}
+
+function sealingEdit(
+  wals: readonly WalState[],
+  plan: ReplayPlan,
+  used: ReadonlySet<number>,
+): ManifestEdit {
+  const sealed = new Set(wals.filter((wal) => wal.sealed !== undefined).map((wal) => wal.number))
+  const empty = plan.kept.filter(({ number }) => !used.has(number)).map(({ number }) => number)
+  return {
+    walsSealed: plan.kept
+      .filter(({ number }) => used.has(number) && !sealed.has(number))
+      .map(({ number, cutAt, lastVersion, digest }) => ({
+        number,
+        length: cutAt,
+        lastVersion,
+        digest,
+      })),
+    walsDropped: [...plan.discarded, ...empty],
+    lastVersion: plan.lastVersion,
+  }
+}

@@ -1,0 +1,35 @@
+// Gathers the figures stats() shows. Main thread; reads only.
+import type { EngineParts } from './engine.ts'
+import type { EngineStats, LevelStats } from './types.ts'
+
+export function engineStats(parts: EngineParts): EngineStats {
+  const { memtables, tree, flushes, compactions, writes, walSyncer, cache, pins } = parts
+  const levels: LevelStats[] = tree.levels.map((tables, level) => ({
+    level,
+    tables: tables.length,
+    bytes: tables.reduce((sum, { size }) => sum + size, 0),
+    entries: tables.reduce((sum, { entries }) => sum + entries, 0),
+  }))
+  const logged = [...memtables.immutables, memtables.active]
+  return {
+    version: parts.oracle.visibleVersion,
+    levels,
+    memtables: logged.map(({ memtable }) => ({
+      entries: memtable.entries,
+      bytes: memtable.usedBytes,
+    })),
+    wals: logged.length,
+    flushes: flushes.flushes,
+    compactions: compactions.compactions,
+    bytesFlushed: flushes.bytesFlushed,
+    bytesCompacted: compactions.bytesCompacted,
+    walBytes: writes.walBytes,
+    walWrites: writes.walWrites,
+    walSyncs: walSyncer.syncs,
+    stallMs: writes.stallMs,
+    tornTailsCut: parts.tornTailsCut,
+    cache: cache.stats,
+    workers: parts.executor.stats(),
+    snapshots: pins.count,
+  }
+}

@@ -1,0 +1,152 @@
+// The LSM tree as the engine holds it: levels, memtables, and the published view of both. Main thread. Every
+// change of the levels is an edit made durable first, then published; what the change made obsolete goes
+// when no reader can see it any more.
+import { assert } from '../base/assert.ts'
+import { checkVersionOrder } from '../compaction/invariant.ts'
+import type { CompactionPlan } from '../compaction/plan.ts'
+import type { ManifestEdit } from '../format/manifest-edit.ts'
+import type { TableShape, TablesResult } from '../jobs/job.ts'
+import type { Levels } from '../manifest/levels.ts'
+import type { ManifestLog } from '../manifest/manifest-log.ts'
+import type { HeapAllocator } from '../memory/heap-allocator.ts'
+import type { OpenTables } from '../sstable/open-tables.ts'
+import type { FileNumbering } from './file-numbering.ts'
+import type { LevelFences } from './level-fences.ts'
+import type { FrozenMemtable, Memtables } from './memtables.ts'
+import type { ObsoleteFiles } from './obsolete-files.ts'
+import type { ReadView } from './read-view.ts'
+import { ReadViews } from './read-view.ts'
+import type { WalSyncer } from './wal-syncer.ts'
+
+export interface TreeParts {
+  readonly directory: string
+  readonly shape: TableShape
+  readonly manifest: ManifestLog
+  readonly numbering: FileNumbering
+  readonly allocator: HeapAllocator
+  readonly fences: LevelFences
+  readonly tables: OpenTables
+  readonly obsolete: ObsoleteFiles
+  readonly syncer: WalSyncer
+  readonly memtables: Memtables
+  /** Versions readers may still ask for, ascending, the newest visible one last. */
+  readonly snapshots: () => readonly number[]
+  readonly lastVersion: () => number
+  /** A new view is about to replace the current one. */
+  readonly viewChanges: () => void
+}
+
+export class TreeState {
+  readonly views: ReadViews
+  readonly #parts: TreeParts
+  #levels: Levels
+
+  constructor(parts: TreeParts, levels: Levels) {
+    this.#parts = parts
+    this.#levels = levels
+    this.views = new ReadViews(this.#view())
+  }
+
+  get levels(): Levels {
+    return this.#levels
+  }
+
+  get directory(): string {
+    return this.#parts.directory
+  }
+
+  get shape(): TableShape {
+    return this.#parts.shape
+  }
+
+  get numbering(): FileNumbering {
+    return this.#parts.numbering
+  }
+
+  snapshots(): readonly number[] {
+    return this.#parts.snapshots()
+  }
+
+  /** The set of memtables changed. */
+  publishMemtables(): void {
+    this.#parts.viewChanges()
+    this.views.install(this.#view())
+  }
+
+  /** Puts the tables of a flush in place of its memtable; undefined: it held nothing. */
+  async installFlush(frozen: FrozenMemtable, result: TablesResult | undefined): Promise<void> {
+    const { memtables, syncer, obsolete, allocator } = this.#parts
+    const levels = await this.#append({
+      tablesAdded: (result?.tables ?? []).map((table) => ({ level: 0, table })),
+      walsDropped: [frozen.walNumber],
+      ...this.#marks(result),
+    })
+    const removed = memtables.removeOldest()
+    assert(removed === frozen, 'memtables are flushed in order')
+    this.#publish(levels, () => allocator.free(frozen.memtable.arena))
+    if (frozen.wal !== undefined) {
+      syncer.forget(frozen.wal)
+      frozen.wal.file.closeSync()
+    }
+    obsolete.removeWal(frozen.walNumber)
+  }
+
+  async installCompaction(plan: CompactionPlan, result: TablesResult): Promise<void> {
+    const levels = await this.#append({
+      tablesRemoved: plan.inputs,
+      tablesAdded: result.tables.map((table) => ({ level: plan.outputLevel, table })),
+      ...this.#marks(result),
+    })
+    const { tables, obsolete } = this.#parts
+    this.#publish(levels, () => {
+      for (const { number } of plan.inputs) {
+        tables.close(number)
+        obsolete.removeTable(number)
+      }
+    })
+  }
+
+  /** The tables go to the output level as they are. */
+  async installMove(plan: CompactionPlan): Promise<void> {
+    const moved = plan.sources.flat()
+    const levels = await this.#append({
+      tablesRemoved: plan.inputs,
+      tablesAdded: moved.map((table) => ({ level: plan.outputLevel, table })),
+      ...this.#marks(undefined),
+    })
+    this.#publish(levels)
+  }
+
+  async #append(edit: ManifestEdit): Promise<Levels> {
+    const { levels } = await this.#parts.manifest.append(edit)
+    return levels
+  }
+
+  #marks(result: TablesResult | undefined): ManifestEdit {
+    const { numbering, lastVersion } = this.#parts
+    const marks = { nextFileNumber: numbering.next, lastVersion: lastVersion() }
+    const dropped = result?.droppedVersion ?? 0
+    return dropped === 0 ? marks : { ...marks, historyFloor: dropped }
+  }
+
+  #publish(levels: Levels, retire?: () => void): void {
+    checkVersionOrder(levels)
+    this.#levels = levels
+    const { fences, viewChanges } = this.#parts
+    viewChanges()
+    this.views.install(this.#view(), () => {
+      retire?.()
+      fences.sweep(this.views.live.flatMap((view) => view.fences))
+    })
+  }
+
+  #view(): ReadView {
+    const { memtables, fences } = this.#parts
+    const immutables = memtables.immutables.map(({ memtable }) => memtable)
+    return {
+      memtables: [memtables.active.memtable, ...immutables.reverse()],
+      levels: this.#levels,
+      fences: fences.of(this.#levels),
+    }
+  }
+}

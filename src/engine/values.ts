@@ -1,0 +1,28 @@
+// Turns bytes of the heap into what the caller asked for: always a copy.
+import type { Data, DataForm } from './types.ts'
+
+/** Copies [address, address + length) of a heap into the wanted form. */
+export function takeData(bytes: Buffer, address: number, length: number, form: DataForm): Data {
+  if (form === 'utf8') return bytes.toString('utf8', address, address + length)
+  return takeBytes(bytes, address, length, form)
+}
+
+function takeBytes(
+  bytes: Buffer,
+  address: number,
+  length: number,
+  form: 'buffer' | 'view',
+): Uint8Array {
+  if (form === 'view')
+    return Uint8Array.prototype.slice.call(bytes.subarray(address, address + length))
+  // The pool behind allocUnsafe makes small copies several times cheaper than a store of their own.
+  const copy = Buffer.allocUnsafe(length)
+  bytes.copy(copy, 0, address, address + length)
+  return copy
+}
+
+/** The same for bytes that are the caller's to keep already. */
+export function asForm(data: Buffer, form: DataForm): Data {
+  if (form === 'utf8') return data.toString('utf8')
+  return form === 'buffer' ? data : new Uint8Array(data)
+}

@@ -1,0 +1,86 @@
+// Makes WALs durable, oldest first, so that what survives a power cut is always a prefix of the commits.
+// Main thread; the waiting happens elsewhere. One sync is in flight at most. A failed one poisons the database.
+import type { Clock, TimerHandle } from '../base/clock.ts'
+import type { OpenFile } from '../io/file-system.ts'
+import type { WalFile } from '../wal/wal-file.ts'
+import type { Health } from './health.ts'
+
+export interface WalSyncerParts {
+  readonly syncFile: (file: OpenFile) => Promise<void>
+  readonly clock: Clock
+  readonly health: Health
+  /** Unsynced bytes wait this long at most, in ms; undefined: until somebody asks. */
+  readonly intervalMs: number | undefined
+}
+
+export class WalSyncer {
+  readonly #parts: WalSyncerParts
+  /** WALs with bytes not known durable, oldest first. */
+  #dirty: WalFile[] = []
+  readonly #synced = new Map<WalFile, number>()
+  #running: Promise<void> = Promise.resolve()
+  #timer: TimerHandle | undefined
+  syncs = 0
+
+  constructor(parts: WalSyncerParts) {
+    this.#parts = parts
+  }
+
+  /** Bytes of this WAL known to be durable. */
+  syncedLength(wal: WalFile): number {
+    return this.#synced.get(wal) ?? 0
+  }
+
+  /** Bytes were appended that nobody waits for. */
+  wrote(wal: WalFile): void {
+    this.#markDirty(wal)
+    const { intervalMs, clock, health } = this.#parts
+    if (intervalMs === undefined || this.#timer !== undefined) return
+    this.#timer = clock.after(intervalMs, () => {
+      this.#timer = undefined
+      this.syncAll().catch((error: unknown) => health.poison('Syncing the log', error))
+    })
+  }
+
+  /** Resolves when everything appended to this WAL and to older ones is durable. */
+  sync(wal: WalFile): Promise<void> {
+    this.#markDirty(wal)
+    return this.syncAll()
+  }
+
+  /** Resolves when everything appended so far is durable. */
+  syncAll(): Promise<void> {
+    this.#running = this.#running.then(() => this.#syncDirty())
+    return this.#running
+  }
+
+  /** The WAL's records are in SSTables: it needs no sync any more. */
+  forget(wal: WalFile): void {
+    this.#clean(wal)
+    this.#synced.delete(wal)
+  }
+
+  stop(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+  }
+
+  async #syncDirty(): Promise<void> {
+    for (const wal of [...this.#dirty]) {
+      if (!this.#dirty.includes(wal)) continue
+      const { length } = wal
+      await this.#parts.syncFile(wal.file)
+      this.syncs += 1
+      this.#synced.set(wal, length)
+      if (wal.length === length) this.#clean(wal)
+    }
+  }
+
+  #clean(wal: WalFile): void {
+    this.#dirty = this.#dirty.filter((other) => other !== wal)
+  }
+
+  #markDirty(wal: WalFile): void {
+    if (!this.#dirty.includes(wal)) this.#dirty.push(wal)
+  }
+}

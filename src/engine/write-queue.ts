@@ -1,0 +1,405 @@
+// Group commit. Main thread. A commit is encoded at once, unlinked, into the open group; the group closes in the
+// next turn of the event loop and goes: WAL write → (sync) → link → visible → promises. At most one group
+// is in flight; later ones go out in order. A rejected group is never linked.
+import type { Clock } from '../base/clock.ts'
+import { SettError } from '../base/errors.ts'
+import { KEY_LENGTH_MAX, VALUE_LENGTH_MAX } from '../base/limits.ts'
+import { FRAME_HAS_LINK, FRAME_HEADER_BYTES, LINK_BYTES, writeLink } from '../format/wal-frame.ts'
+import type { Kernels } from '../kernel/kernels.ts'
+import { KIND_DELETE, KIND_PUT, TAG_COMMIT_END } from '../kernel/layout.ts'
+import type { SharedHeap } from '../memory/shared-heap.ts'
+import { dataLength, recordBytes } from '../memtable/memtable.ts'
+import type { Oracle } from '../mvcc/oracle.ts'
+import { CommitGroup } from './commit-group.ts'
+import type { Health } from './health.ts'
+import { writeError } from './health.ts'
+import type { Memtables } from './memtables.ts'
+import type { Data, Durability, WriteOperation, WriteOptions } from './types.ts'
+import type { WalSyncer } from './wal-syncer.ts'
+
+/** Groups this long, or after a slow write, are written without blocking the thread (handoff §0). */
+const ASYNC_WRITE_BYTES = 256 * 1024
+const SLOW_WRITE_MS = 2
+const FRAME_ROOM = FRAME_HEADER_BYTES + LINK_BYTES
+
+interface Waiter {
+  readonly operations: readonly WriteOperation[]
+  readonly options: WriteOptions
+  readonly resolve: (done: Promise<void>) => void
+  readonly reject: (error: unknown) => void
+}
+
+export interface WriteQueueParts {
+  readonly heap: SharedHeap
+  readonly kernels: Kernels
+  /** WAL_SCRATCH_BYTES of the heap. */
+  readonly walScratch: number
+  readonly clock: Clock
+  readonly oracle: Oracle
+  readonly memtables: Memtables
+  readonly syncer: WalSyncer
+  readonly health: Health
+  readonly durability: Durability
+  /** Longest commit in encoded bytes. */
+  readonly commitBytesMax: number
+  /** Commits longer than this get a memtable of their own. */
+  readonly ownMemtableBytes: number
+}
+
+export class WriteQueue {
+  readonly #parts: WriteQueueParts
+  #open: CommitGroup | undefined
+  #inFlight: CommitGroup | undefined
+  readonly #queued: CommitGroup[] = []
+  readonly #waiting: Waiter[] = []
+  #turnScheduled = false
+  #lastWriteMs = 0
+  #stalledSince = 0
+  #idle: (() => void)[] = []
+  stallMs = 0
+  walWrites = 0
+  walBytes = 0
+
+  constructor(parts: WriteQueueParts) {
+    this.#parts = parts
+    parts.health.onPoison((error) => this.#rejectAll(error))
+  }
+
+  put(key: Data, value: Data, options: WriteOptions): Promise<void> {
+    this.#parts.health.checkWritable()
+    checkKey(key)
+    checkValue(value)
+    const room = recordBytes(lengthBound(key), lengthBound(value))
+    if (this.#waiting.length === 0 && room <= this.#parts.ownMemtableBytes) {
+      const { memtable } = this.#parts.memtables.active
+      if (memtable.fits(room + FRAME_ROOM, 1)) {
+        const group = this.#joinGroup(options)
+        const version = this.#parts.oracle.next()
+        memtable.encode(KIND_PUT | TAG_COMMIT_END, version, key, value)
+        return this.#joined(group, version, 1, options)
+      }
+    }
+    return this.#commit([{ type: 'put', key, value }], options)
+  }
+
+  batch(operations: readonly WriteOperation[], options: WriteOptions): Promise<void> {
+    this.#parts.health.checkWritable()
+    for (const operation of operations) {
+      checkKey(operation.key)
+      if (operation.type === 'put') checkValue(operation.value!)
+    }
+    return operations.length === 0 ? Promise.resolve() : this.#commit(operations, options)
+  }
+
+  /** A waiting commit may fit now. */
+  resume(): void {
+    while (this.#waiting.length > 0) {
+      const waiter = this.#waiting[0]!
+      try {
+        const done = this.#tryCommit(waiter.operations, waiter.options)
+        if (done === undefined) break
+        waiter.resolve(done)
+      } catch (error) {
+        waiter.reject(error)
+      }
+      this.#waiting.shift()
+    }
+    if (this.#waiting.length === 0 && this.#stalledSince > 0) {
+      this.stallMs += this.#parts.clock.monotonicMs() - this.#stalledSince
+      this.#stalledSince = 0
+    }
+  }
+
+  /** The job that waiting commits depend on failed: they are told. */
+  rejectWaiting(error: unknown): void {
+    for (const waiter of this.#waiting.splice(0)) waiter.reject(error)
+    this.#stalledSince = 0
+    this.#reportIdle()
+  }
+
+  /** Resolves when nothing is open, queued, waiting or in flight. */
+  drained(): Promise<void> {
+    if (this.#isIdle()) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#idle.push(resolve)
+      this.#schedule()
+    })
+  }
+
+  /** Ends the open group so that its memtable can be frozen. */
+  closeOpenGroup(): void {
+    const group = this.#open
+    if (group === undefined) return
+    group.end = group.target.memtable.recordEnd
+    this.#queued.push(group)
+    this.#open = undefined
+    this.#schedule()
+  }
+
+  #commit(operations: readonly WriteOperation[], options: WriteOptions): Promise<void> {
+    if (this.#waiting.length === 0) {
+      const done = this.#tryCommit(operations, options)
+      if (done !== undefined) return done
+      this.#stalledSince = this.#parts.clock.monotonicMs()
+    }
+    return new Promise((resolve, reject) => {
+      const copies = operations.map(copyOperation)
+      this.#waiting.push({ operations: copies, options, resolve, reject })
+    })
+  }
+
+  /** Encodes the commit, or returns undefined when there is no room yet. */
+  #tryCommit(
+    operations: readonly WriteOperation[],
+    options: WriteOptions,
+  ): Promise<void> | undefined {
+    const { memtables, ownMemtableBytes, commitBytesMax, oracle } = this.#parts
+    const bytes = operations.reduce(addRecordBytes, 0)
+    if (bytes > commitBytesMax) {
+      throw new SettError(
+        'SETT_TOO_LARGE',
+        `The commit takes ${bytes} bytes; at most memoryBudget / 4 = ${commitBytesMax} fit. ` +
+          'Split it, or raise memoryBudget.',
+      )
+    }
+    const count = operations.length
+    const own = bytes > ownMemtableBytes
+    if (own || !memtables.active.memtable.fits(bytes + FRAME_ROOM, count)) {
+      if (!memtables.advance(own ? bytes : 0, count, () => this.closeOpenGroup())) return undefined
+    }
+    const group = this.#joinGroup(options)
+    const { memtable } = memtables.active
+    const version = oracle.next()
+    let record = 0
+    for (const { type, key, value } of operations) {
+      record = memtable.encode(type === 'put' ? KIND_PUT : KIND_DELETE, version, key, value)
+    }
+    memtable.markTag(record, TAG_COMMIT_END)
+    return this.#joined(group, version, count, options)
+  }
+
+  #joinGroup(options: WriteOptions): CommitGroup {
+    this.#open ??= new CommitGroup(this.#parts.memtables.active)
+    if ((options.durability ?? this.#parts.durability) === 'sync') this.#open.wantsSync = true
+    return this.#open
+  }
+
+  #joined(
+    group: CommitGroup,
+    version: number,
+    count: number,
+    options: WriteOptions,
+  ): Promise<void> {
+    group.recordCount += count
+    group.lastVersion = version
+    if (options.onCommit !== undefined) group.onCommit(options.onCommit, version)
+    if (!this.#turnScheduled) this.#schedule()
+    return group.promise
+  }
+
+  #schedule(): void {
+    if (this.#turnScheduled) return
+    this.#turnScheduled = true
+    this.#parts.clock.nextTurn(this.#turn)
+  }
+
+  readonly #turn = (): void => {
+    this.#turnScheduled = false
+    this.#pump()
+  }
+
+  /** Sends the next group out, unless one is on its way. */
+  #pump(): void {
+    if (this.#inFlight !== undefined) return
+    if (this.#queued.length === 0) this.#closeForTurn()
+    const group = this.#queued.shift()
+    if (group !== undefined) this.#write(group)
+    else this.#reportIdle()
+  }
+
+  #closeForTurn(): void {
+    const group = this.#open
+    if (group === undefined) return
+    group.end = group.target.memtable.recordEnd
+    this.#open = undefined
+    this.#queued.push(group)
+  }
+
+  #write(group: CommitGroup): void {
+    const { heap, clock } = this.#parts
+    this.#inFlight = group
+    const { wal } = group.target
+    const frame = group.placeFrame()
+    this.#seal(group, frame)
+    const bytes = heap.bytes.subarray(frame, group.end)
+    this.walWrites += 1
+    this.walBytes += bytes.length
+    if (bytes.length >= ASYNC_WRITE_BYTES || this.#lastWriteMs > SLOW_WRITE_MS) {
+      const began = clock.monotonicMs()
+      wal.file.write(bytes, wal.length).then(
+        () => {
+          this.#lastWriteMs = bytes.length >= ASYNC_WRITE_BYTES ? 0 : clock.monotonicMs() - began
+          this.#written(group)
+        },
+        (error: unknown) => this.#writeFailed(group, error),
+      )
+      return
+    }
+    try {
+      const began = clock.monotonicMs()
+      wal.file.writeSync(bytes, wal.length)
+      this.#lastWriteMs = clock.monotonicMs() - began
+    } catch (error) {
+      this.#writeFailed(group, error)
+      return
+    }
+    this.#written(group)
+  }
+
+  #seal(group: CommitGroup, frame: number): void {
+    const { heap, kernels, memtables, syncer, walScratch } = this.#parts
+    const { wal } = group.target
+    const link = wal.hasFrames ? undefined : memtables.linkOf(wal)
+    if (link !== undefined) writeLink(heap.u32, frame + FRAME_HEADER_BYTES, link)
+    const payloadLength = group.end - frame - FRAME_HEADER_BYTES
+    wal.sealFrame({ kernels, heap, scratch: walScratch }, frame, payloadLength, {
+      syncedOffset: syncer.syncedLength(wal),
+      manifestEdit: memtables.durableEdit,
+      lastVersion: group.lastVersion,
+      recordCount: group.recordCount,
+      flags: link === undefined ? 0 : FRAME_HAS_LINK,
+    })
+  }
+
+  #written(group: CommitGroup): void {
+    const { syncer } = this.#parts
+    const { wal } = group.target
+    wal.appended()
+    if (!group.wantsSync) {
+      syncer.wrote(wal)
+      this.#finish(group)
+      return
+    }
+    syncer.sync(wal).then(
+      () => this.#finish(group),
+      (error: unknown) => this.#syncFailed(group, error),
+    )
+  }
+
+  #finish(group: CommitGroup): void {
+    const { oracle, memtables, clock } = this.#parts
+    const { target } = group
+    target.memtable.link(group.records, group.end, group.recordCount)
+    oracle.publish(group.lastVersion)
+    group.runCallbacks((error) => {
+      clock.nextTurn(() => {
+        throw error
+      })
+    })
+    group.resolve()
+    target.unfinished -= 1
+    this.#inFlight = undefined
+    memtables.groupFinished(target)
+    this.#next()
+  }
+
+  #next(): void {
+    if (this.#queued.length > 0 || this.#open !== undefined || this.#waiting.length > 0) {
+      this.#schedule()
+      if (this.#waiting.length > 0) this.resume()
+    } else {
+      this.#reportIdle()
+    }
+  }
+
+  /** The frame is not on disk whole: forget it, and make sure no half of it stays behind. */
+  #writeFailed(group: CommitGroup, cause: unknown): void {
+    const { wal, memtable } = group.target
+    memtable.abandon(group.start, group.end, group.recordCount)
+    group.target.unfinished -= 1
+    this.#inFlight = undefined
+    group.reject(writeError(cause))
+    try {
+      wal.file.truncateSync(wal.length)
+    } catch (error) {
+      this.#parts.memtables.retireDamaged(group.target, error, () => this.closeOpenGroup())
+    }
+    this.#parts.memtables.groupFinished(group.target)
+    this.#next()
+  }
+
+  /** After a failed fdatasync nobody can tell what is on disk: no retry, read-only until reopened. */
+  #syncFailed(group: CommitGroup, cause: unknown): void {
+    group.target.unfinished -= 1
+    this.#inFlight = undefined
+    group.reject(this.#parts.health.poison('Syncing the log', cause))
+  }
+
+  #rejectAll(error: Error): void {
+    if (this.#open !== undefined) this.closeOpenGroup()
+    for (const group of this.#queued.splice(0)) {
+      group.target.unfinished -= 1
+      group.reject(error)
+    }
+    this.rejectWaiting(error)
+    this.#reportIdle()
+  }
+
+  #isIdle(): boolean {
+    const { length } = this.#queued
+    return (
+      this.#inFlight === undefined &&
+      this.#open === undefined &&
+      length === 0 &&
+      this.#waiting.length === 0
+    )
+  }
+
+  #reportIdle(): void {
+    if (!this.#isIdle()) return
+    for (const resolve of this.#idle.splice(0)) resolve()
+  }
+}
+
+/** No more bytes than this once encoded; cheap. */
+function lengthBound(data: Data): number {
+  return typeof data === 'string' ? data.length * 3 : data.length
+}
+
+function checkKey(key: Data): void {
+  if (key.length === 0) {
+    throw new SettError('LEVEL_INVALID_KEY', 'A key must hold at least one byte.')
+  }
+  if (lengthBound(key) <= KEY_LENGTH_MAX) return
+  const length = dataLength(key)
+  if (length > KEY_LENGTH_MAX) {
+    throw new SettError(
+      'SETT_TOO_LARGE',
+      `A key of ${length} bytes is too long: at most ${KEY_LENGTH_MAX} fit. Hash or shorten it.`,
+    )
+  }
+}
+
+function checkValue(value: Data): void {
+  if (lengthBound(value) <= VALUE_LENGTH_MAX) return
+  const length = dataLength(value)
+  if (length > VALUE_LENGTH_MAX) {
+    throw new SettError(
+      'SETT_TOO_LARGE',
+      `A value of ${length} bytes is too long: at most ${VALUE_LENGTH_MAX} fit. Store it in parts.`,
+    )
+  }
+}
+
+function addRecordBytes(sum: number, { key, value }: WriteOperation): number {
+  return sum + recordBytes(dataLength(key), value === undefined ? 0 : dataLength(value))
+}
+
+function copyOperation({ type, key, value }: WriteOperation): WriteOperation {
+  const copy = { type, key: copyData(key) }
+  return value === undefined ? copy : { ...copy, value: copyData(value) }
+}
+
+function copyData(data: Data): Data {
+  return typeof data === 'string' ? data : Uint8Array.prototype.slice.call(data)
+}

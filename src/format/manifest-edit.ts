@@ -1,0 +1,295 @@
+// Manifest edits ⇄ bytes (FORMAT §7). An edit is chained to the one before: its checksum is seeded with that one's, so
+// a lost, doubled or swapped edit does not verify.
+import { alignUp, compareBytes, readSafeU64, writeSafeU64 } from '../base/bytes.ts'
+import { KEY_LENGTH_MAX, LEVEL_COUNT } from '../base/limits.ts'
+import { hash64 } from '../base/xxh64.ts'
+import type { TableMeta } from './table-meta.ts'
+import { FieldReader, FieldWriter } from './varint.ts'
+
+/** `EDIT` */
+export const EDIT_MAGIC = 0x54494445
+export const EDIT_HEADER_BYTES = 24
+const CHECKED = 8
+const PAYLOAD_LENGTH = 12
+const NUMBER = 16
+
+const TAG = {
+  nextFileNumber: 1,
+  lastVersion: 2,
+  historyFloor: 3,
+  tableAdded: 4,
+  tableRemoved: 5,
+  walAdded: 6,
+  walSealed: 7,
+  walDropped: 8,
+  retentionFloor: 9,
+  retentionFloorRemoved: 10,
+  snapshot: 14,
+} as const
+
+export interface TablePlace {
+  readonly level: number
+  readonly number: number
+}
+
+export interface TableAddition {
+  readonly level: number
+  readonly table: TableMeta
+}
+
+export interface WalAddition {
+  readonly number: number
+  /** 16 hex digits */
+  readonly salt: string
+}
+
+export interface WalSeal {
+  readonly number: number
+  readonly length: number
+  readonly lastVersion: number
+  /** 16 hex digits */
+  readonly digest: string
+}
+
+export interface RetentionFloor {
+  readonly name: string
+  readonly version: number
+}
+
+/** One atomic change of the manifest's state. Removals take effect before additions. */
+export interface ManifestEdit {
+  /** Replaces everything before it. */
+  readonly snapshot?: boolean
+  readonly nextFileNumber?: number
+  readonly lastVersion?: number
+  readonly historyFloor?: number
+  readonly tablesRemoved?: readonly TablePlace[]
+  readonly tablesAdded?: readonly TableAddition[]
+  readonly walsAdded?: readonly WalAddition[]
+  readonly walsSealed?: readonly WalSeal[]
+  readonly walsDropped?: readonly number[]
+  readonly retentionFloors?: readonly RetentionFloor[]
+  readonly retentionFloorsRemoved?: readonly string[]
+}
+
+export function encodeEditPayload(edit: ManifestEdit): Buffer {
+  const out = new FieldWriter(256)
+  if (edit.snapshot === true) out.u8(TAG.snapshot)
+  if (edit.nextFileNumber !== undefined) out.u8(TAG.nextFileNumber).varint(edit.nextFileNumber)
+  if (edit.lastVersion !== undefined) out.u8(TAG.lastVersion).varint(edit.lastVersion)
+  if (edit.historyFloor !== undefined) out.u8(TAG.historyFloor).varint(edit.historyFloor)
+  for (const { level, number } of edit.tablesRemoved ?? []) {
+    out.u8(TAG.tableRemoved).u8(level).varint(number)
+  }
+  for (const { level, table } of edit.tablesAdded ?? []) writeTable(out, level, table)
+  for (const { number, salt } of edit.walsAdded ?? []) {
+    out.u8(TAG.walAdded).varint(number).bytes(Buffer.from(salt, 'hex'))
+  }
+  for (const { number, length, lastVersion, digest } of edit.walsSealed ?? []) {
+    out.u8(TAG.walSealed).varint(number).varint(length).varint(lastVersion)
+    out.bytes(digestBytes(digest))
+  }
+  for (const number of edit.walsDropped ?? []) out.u8(TAG.walDropped).varint(number)
+  for (const { name, version } of edit.retentionFloors ?? []) {
+    writeName(out.u8(TAG.retentionFloor), name).varint(version)
+  }
+  for (const name of edit.retentionFloorsRemoved ?? []) {
+    writeName(out.u8(TAG.retentionFloorRemoved), name)
+  }
+  return out.finish()
+}
+
+function writeTable(out: FieldWriter, level: number, table: TableMeta): void {
+  out.u8(TAG.tableAdded).u8(level).varint(table.number).varint(table.size)
+  out.varint(table.entries).varint(table.tombstones)
+  out.varint(table.smallestVersion).varint(table.largestVersion).varint(table.baseVersion)
+  out.varint(table.largestBlock).varint(table.newestWal).bytes(Buffer.from(table.salt, 'hex'))
+  out.varint(table.smallestKey.length).bytes(table.smallestKey)
+  out.varint(table.largestKey.length).bytes(table.largestKey)
+}
+
+function writeName(out: FieldWriter, name: string): FieldWriter {
+  const bytes = Buffer.from(name, 'utf8')
+  return out.varint(bytes.length).bytes(bytes)
+}
+
+/** A digest is a number written as hex; a salt is bytes written as hex. */
+function digestBytes(digest: string): Buffer {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigUInt64LE(BigInt(`0x${digest}`))
+  return bytes
+}
+
+interface EditParts {
+  snapshot: boolean
+  readonly marks: { nextFileNumber?: number; lastVersion?: number; historyFloor?: number }
+  readonly tablesRemoved: TablePlace[]
+  readonly tablesAdded: TableAddition[]
+  readonly walsAdded: WalAddition[]
+  readonly walsSealed: WalSeal[]
+  readonly walsDropped: number[]
+  readonly retentionFloors: RetentionFloor[]
+  readonly retentionFloorsRemoved: string[]
+}
+
+/** `offset` is the payload's file offset, for errors. Keys are copies. */
+export function decodeEditPayload(payload: Buffer, file: string, offset: number): ManifestEdit {
+  const reader = new FieldReader(payload, file, offset)
+  const parts: EditParts = {
+    snapshot: false,
+    marks: {},
+    tablesRemoved: [],
+    tablesAdded: [],
+    walsAdded: [],
+    walsSealed: [],
+    walsDropped: [],
+    retentionFloors: [],
+    retentionFloorsRemoved: [],
+  }
+  while (!reader.done) readField(reader, parts)
+  const { snapshot, marks, ...lists } = parts
+  const filled = Object.entries(lists).filter(([, list]) => list.length > 0)
+  return { ...(snapshot ? { snapshot } : {}), ...marks, ...Object.fromEntries(filled) }
+}
+
+function readField(reader: FieldReader, parts: EditParts): void {
+  const tag = reader.u8()
+  switch (tag) {
+    case TAG.snapshot:
+      parts.snapshot = true
+      return
+    case TAG.nextFileNumber:
+      parts.marks.nextFileNumber = reader.varint()
+      return
+    case TAG.lastVersion:
+      parts.marks.lastVersion = reader.varint()
+      return
+    case TAG.historyFloor:
+      parts.marks.historyFloor = reader.varint()
+      return
+    case TAG.tableAdded:
+      parts.tablesAdded.push({ level: readLevel(reader), table: readTable(reader) })
+      return
+    case TAG.tableRemoved:
+      parts.tablesRemoved.push({ level: readLevel(reader), number: readNumber(reader) })
+      return
+    case TAG.walAdded:
+      parts.walsAdded.push({ number: readNumber(reader), salt: reader.view(8).toString('hex') })
+      return
+    case TAG.walSealed:
+      parts.walsSealed.push({
+        number: readNumber(reader),
+        length: reader.varint(),
+        lastVersion: reader.varint(),
+        digest: readDigest(reader),
+      })
+      return
+    case TAG.walDropped:
+      parts.walsDropped.push(readNumber(reader))
+      return
+    case TAG.retentionFloor:
+      parts.retentionFloors.push({ name: readName(reader), version: reader.varint() })
+      return
+    case TAG.retentionFloorRemoved:
+      parts.retentionFloorsRemoved.push(readName(reader))
+      return
+    default:
+      reader.fail('a field of this format version', `tag ${tag}`)
+  }
+}
+
+function readLevel(reader: FieldReader): number {
+  const level = reader.u8()
+  return level < LEVEL_COUNT ? level : reader.fail(`a level below ${LEVEL_COUNT}`, `${level}`)
+}
+
+function readNumber(reader: FieldReader): number {
+  const number = reader.varint()
+  return number > 0 ? number : reader.fail('a file number', '0')
+}
+
+function readTable(reader: FieldReader): TableMeta {
+  const table = {
+    number: readNumber(reader),
+    size: reader.varint(),
+    entries: reader.varint(),
+    tombstones: reader.varint(),
+    smallestVersion: reader.varint(),
+    largestVersion: reader.varint(),
+    baseVersion: reader.varint(),
+    largestBlock: reader.varint(),
+    newestWal: reader.varint(),
+    salt: reader.view(8).toString('hex'),
+    smallestKey: readKey(reader),
+    largestKey: readKey(reader),
+  }
+  if (compareBytes(table.smallestKey, table.largestKey) > 0) {
+    reader.fail('a table whose smallest key is not above its largest', 'one above')
+  }
+  if (table.tombstones > table.entries) reader.fail('no more tombstones than entries', 'more')
+  if (table.smallestVersion > table.largestVersion || table.baseVersion > table.smallestVersion) {
+    reader.fail('ascending versions of a table', 'descending ones')
+  }
+  return table
+}
+
+function readKey(reader: FieldReader): Buffer {
+  const length = reader.varint()
+  if (length === 0 || length > KEY_LENGTH_MAX)
+    reader.fail('a key of 1 to 65,535 bytes', `${length}`)
+  return Buffer.from(reader.view(length))
+}
+
+function readDigest(reader: FieldReader): string {
+  return reader.view(8).readBigUInt64LE().toString(16).padStart(16, '0')
+}
+
+function readName(reader: FieldReader): string {
+  const bytes = reader.view(reader.varint())
+  const name = bytes.toString('utf8')
+  if (!Buffer.from(name, 'utf8').equals(bytes)) reader.fail('a name in UTF-8', 'other bytes')
+  return name
+}
+
+export interface SealedEdit {
+  readonly bytes: Buffer
+  /** Seeds the edit that follows. */
+  readonly checksum: bigint
+}
+
+/** A whole edit, padded to 8. `seed`: the checksum of the edit before. */
+export function sealEdit(payload: Buffer, number: number, seed: bigint): SealedEdit {
+  const bytes = Buffer.alloc(alignUp(EDIT_HEADER_BYTES + payload.length, 8))
+  bytes.writeUInt32LE(EDIT_MAGIC, CHECKED)
+  bytes.writeUInt32LE(payload.length, PAYLOAD_LENGTH)
+  writeSafeU64(bytes, number, NUMBER)
+  bytes.set(payload, EDIT_HEADER_BYTES)
+  const checksum = hash64(bytes.subarray(CHECKED, EDIT_HEADER_BYTES + payload.length), seed)
+  bytes.writeBigUInt64LE(checksum, 0)
+  return { bytes, checksum }
+}
+
+/** An edit's frame as it claims to be; nothing is verified yet but that it ends inside the file. */
+export interface EditFrame {
+  readonly number: number
+  readonly payloadLength: number
+  readonly checksum: bigint
+  /** Offset of the edit behind it. */
+  readonly end: number
+}
+
+export function readEditFrame(bytes: Buffer, at: number): EditFrame | undefined {
+  if (bytes.length - at < EDIT_HEADER_BYTES) return undefined
+  if (bytes.readUInt32LE(at + CHECKED) !== EDIT_MAGIC) return undefined
+  const payloadLength = bytes.readUInt32LE(at + PAYLOAD_LENGTH)
+  const end = at + alignUp(EDIT_HEADER_BYTES + payloadLength, 8)
+  if (end > bytes.length || bytes.readUInt32LE(at + NUMBER + 4) >= 0x200000) return undefined
+  const number = readSafeU64(bytes, at + NUMBER, '')
+  return { number, payloadLength, checksum: bytes.readBigUInt64LE(at), end }
+}
+
+export function editVerifies(bytes: Buffer, at: number, frame: EditFrame, seed: bigint): boolean {
+  const payloadEnd = at + EDIT_HEADER_BYTES + frame.payloadLength
+  for (let i = payloadEnd; i < frame.end; i += 1) if (bytes[i] !== 0) return false
+  return hash64(bytes.subarray(at + CHECKED, payloadEnd), seed) === frame.checksum
+}

@@ -1,0 +1,121 @@
+// The index of a table: first and last key, offset and length of each data block (FORMAT §6.2). It is used
+// in memory as it lies on disk; here are its layout, its encoder, and the block list for readers without
+// a heap. No IO.
+import { alignUp, writeSafeU64 } from '../base/bytes.ts'
+import { BLOCK_TRAILER } from '../kernel/layout.ts'
+import { FILE_HEADER_BYTES } from './file-header.ts'
+
+const PREFIXES = 16
+
+export function indexOffsets(blocks: number): number {
+  return PREFIXES + 8 * blocks
+}
+
+export function indexLengths(blocks: number): number {
+  return PREFIXES + 16 * blocks
+}
+
+export function indexBoundaries(blocks: number): number {
+  return PREFIXES + 20 * blocks
+}
+
+export function indexKeys(blocks: number): number {
+  return alignUp(PREFIXES + 20 * blocks + 4 * (2 * blocks + 1), 8)
+}
+
+/** Bytes of an index payload. */
+export function indexBytes(blocks: number, keyBytes: number): number {
+  return indexKeys(blocks) + keyBytes
+}
+
+/** One data block, as the index lists it. */
+export interface IndexEntry {
+  readonly offset: number
+  /** Stored, with trailer. */
+  readonly length: number
+  readonly firstKey: Uint8Array
+  readonly lastKey: Uint8Array
+}
+
+/** The index payload of blocks in key order. */
+export function encodeIndex(entries: readonly IndexEntry[]): Buffer {
+  const blocks = entries.length
+  let keyBytes = 0
+  for (const { firstKey, lastKey } of entries) keyBytes += firstKey.length + lastKey.length
+  const payload = Buffer.alloc(indexBytes(blocks, keyBytes))
+  const common = commonLastPrefix(entries)
+  const keys = indexKeys(blocks)
+  const boundaries = indexBoundaries(blocks)
+  let end = 0
+  for (const [i, entry] of entries.entries()) {
+    const { firstKey, lastKey } = entry
+    // The prefix is stored as a number, little-endian: the key bytes, last first.
+    const prefix = PREFIXES + 8 * i
+    const shown = Math.min(8, lastKey.length - common)
+    for (let b = 0; b < shown; b++) payload[prefix + 7 - b] = lastKey[common + b] as number
+    writeSafeU64(payload, entry.offset, indexOffsets(blocks) + 8 * i)
+    payload.writeUInt32LE(entry.length, indexLengths(blocks) + 4 * i)
+    payload.set(firstKey, keys + end)
+    end += firstKey.length
+    payload.writeUInt32LE(end, boundaries + 8 * i + 4)
+    payload.set(lastKey, keys + end)
+    end += lastKey.length
+    payload.writeUInt32LE(end, boundaries + 8 * i + 8)
+  }
+  payload.writeUInt32LE(blocks, 0)
+  payload.writeUInt32LE(keyBytes, 4)
+  payload.writeUInt32LE(common, 8)
+  return payload
+}
+
+/** Keys ascend, so what the outermost last keys share, all share. */
+function commonLastPrefix(entries: readonly IndexEntry[]): number {
+  const lowest = entries[0]?.lastKey
+  const highest = entries.at(-1)?.lastKey
+  if (lowest === undefined || highest === undefined) return 0
+  const length = Math.min(lowest.length, highest.length)
+  let i = 0
+  while (i < length && lowest[i] === highest[i]) i++
+  return i
+}
+
+/** The blocks of a table in plain arrays, and its outermost keys. */
+export interface BlockList {
+  readonly offsets: Float64Array
+  /** Stored, with trailer. */
+  readonly lengths: Uint32Array
+  readonly smallestKey: Buffer
+  readonly largestKey: Buffer
+}
+
+/** Reads the block list of a verified index payload; undefined when it is not well formed. */
+export function decodeBlockList(payload: Buffer, fileLimit: number): BlockList | undefined {
+  if (payload.length < PREFIXES) return undefined
+  const blocks = payload.readUInt32LE(0)
+  const keyBytes = payload.readUInt32LE(4)
+  if (blocks === 0 || payload.length !== indexBytes(blocks, keyBytes)) return undefined
+  const offsets = new Float64Array(blocks)
+  const lengths = new Uint32Array(blocks)
+  let end = FILE_HEADER_BYTES
+  for (let i = 0; i < blocks; i++) {
+    const at = indexOffsets(blocks) + 8 * i
+    const offset = payload.readUInt32LE(at + 4) * 2 ** 32 + payload.readUInt32LE(at)
+    const length = payload.readUInt32LE(indexLengths(blocks) + 4 * i)
+    if (offset < end || length <= BLOCK_TRAILER || offset + length > fileLimit) return undefined
+    offsets[i] = offset
+    lengths[i] = length
+    end = offset + length
+  }
+  const boundary = (i: number) => payload.readUInt32LE(indexBoundaries(blocks) + 4 * i)
+  const firstEnd = boundary(1)
+  const lastStart = boundary(2 * blocks - 1)
+  if (boundary(0) !== 0 || firstEnd > keyBytes || lastStart > keyBytes) return undefined
+  if (boundary(2 * blocks) !== keyBytes) return undefined
+  const keys = indexKeys(blocks)
+  return {
+    offsets,
+    lengths,
+    smallestKey: Buffer.from(payload.subarray(keys, keys + firstEnd)),
+    largestKey: Buffer.from(payload.subarray(keys + lastStart, keys + keyBytes)),
+  }
+}

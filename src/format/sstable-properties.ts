@@ -1,0 +1,78 @@
+// What a table says of itself (FORMAT §6.5). No IO.
+import { readSafeU64, writeSafeU64 } from '../base/bytes.ts'
+import { CorruptionError } from '../base/errors.ts'
+import { RESTART_INTERVAL } from '../base/limits.ts'
+
+export interface TableProperties {
+  readonly entries: number
+  readonly tombstones: number
+  readonly smallestVersion: number
+  readonly largestVersion: number
+  /** 0: none expires */
+  readonly earliestExpiry: number
+  /** 0: some entry never expires */
+  readonly latestExpiry: number
+  /** Before prefix compression. */
+  readonly keyBytes: number
+  readonly valueBytes: number
+  readonly blockSize: number
+  /** Stored length, with trailer. */
+  readonly largestBlock: number
+  /** 0 unknown */
+  readonly newestWal: number
+  readonly blocks: number
+}
+
+export const PROPERTIES_BYTES = 104
+const SEGMENT_BYTES = 16
+
+export function encodeProperties(properties: TableProperties): Buffer {
+  const bytes = Buffer.alloc(PROPERTIES_BYTES)
+  const numbers = [
+    properties.entries,
+    properties.tombstones,
+    properties.smallestVersion,
+    properties.largestVersion,
+    properties.earliestExpiry,
+    properties.latestExpiry,
+    properties.keyBytes,
+    properties.valueBytes,
+  ]
+  for (const [i, value] of numbers.entries()) writeSafeU64(bytes, value, i * 8)
+  bytes.writeUInt32LE(RESTART_INTERVAL, 64)
+  bytes.writeUInt32LE(properties.blockSize, 68)
+  writeSafeU64(bytes, properties.largestBlock, 72)
+  writeSafeU64(bytes, properties.newestWal, 80)
+  writeSafeU64(bytes, properties.blocks, 88)
+  return bytes
+}
+
+/** `payload` is verified; `offset` is where it lies in `file`, for errors. */
+export function decodeProperties(payload: Buffer, file: string, offset: number): TableProperties {
+  const refuse = (at: number, expected: string, found: string): never => {
+    throw new CorruptionError({ file, offset: offset + at, expected, found })
+  }
+  if (payload.length < PROPERTIES_BYTES) refuse(0, '104 bytes or more', `${payload.length}`)
+  const segments = payload.readUInt32LE(96)
+  const length = PROPERTIES_BYTES + SEGMENT_BYTES * segments
+  if (payload.length !== length) refuse(96, `${length} bytes`, `${payload.length}`)
+  if (payload.readUInt32LE(64) !== RESTART_INTERVAL) {
+    refuse(64, `restart interval ${RESTART_INTERVAL}`, `${payload.readUInt32LE(64)}`)
+  }
+  if (payload.readUInt32LE(100) !== 0) refuse(100, 'a reserved zero', 'another number')
+  const number = (at: number) => readSafeU64(payload, at, file)
+  return {
+    entries: number(0),
+    tombstones: number(8),
+    smallestVersion: number(16),
+    largestVersion: number(24),
+    earliestExpiry: number(32),
+    latestExpiry: number(40),
+    keyBytes: number(48),
+    valueBytes: number(56),
+    blockSize: payload.readUInt32LE(68),
+    largestBlock: number(72),
+    newestWal: number(80),
+    blocks: number(88),
+  }
+}

@@ -1,0 +1,21 @@
+// Everything the package exports.
+
+export {
+  type BatchOptions,
+  Database,
+  type DatabaseEntry,
+  type DelOptions,
+  type GetEntryOptions,
+  type PutOptions,
+} from './api/database.ts'
+export type { DatabaseOptions } from './api/database-options.ts'
+export { destroy } from './api/destroy.ts'
+export { open } from './api/open.ts'
+export { Snapshot } from './api/snapshot.ts'
+export type { CommitOptions } from './api/write-options.ts'
+export { CorruptionError, SettError, type SettErrorCode } from './base/errors.ts'
+export type { Logger } from './base/logger.ts'
+export type { DurabilityOption, Options, PresetName } from './base/option-table.ts'
+export { PRESETS as presets } from './base/presets.ts'
+export type { EngineStats as DatabaseStats, LevelStats } from './engine/types.ts'
+export type { WorkerStats } from './pool/executor.ts'

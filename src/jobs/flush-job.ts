@@ -1,0 +1,36 @@
+// Writes an immutable memtable as level-0 tables. Versions that no reader can ask for are left out; tombstones
+// stay, for older tables may hold the key.
+import { CompactMerge, compactScratchBytes } from '../cursor/compact-merge.ts'
+import { LazyValues } from '../cursor/lazy-values.ts'
+import { Scratch } from '../cursor/scratch.ts'
+import { MEMTABLE_SOURCE_BYTES, MemtableSource } from '../memtable/memtable-source.ts'
+import { TablesWriter } from '../sstable/tables-writer.ts'
+import type { FlushSpec, JobContext, TablesResult } from './job.ts'
+import { mergeIntoTables, orAbandon } from './merge-tables.ts'
+
+export function runFlush(spec: FlushSpec, context: JobContext): TablesResult {
+  const { snapshots, shape } = spec
+  const scratch = new Scratch(spec.workspace)
+  const mergeMemory = scratch.region(compactScratchBytes(1, snapshots.length))
+  const sourceMemory = scratch.region(MEMTABLE_SOURCE_BYTES)
+  const rest = scratch.free - 64
+  const source = new MemtableSource(context, sourceMemory, { arena: spec.arena, reverse: false })
+  const merge = new CompactMerge(context, mergeMemory, {
+    sources: [source],
+    snapshots,
+    dropTombstones: false,
+  })
+  const writer = new TablesWriter(context, scratch.region(rest, 64), {
+    fs: context.fs,
+    directory: spec.directory,
+    shape,
+    numbers: spec.numbers,
+    // Finding the smallest version would take a walk of its own and saves a byte or two per entry.
+    baseVersion: 0,
+    newestWal: spec.newestWal,
+    lazy: new LazyValues(),
+    randomFill: context.randomFill,
+    finished: (table) => context.report({ kind: 'table', table }),
+  })
+  return orAbandon(writer, () => mergeIntoTables(context, merge, writer))
+}

@@ -1,0 +1,54 @@
+// How much scratch memory a job needs. The engine allocates it and puts it into the spec; the job carves it by
+// the same numbers. Everything is in bytes.
+import { compactScratchBytes } from '../cursor/compact-merge.ts'
+import type { TableMeta } from '../manifest/levels.ts'
+import { MEMTABLE_SOURCE_BYTES } from '../memtable/memtable-source.ts'
+import { checkBytes } from '../sstable/table-check.ts'
+import { tableSourceBytes } from '../sstable/table-source.ts'
+import { writerBytes } from '../sstable/writer-workspace.ts'
+import type { TableShape } from './job.ts'
+
+/** More live read versions than this take from the writer's share of the workspace. */
+const SNAPSHOTS = 4096
+const SLACK = 1024
+
+/** Scratch of a flush of a memtable of `memtableBytes` whose largest key + value is `largestEntry`. */
+export function flushWorkspaceBytes(
+  shape: TableShape,
+  memtableBytes: number,
+  largestEntry: number,
+): number {
+  const tableBytes = Math.min(shape.tableSize, memtableBytes)
+  return (
+    compactScratchBytes(1, SNAPSHOTS) +
+    MEMTABLE_SOURCE_BYTES +
+    writerBytes({ ...shape, tableSize: tableBytes }, largestEntry) +
+    SLACK
+  )
+}
+
+/** Scratch of a compaction of that many sources; `largestBlock` is the largest of its input tables'. */
+export function compactWorkspaceBytes(
+  shape: TableShape,
+  sourceCount: number,
+  largestBlock: number,
+): number {
+  return (
+    compactScratchBytes(sourceCount, SNAPSHOTS) +
+    sourceCount * tableSourceBytes(compactSourceBlock(largestBlock)) +
+    writerBytes(shape, largestBlock) +
+    SLACK
+  )
+}
+
+/** Longest block that passes through a compaction source's own buffers; longer ones are read one at a time. */
+export function compactSourceBlock(largestBlock: number): number {
+  return Math.min(largestBlock, 256 * 1024)
+}
+
+/** Scratch of a verification of these tables. */
+export function verifyWorkspaceBytes(tables: readonly TableMeta[]): number {
+  let bytes = 0
+  for (const table of tables) bytes = Math.max(bytes, checkBytes(table))
+  return bytes + SLACK
+}

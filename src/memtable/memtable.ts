@@ -1,0 +1,143 @@
+// A memtable: one arena of the shared heap. Records are encoded upwards, still unlinked, by the main thread; the
+// link kernel then makes a run of them visible to every thread. Tree nodes grow down from the end. The
+// owner keeps room between the two (see `fits`), so linking cannot fail for want of space.
+import { assert } from '../base/assert.ts'
+import type { Kernels } from '../kernel/kernels.ts'
+import {
+  ARENA_COUNT,
+  ARENA_HEADER,
+  ARENA_NODE_START,
+  LINK_RESERVE,
+  LINK_RESERVE_PER_RECORD,
+  RECORD_HEADER,
+} from '../kernel/layout.ts'
+import type { Region, SharedHeap } from '../memory/shared-heap.ts'
+
+/** Bytes a record takes in an arena. */
+export function recordBytes(keyLength: number, valueLength: number): number {
+  return (RECORD_HEADER + keyLength + valueLength + 7) & ~7
+}
+
+/** Arena length that surely takes `count` records of `bytes` in all, beside `overhead` (frame headers). */
+export function arenaBytes(bytes: number, count: number, overhead: number): number {
+  const raw = ARENA_HEADER + bytes + overhead + LINK_RESERVE + LINK_RESERVE_PER_RECORD * (count + 1)
+  return Math.ceil(raw / 64) * 64
+}
+
+export class Memtable {
+  readonly arena: Region
+  /** First free address; everything below it is encoded. */
+  recordEnd: number
+  /** Records encoded and not yet linked; each keeps node space reserved. */
+  pending = 0
+  /** Longest key + value encoded. */
+  largestEntry = 0
+  readonly #heap: SharedHeap
+  readonly #kernels: Kernels
+
+  private constructor(heap: SharedHeap, kernels: Kernels, arena: Region) {
+    this.#heap = heap
+    this.#kernels = kernels
+    this.arena = arena
+    this.recordEnd = arena.address + ARENA_HEADER
+  }
+
+  /** An empty memtable in a fresh region of at least 64 KiB. */
+  static create(heap: SharedHeap, kernels: Kernels, arena: Region): Memtable {
+    kernels.memtableInit(arena.address, arena.address + arena.length)
+    return new Memtable(heap, kernels, arena)
+  }
+
+  /** Takes over an arena that a replay job filled; nothing more is encoded into it. */
+  static adopt(heap: SharedHeap, kernels: Kernels, arena: Region, fileLength: number): Memtable {
+    const memtable = new Memtable(heap, kernels, arena)
+    memtable.recordEnd = arena.address + ARENA_HEADER + fileLength
+    memtable.largestEntry = fileLength
+    return memtable
+  }
+
+  /** Entries linked. */
+  get entries(): number {
+    return this.#heap.u32[(this.arena.address + ARENA_COUNT) >>> 2]!
+  }
+
+  /** Bytes of records and nodes. */
+  get usedBytes(): number {
+    const nodes = this.arena.address + this.arena.length - this.#nodeStart()
+    return this.recordEnd - this.arena.address + nodes
+  }
+
+  /** Whether `bytes` more, holding `count` records, can be encoded and later linked. */
+  fits(bytes: number, count: number): boolean {
+    const reserve = LINK_RESERVE + LINK_RESERVE_PER_RECORD * (this.pending + count)
+    return this.recordEnd + bytes + reserve <= this.#nodeStart()
+  }
+
+  /** Leaves `length` bytes (8-aligned) for a frame header; returns their address. */
+  reserve(length: number): number {
+    const address = this.recordEnd
+    this.recordEnd = address + length
+    return address
+  }
+
+  /** Encodes one record (FORMAT §4) and returns its address. The caller checked `fits`. */
+  encode(
+    tag: number,
+    version: number,
+    key: string | Uint8Array,
+    value: string | Uint8Array | undefined,
+  ): number {
+    const { bytes, u32 } = this.#heap
+    const address = this.recordEnd
+    const keyAt = address + RECORD_HEADER
+    const keyLength = place(bytes, key, keyAt)
+    const valueLength = value === undefined ? 0 : place(bytes, value, keyAt + keyLength)
+    const word = address >>> 2
+    u32[word] = valueLength
+    u32[word + 1] = keyLength | (tag << 16)
+    u32[word + 2] = version
+    u32[word + 3] = version / 4294967296
+    let end = keyAt + keyLength + valueLength
+    if (keyLength + valueLength > this.largestEntry) this.largestEntry = keyLength + valueLength
+    while ((end & 7) !== 0) bytes[end++] = 0
+    this.recordEnd = end
+    this.pending += 1
+    return address
+  }
+
+  /** Adds tag bits to a record not yet linked. */
+  markTag(record: number, bits: number): void {
+    const word = (record >>> 2) + 1
+    this.#heap.u32[word] = this.#heap.u32[word]! | (bits << 16)
+  }
+
+  /** Links the run [first, end) of `count` records: it is visible from now on. */
+  link(first: number, end: number, count: number): void {
+    const linked = this.#kernels.memtableLink(this.arena.address, first, end)
+    assert(linked === count, `a run of ${count} records links whole (${linked})`)
+    this.pending -= count
+  }
+
+  /** Gives up a run that was never linked. Its bytes are reused only if nothing was encoded behind it. */
+  abandon(start: number, end: number, count: number): void {
+    if (this.recordEnd === end) this.recordEnd = start
+    this.pending -= count
+  }
+
+  #nodeStart(): number {
+    return this.#heap.u32[(this.arena.address + ARENA_NODE_START) >>> 2]!
+  }
+}
+
+/** Copies data to `at`, strings as UTF-8; returns the bytes written. */
+export function place(target: Buffer, data: string | Uint8Array, at: number): number {
+  // Without an encoding argument Buffer.write goes straight to the UTF-8 writer.
+  if (typeof data === 'string') return data.length === 0 ? 0 : target.write(data, at)
+  target.set(data, at)
+  return data.length
+}
+
+/** Exact bytes of data once placed. */
+export function dataLength(data: string | Uint8Array): number {
+  return typeof data === 'string' ? Buffer.byteLength(data) : data.length
+}

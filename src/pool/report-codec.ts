@@ -1,0 +1,82 @@
+// Job reports as ring messages: u32 job, u8 kind, u8 0, u16 0, then for progress two f64, for a table
+// u32 key lengths (two), both keys and the other fields as JSON. Both sides are one version of one
+// program, and nothing of this is stored.
+import { assert } from '../base/assert.ts'
+import { KEY_LENGTH_MAX } from '../base/limits.ts'
+import type { JobReport } from '../jobs/job.ts'
+import type { TableMeta } from '../manifest/levels.ts'
+
+const KIND_PROGRESS = 1
+/** A table the job reported while it ran. */
+const KIND_TABLE = 2
+/** A table of the result that the job had not reported. */
+const KIND_RESULT_TABLE = 3
+
+const HEADER = 8
+const TABLE_HEADER = HEADER + 8
+/** Room for the fields of a table that are not keys. */
+const FIELDS_MAX = 4096
+
+export const MESSAGE_MAX: number = TABLE_HEADER + 2 * KEY_LENGTH_MAX + FIELDS_MAX
+
+export interface DecodedReport {
+  readonly job: number
+  readonly report: JobReport
+  /** True: part of the result only, not for onReport. */
+  readonly resultOnly: boolean
+}
+
+/** Encodes into `target`, at least MESSAGE_MAX bytes; returns the part used. */
+export function encodeReport(
+  target: Buffer,
+  job: number,
+  report: JobReport,
+  resultOnly = false,
+): Buffer {
+  target.writeUInt32LE(job, 0)
+  target.writeUInt32LE(0, 4)
+  if (report.kind === 'progress') {
+    target[4] = KIND_PROGRESS
+    target.writeDoubleLE(report.bytesRead, HEADER)
+    target.writeDoubleLE(report.bytesWritten, HEADER + 8)
+    return target.subarray(0, HEADER + 16)
+  }
+  const { smallestKey, largestKey, ...fields } = report.table
+  target[4] = resultOnly ? KIND_RESULT_TABLE : KIND_TABLE
+  target.writeUInt32LE(smallestKey.length, HEADER)
+  target.writeUInt32LE(largestKey.length, HEADER + 4)
+  target.set(smallestKey, TABLE_HEADER)
+  target.set(largestKey, TABLE_HEADER + smallestKey.length)
+  const at = TABLE_HEADER + smallestKey.length + largestKey.length
+  const json = JSON.stringify(fields)
+  assert(json.length * 3 <= target.length - at, 'the fields of a table fit its report')
+  return target.subarray(0, at + target.write(json, at))
+}
+
+/** The result shares no bytes with the message. */
+export function decodeReport(message: Buffer): DecodedReport {
+  const job = message.readUInt32LE(0)
+  const kind = message[4]
+  if (kind === KIND_PROGRESS) {
+    const bytesRead = message.readDoubleLE(HEADER)
+    const bytesWritten = message.readDoubleLE(HEADER + 8)
+    return { job, report: { kind: 'progress', bytesRead, bytesWritten }, resultOnly: false }
+  }
+  assert(kind === KIND_TABLE || kind === KIND_RESULT_TABLE, 'a report is of a known kind')
+  const second = TABLE_HEADER + message.readUInt32LE(HEADER)
+  const end = second + message.readUInt32LE(HEADER + 4)
+  const fields = JSON.parse(message.toString('utf8', end)) as TableFields
+  const smallestKey = copy(message, TABLE_HEADER, second)
+  const largestKey = copy(message, second, end)
+  const table: TableMeta = { ...fields, smallestKey, largestKey }
+  return { job, report: { kind: 'table', table }, resultOnly: kind === KIND_RESULT_TABLE }
+}
+
+type TableFields = Omit<TableMeta, 'smallestKey' | 'largestKey'>
+
+/** An array of its own, neither shared nor part of Buffer's pool. */
+function copy(message: Buffer, from: number, to: number): Uint8Array {
+  const bytes = new Uint8Array(to - from)
+  bytes.set(message.subarray(from, to))
+  return bytes
+}

@@ -1,0 +1,206 @@
+// One piscina: threads over one worker file, from their first ping to their end. Main thread. A group that
+// broke never runs another job; worker-pool.ts then starts a new one. A job is not reported as failed
+// before the thread that ran it is gone, so nobody writes to a heap behind its owner's back.
+import type { Piscina } from 'piscina'
+import type { Clock } from '../base/clock.ts'
+import { fromErrorRecord, type SettError } from '../base/errors.ts'
+import type { JobReport, JobResult, JobSpec } from '../jobs/job.ts'
+import { CANCEL_SLOTS, lowerCancel } from '../memory/heap-control.ts'
+import type { SharedHeap } from '../memory/shared-heap.ts'
+import { JobSlot } from './job-slot.ts'
+import { workerFailed } from './pool-errors.ts'
+import { type JobReply, type JobTask, TASK_EXPORT, type WorkerReply } from './protocol.ts'
+
+/** Threads may die this often in a row with jobs waiting for one before the worker file counts as broken. */
+const DEATHS_MAX = 3
+
+export interface GroupOptions {
+  readonly url: string
+  readonly clock: Clock
+  /** How long the first thread may take to answer. */
+  readonly startTimeoutMs: number
+}
+
+export interface GroupJob {
+  readonly spec: JobSpec
+  readonly heap: SharedHeap
+  readonly timeoutMs: number
+  readonly onReport: ((report: JobReport) => void) | undefined
+  /** Told which cancel word of the heap is the job's, lowered, before the job is posted. */
+  readonly onStart: (cancelSlot: number) => void
+  /** From now on the cancel word is another job's. */
+  readonly onEnd: () => void
+}
+
+export interface GroupResult {
+  readonly result: JobResult
+  /** 1 for the first thread of the group, and so on. */
+  readonly worker: number
+  readonly busyMs: number
+}
+
+export class ThreadGroup {
+  readonly #options: GroupOptions
+  readonly #piscina: Piscina
+  readonly #slots: JobSlot[] = []
+  readonly #freeSlots: JobSlot[] = []
+  /** Thread id → number of the worker in statistics. */
+  readonly #workers = new Map<number, number>()
+  #lastJob = 0
+  #deaths = 0
+  #threadError: unknown
+  #broken: SettError | undefined
+  #ended: Promise<void> | undefined
+  #onBroken: (() => void) | undefined
+
+  private constructor(piscina: Piscina, options: GroupOptions) {
+    this.#piscina = piscina
+    this.#options = options
+    // Errors of idle or starting threads; without a listener they would end the process.
+    piscina.on('error', (error) => {
+      this.#threadError = error
+    })
+    piscina.on('workerDestroy', () => queueMicrotask(() => this.#threadDied()))
+  }
+
+  /** Resolves when a first thread has loaded the worker file and answered. */
+  static async start(options: GroupOptions): Promise<ThreadGroup> {
+    const { Piscina } = await import('piscina')
+    const group = new ThreadGroup(
+      new Piscina({
+        filename: options.url,
+        name: TASK_EXPORT,
+        minThreads: 0,
+        maxThreads: CANCEL_SLOTS,
+        idleTimeout: Number.POSITIVE_INFINITY,
+        concurrentTasksPerWorker: 1,
+        atomics: 'sync',
+        recordTiming: false,
+      }),
+      options,
+    )
+    await group.#firstPing()
+    return group
+  }
+
+  get broken(): boolean {
+    return this.#broken !== undefined
+  }
+
+  /** Called once when the group breaks, whoever broke it. */
+  onBroken(listener: () => void): void {
+    this.#onBroken = listener
+  }
+
+  async run(job: GroupJob): Promise<GroupResult> {
+    const { clock, url } = this.#options
+    if (this.#broken !== undefined) throw this.#broken
+    const slot = this.#takeSlot()
+    const number = ++this.#lastJob
+    const { id, generation, memory } = job.heap
+    lowerCancel(job.heap, slot.index)
+    job.onStart(slot.index)
+    slot.begin(number, job.onReport)
+    const timer = clock.after(job.timeoutMs, () => {
+      void this.end(
+        `a ${job.spec.kind} job did not answer within ${job.timeoutMs} ms (${url})`,
+      )
+    })
+    timer.unref()
+    try {
+      const reply = await this.#post({
+        kind: 'job',
+        job: number,
+        spec: job.spec,
+        heap: { id, generation, memory },
+        slot: slot.index,
+        ring: slot.ring,
+      })
+      if (!reply.outcome.ok) throw fromErrorRecord(reply.outcome.error)
+      const result = slot.complete(reply.outcome.result, reply.tables)
+      return { result, worker: this.#workerNumber(reply.thread), busyMs: reply.busyMs }
+    } finally {
+      timer.cancel()
+      job.onEnd()
+      slot.end()
+      this.#freeSlots.push(slot)
+    }
+  }
+
+  /** Ends every thread; jobs that run or wait reject with SETT_WORKER_FAILED. Resolves when all are gone. */
+  end(why: string): Promise<void> {
+    if (this.#ended !== undefined) return this.#ended
+    this.#broken = workerFailed(why, this.#threadError)
+    this.#ended = this.#piscina.destroy().then(() => {
+      for (const slot of this.#slots) slot.close()
+    })
+    this.#onBroken?.()
+    return this.#ended
+  }
+
+  async #post(task: JobTask): Promise<JobReply> {
+    let reply: WorkerReply
+    try {
+      reply = await this.#piscina.run(task)
+    } catch (error) {
+      await this.#ended
+      if (this.#broken !== undefined) throw this.#broken
+      throw workerFailed(`a thread ended during a ${task.spec.kind} job (${this.#options.url})`, error)
+    }
+    this.#deaths = 0
+    if (reply?.kind === 'done') return reply
+    throw workerFailed(`${this.#options.url} is not a worker file of this version of Sett`)
+  }
+
+  async #firstPing(): Promise<void> {
+    const { clock, url, startTimeoutMs } = this.#options
+    const timer = clock.after(startTimeoutMs, () => {
+      void this.end(`${url} did not start within ${startTimeoutMs} ms`)
+    })
+    timer.unref()
+    try {
+      const reply: unknown = await this.#piscina.run({ kind: 'ping' })
+      if (!isPong(reply)) throw new TypeError('The file answers, but not as a worker file does.')
+    } catch (error) {
+      this.#threadError ??= error
+      await this.end(`${url} could not be started as a worker`)
+      throw this.#broken ?? error
+    } finally {
+      timer.cancel()
+    }
+  }
+
+  /** Piscina starts no thread in place of one that died while tasks wait; one more task makes it. */
+  #threadDied(): void {
+    if (this.#broken !== undefined || this.#piscina.queueSize === 0) return
+    const starting = this.#lastJob === 0
+    if (starting || ++this.#deaths > DEATHS_MAX) {
+      void this.end(`${this.#options.url} could not be started as a worker`)
+      return
+    }
+    this.#piscina.run({ kind: 'ping' }).catch((error: unknown) => {
+      this.#threadError = error
+    })
+  }
+
+  #takeSlot(): JobSlot {
+    const free = this.#freeSlots.pop()
+    if (free !== undefined) return free
+    const slot = new JobSlot(this.#slots.length, this.#options.clock)
+    this.#slots.push(slot)
+    return slot
+  }
+
+  #workerNumber(thread: number): number {
+    let number = this.#workers.get(thread)
+    if (number === undefined) {
+      number = this.#workers.size + 1
+      this.#workers.set(thread, number)
+    }
+    return number
+  }
+}
+
+function isPong(reply: unknown): boolean {
+  return typeof reply === 'object' && reply !== null && 'kind' in reply && reply.kind === 'pong'
+}

@@ -1,0 +1,140 @@
+// Blocks of one entry that are too long for a source's buffers: the entry is handed over without its value, which
+// its holder reads later, verified again.
+import { SettError } from '../base/errors.ts'
+import type { LazyValue } from '../cursor/lazy-values.ts'
+import type { SpareMemory } from '../cursor/run-source.ts'
+import { type KernelHeap, storeU32, storeU64 } from '../cursor/words.ts'
+import { type AloneEntry, decodeAlone } from '../format/sstable-block.ts'
+import type { TableMeta } from '../format/table-meta.ts'
+import {
+  BLOCK_TRAILER,
+  DESC_EXPIRES_AT,
+  DESC_FLAGS,
+  DESC_KEY,
+  DESC_KEY_LENGTH,
+  DESC_LAZY,
+  DESC_META,
+  DESC_PREFIX,
+  DESC_TAG,
+  DESC_VALUE,
+  DESC_VALUE_LENGTH,
+  DESC_VERSION,
+} from '../kernel/layout.ts'
+import { malformedBlock, readBlockCopy, readTableBlock, type TableBlocks } from './table-blocks.ts'
+import type { TableOpener } from './table-source.ts'
+
+export interface AlonePlace {
+  readonly table: TableBlocks
+  readonly ordinal: number
+  /** Goes into DESC_VALUE. */
+  readonly token: number
+  /** Address of the descriptor to fill. */
+  readonly descriptor: number
+  /** Where the key goes: KEY_LENGTH_MAX bytes. */
+  readonly key: number
+}
+
+/** Reads the block, verified, and describes its entry as lazy. */
+export function placeAloneEntry(machine: KernelHeap, spare: SpareMemory, place: AlonePlace): void {
+  const { table, ordinal } = place
+  const { bytes } = machine.heap
+  const stored = table.blockLength(ordinal)
+  const address = spare.borrow(stored)
+  if (address === 0) {
+    describe(machine, place, readBlockCopy(table, ordinal))
+    return
+  }
+  try {
+    readTableBlock(machine, table, ordinal, address)
+    describe(machine, place, bytes.subarray(address, address + stored - BLOCK_TRAILER))
+  } finally {
+    spare.giveBack(address)
+  }
+}
+
+function describe(machine: KernelHeap, place: AlonePlace, payload: Buffer): void {
+  const { table, ordinal, descriptor, key } = place
+  const { bytes, u32 } = machine.heap
+  const entry = parseAlone(table, ordinal, payload)
+  const { keyStart, keyLength } = entry
+  bytes.set(payload.subarray(keyStart, keyStart + keyLength), key)
+  const prefix = Buffer.alloc(8)
+  payload.copy(prefix, 0, keyStart, keyStart + Math.min(8, keyLength))
+  storeU32(u32, descriptor + DESC_PREFIX, prefix.readUInt32BE(4))
+  storeU32(u32, descriptor + DESC_PREFIX + 4, prefix.readUInt32BE(0))
+  storeU32(u32, descriptor + DESC_KEY, key)
+  storeU32(u32, descriptor + DESC_KEY_LENGTH, keyLength)
+  storeU32(u32, descriptor + DESC_VALUE, place.token)
+  storeU32(u32, descriptor + DESC_VALUE_LENGTH, entry.valueLength)
+  storeU64(u32, descriptor + DESC_VERSION, entry.version)
+  storeU64(u32, descriptor + DESC_EXPIRES_AT, entry.expiresAt)
+  storeU32(u32, descriptor + DESC_TAG, 0)
+  bytes[descriptor + DESC_TAG] = entry.tag
+  bytes[descriptor + DESC_META] = entry.meta
+  storeU32(u32, descriptor + DESC_FLAGS, DESC_LAZY)
+}
+
+/** The value of such a block, by the table's number: the table is opened for the read. */
+export function lazyTableValue(
+  machine: KernelHeap,
+  opener: TableOpener,
+  meta: TableMeta,
+  ordinal: number,
+): LazyValue {
+  const table = opener.acquire(meta)
+  const storedLength = table.blockLength(ordinal)
+  opener.release(table)
+  const withTable = <T>(use: (table: TableBlocks) => T): T => {
+    const open = opener.acquire(meta)
+    try {
+      return use(open)
+    } finally {
+      opener.release(open)
+    }
+  }
+  return {
+    storedLength,
+    readInto: (address) =>
+      withTable((open) => {
+        readTableBlock(machine, open, ordinal, address)
+        const { bytes } = machine.heap
+        const payload = bytes.subarray(address, address + storedLength - BLOCK_TRAILER)
+        const { keyStart, keyLength } = parseAlone(open, ordinal, payload)
+        return address + keyStart + keyLength
+      }),
+    readBytes: () => withTable((open) => readAloneValue(open, ordinal)),
+  }
+}
+
+/** A copy of the value of a block of one entry. */
+export function readAloneValue(table: TableBlocks, ordinal: number): Buffer {
+  const payload = readBlockCopy(table, ordinal)
+  const { keyStart, keyLength, valueLength } = parseAlone(table, ordinal, payload)
+  return payload.subarray(keyStart + keyLength, keyStart + keyLength + valueLength)
+}
+
+export function parseAlone(table: TableBlocks, ordinal: number, payload: Buffer): AloneEntry {
+  const entry = decodeAlone(payload, table.meta.baseVersion)
+  if (entry === undefined) throw malformedBlock(table, ordinal)
+  return entry
+}
+
+/** Copies a value to the caller: through spare heap memory, where the fast checksum works, or without. */
+export function takeLazyValue(
+  machine: KernelHeap,
+  spare: SpareMemory,
+  value: LazyValue,
+  length: number,
+): Buffer {
+  const address = spare.borrow(value.storedLength)
+  if (address === 0) return value.readBytes()
+  try {
+    const start = value.readInto(address)
+    if (start + length > address + value.storedLength) {
+      throw new SettError('SETT_INTERNAL', 'Internal check failed: a value lies in its block.')
+    }
+    return Buffer.from(machine.heap.bytes.subarray(start, start + length))
+  } finally {
+    spare.giveBack(address)
+  }
+}

@@ -1,0 +1,178 @@
+// Verified data blocks in a region of the heap: slots of one size, CLOCK eviction. One thread writes and reads
+// it. A slot in use is pinned; memory is touched only by blocks that come in, so an idle cache costs
+// nothing. Blocks longer than a slot go past it.
+import { assert } from '../base/assert.ts'
+import { alignUp } from '../base/bytes.ts'
+import type { KernelHeap } from '../cursor/words.ts'
+import { BLOCK_TRAILER } from '../kernel/layout.ts'
+import type { Region } from '../memory/shared-heap.ts'
+import { readTableBlock, readTableBlockAsync, type TableBlocks } from './table-blocks.ts'
+
+export interface CacheStats {
+  readonly hits: number
+  readonly misses: number
+  /** Bytes of the slots that hold a block. */
+  readonly bytes: number
+}
+
+/** No slot: the block is too long for one, or all are pinned. */
+export const NO_SLOT = -1
+
+export class BlockCache {
+  readonly slotBytes: number
+  readonly #machine: KernelHeap
+  readonly #base: number
+  readonly #count: number
+  /** Per slot: whose block it holds, which, seen since the hand passed, and users. */
+  readonly #owners: (TableBlocks | undefined)[] = []
+  readonly #ordinals: Int32Array
+  readonly #seen: Uint8Array
+  readonly #pins: Uint16Array
+  readonly #free: number[] = []
+  /** Slots ever used; those above were never touched. */
+  #touched = 0
+  #held = 0
+  #hand = 0
+  #hits = 0
+  #misses = 0
+
+  constructor(machine: KernelHeap, region: Region, blockSize: number) {
+    this.slotBytes = alignUp(blockSize + BLOCK_TRAILER, 64)
+    this.#machine = machine
+    this.#base = alignUp(region.address, 64)
+    const room = region.address + region.length - this.#base
+    this.#count = Math.max(0, Math.floor(room / this.slotBytes))
+    this.#ordinals = new Int32Array(this.#count)
+    this.#seen = new Uint8Array(this.#count)
+    this.#pins = new Uint16Array(this.#count)
+  }
+
+  get stats(): CacheStats {
+    const { slotBytes } = this
+    return { hits: this.#hits, misses: this.#misses, bytes: this.#held * slotBytes }
+  }
+
+  /** Heap address of a slot's block. */
+  address(slot: number): number {
+    return this.#base + slot * this.slotBytes
+  }
+
+  /** The slot that holds a block, or NO_SLOT. Good until the next fetch unless pinned. Counts a hit, not a miss. */
+  peek(table: TableBlocks, ordinal: number): number {
+    const slot = (table.slots[ordinal] as number) - 1
+    if (slot >= 0) {
+      this.#seen[slot] = 1
+      this.#hits += 1
+    }
+    return slot
+  }
+
+  /** The slot of a block, read and verified if need be, or NO_SLOT: then the caller reads it elsewhere. Good
+   * until the next fetch unless pinned. */
+  fetch(table: TableBlocks, ordinal: number): number {
+    const held = this.peek(table, ordinal)
+    if (held >= 0) return held
+    this.#misses += 1
+    const slot = this.#claim(table.blockLength(ordinal))
+    if (slot < 0) return NO_SLOT
+    try {
+      readTableBlock(this.#machine, table, ordinal, this.address(slot))
+    } catch (error) {
+      this.#free.push(slot)
+      throw error
+    }
+    this.#install(slot, table, ordinal)
+    return slot
+  }
+
+  /** As fetch, without blocking the thread. The slot comes back pinned (unless NO_SLOT): unpin it. The
+   * table must be pinned by the caller meanwhile. */
+  async fetchAsync(table: TableBlocks, ordinal: number): Promise<number> {
+    const held = this.peek(table, ordinal)
+    if (held >= 0) {
+      this.pin(held)
+      return held
+    }
+    this.#misses += 1
+    const slot = this.#claim(table.blockLength(ordinal))
+    if (slot < 0) return NO_SLOT
+    this.pin(slot)
+    try {
+      await readTableBlockAsync(this.#machine, table, ordinal, this.address(slot))
+    } catch (error) {
+      this.unpin(slot)
+      this.#free.push(slot)
+      throw error
+    }
+    const other = (table.slots[ordinal] as number) - 1
+    if (other >= 0) {
+      // Another call read the same block meanwhile.
+      this.unpin(slot)
+      this.#free.push(slot)
+      this.pin(other)
+      return other
+    }
+    this.#install(slot, table, ordinal)
+    return slot
+  }
+
+  /** Keeps a slot's block where it is until unpin; counts. */
+  pin(slot: number): void {
+    this.#pins[slot] = (this.#pins[slot] as number) + 1
+  }
+
+  unpin(slot: number): void {
+    const pins = this.#pins[slot] as number
+    assert(pins > 0, 'a cache slot is unpinned once per pin')
+    this.#pins[slot] = pins - 1
+  }
+
+  /** Gives back all slots of a table that closes; none may be pinned. */
+  forget(table: TableBlocks): void {
+    const { slots } = table
+    for (let ordinal = 0; ordinal < slots.length; ordinal++) {
+      const slot = (slots[ordinal] as number) - 1
+      if (slot < 0) continue
+      assert(this.#pins[slot] === 0, 'no block of a closing table is in use')
+      slots[ordinal] = 0
+      this.#owners[slot] = undefined
+      this.#free.push(slot)
+      this.#held -= 1
+    }
+  }
+
+  #install(slot: number, table: TableBlocks, ordinal: number): void {
+    this.#owners[slot] = table
+    this.#ordinals[slot] = ordinal
+    this.#seen[slot] = 1
+    this.#held += 1
+    table.slots[ordinal] = slot + 1
+  }
+
+  /** A slot for a block of that stored length that nobody owns, or NO_SLOT. */
+  #claim(storedLength: number): number {
+    if (storedLength > this.slotBytes) return NO_SLOT
+    const free = this.#free.pop()
+    if (free !== undefined) return free
+    if (this.#touched < this.#count) {
+      this.#touched += 1
+      return this.#touched - 1
+    }
+    // Two rounds: the first may only clear the marks.
+    for (let steps = 2 * this.#count; steps > 0; steps--) {
+      const slot = this.#hand
+      this.#hand = slot + 1 === this.#count ? 0 : slot + 1
+      const owner = this.#owners[slot]
+      if (owner === undefined || (this.#pins[slot] as number) > 0) continue
+      if (this.#seen[slot] === 1) {
+        this.#seen[slot] = 0
+        continue
+      }
+      owner.slots[this.#ordinals[slot] as number] = 0
+      this.#owners[slot] = undefined
+      this.#held -= 1
+      return slot
+    }
+    return NO_SLOT
+  }
+}

@@ -1,0 +1,72 @@
+// The order of entries: user key ascending as unsigned bytes, then version descending. Descriptors only.
+import { type KernelHeap, loadU32, loadU64 } from '../cursor/words.ts'
+import { DESC_KEY, DESC_KEY_LENGTH, DESC_PREFIX, DESC_VERSION } from '../kernel/layout.ts'
+
+/** Remembers the last entry of a batch beyond the memory its descriptor points into. */
+export class LastEntry {
+  /** False before the first. */
+  known = false
+  version = 0
+  #keyLength = 0
+  #key: Buffer = Buffer.allocUnsafeSlow(256)
+
+  get key(): Buffer {
+    return this.#key.subarray(0, this.#keyLength)
+  }
+
+  remember({ heap }: KernelHeap, descriptor: number): void {
+    const address = loadU32(heap.u32, descriptor + DESC_KEY)
+    const length = loadU32(heap.u32, descriptor + DESC_KEY_LENGTH)
+    if (length > this.#key.length) this.#key = Buffer.allocUnsafeSlow(65_536)
+    heap.bytes.copy(this.#key, 0, address, address + length)
+    this.#keyLength = length
+    this.version = loadU64(heap.u32, descriptor + DESC_VERSION)
+    this.known = true
+  }
+
+  forget(): void {
+    this.known = false
+  }
+
+  hasKeyOf({ heap }: KernelHeap, descriptor: number): boolean {
+    if (!this.known) return false
+    const address = loadU32(heap.u32, descriptor + DESC_KEY)
+    const length = loadU32(heap.u32, descriptor + DESC_KEY_LENGTH)
+    if (length !== this.#keyLength) return false
+    return heap.bytes.compare(this.#key, 0, length, address, address + length) === 0
+  }
+
+  /** True when the descriptor's entry comes after this one. */
+  isBefore({ heap }: KernelHeap, descriptor: number): boolean {
+    if (!this.known) return true
+    const address = loadU32(heap.u32, descriptor + DESC_KEY)
+    const length = loadU32(heap.u32, descriptor + DESC_KEY_LENGTH)
+    const order = heap.bytes.compare(this.#key, 0, this.#keyLength, address, address + length)
+    return order > 0 || (order === 0 && loadU64(heap.u32, descriptor + DESC_VERSION) < this.version)
+  }
+}
+
+/** True when the entry of descriptor `a` comes before that of `b`. Spelled out: it runs once per entry written. */
+export function entriesAscend({ heap }: KernelHeap, a: number, b: number): boolean {
+  const { u32, bytes } = heap
+  const highA = loadU32(u32, a + DESC_PREFIX + 4)
+  const highB = loadU32(u32, b + DESC_PREFIX + 4)
+  if (highA !== highB) return highA < highB
+  const lowA = loadU32(u32, a + DESC_PREFIX)
+  const lowB = loadU32(u32, b + DESC_PREFIX)
+  if (lowA !== lowB) return lowA < lowB
+  const keyA = loadU32(u32, a + DESC_KEY)
+  const keyB = loadU32(u32, b + DESC_KEY)
+  const lengthA = loadU32(u32, a + DESC_KEY_LENGTH)
+  const lengthB = loadU32(u32, b + DESC_KEY_LENGTH)
+  const shorter = Math.min(lengthA, lengthB)
+  if (keyA !== keyB) {
+    for (let i = 0; i < shorter; i++) {
+      const byteA = bytes[keyA + i] as number
+      const byteB = bytes[keyB + i] as number
+      if (byteA !== byteB) return byteA < byteB
+    }
+  }
+  if (lengthA !== lengthB) return lengthA < lengthB
+  return loadU64(u32, a + DESC_VERSION) > loadU64(u32, b + DESC_VERSION)
+}

@@ -1,0 +1,54 @@
+// How many bits a filter needs for a false positive rate. A key's bits lie in one 64-byte block (FORMAT §6.3), and
+// blocks fill unevenly (Poisson), so it takes some more bits than the textbook filter.
+
+const BLOCK_BITS = 512
+const BITS_PER_KEY_MIN = 4
+const BITS_PER_KEY_MAX = 40
+const K_MAX = 16
+
+export interface FilterShape {
+  readonly bitsPerKey: number
+  /** Bits set per key. */
+  readonly k: number
+}
+
+/** Expected false positive rate of a blocked filter. */
+export function blockedFilterRate({ bitsPerKey, k }: FilterShape): number {
+  const mean = BLOCK_BITS / bitsPerKey
+  let rate = 0
+  // Poisson probability of a block with i keys, by its logarithm: e^-mean alone would vanish.
+  let logProbability = -mean
+  const last = Math.ceil(mean + 12 * Math.sqrt(mean) + 12)
+  for (let i = 0; i <= last; i++) {
+    const filled = 1 - (1 - 1 / BLOCK_BITS) ** (k * i)
+    rate += Math.exp(logProbability) * filled ** k
+    logProbability += Math.log(mean / (i + 1))
+  }
+  return rate
+}
+
+/** The smallest filter whose expected rate is not above the wanted one. */
+export function filterShape(falsePositiveRate: number): FilterShape {
+  for (let bits = BITS_PER_KEY_MIN; bits < BITS_PER_KEY_MAX; bits += 0.25) {
+    const best = bestShape(bits)
+    if (blockedFilterRate(best) <= falsePositiveRate) return best
+  }
+  return bestShape(BITS_PER_KEY_MAX)
+}
+
+function bestShape(bitsPerKey: number): FilterShape {
+  let best: FilterShape = { bitsPerKey, k: 1 }
+  let lowest = blockedFilterRate(best)
+  for (let k = 2; k <= K_MAX; k++) {
+    const rate = blockedFilterRate({ bitsPerKey, k })
+    if (rate >= lowest) break
+    lowest = rate
+    best = { bitsPerKey, k }
+  }
+  return best
+}
+
+/** Filter blocks for that many keys, at least one. */
+export function filterBlocks(shape: FilterShape, keys: number): number {
+  return Math.max(1, Math.ceil((keys * shape.bitsPerKey) / BLOCK_BITS))
+}

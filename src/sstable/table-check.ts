@@ -1,0 +1,177 @@
+// Reads the data blocks of a table once through: every checksum, every entry, their order and counts. Any thread,
+// in memory of its own.
+import { assert } from '../base/assert.ts'
+import { CorruptionError } from '../base/errors.ts'
+import { MIB } from '../base/limits.ts'
+import { Scratch } from '../cursor/scratch.ts'
+import { type KernelHeap, loadU32 } from '../cursor/words.ts'
+import type { TableMeta } from '../format/table-meta.ts'
+import { BLOCK_TRAILER, DESC_SIZE } from '../kernel/layout.ts'
+import type { Region } from '../memory/shared-heap.ts'
+import { entriesAscend, LastEntry } from './entry-order.ts'
+import { malformedBlock, readWhole, type TableBlocks, verifyTableBlock } from './table-blocks.ts'
+import { intervalKeyBytes } from './table-source.ts'
+import { TableTally } from './table-tally.ts'
+import { CHECK_DESCRIPTORS } from './writer-workspace.ts'
+
+export interface CheckMemory {
+  /** Takes the largest block of the table. */
+  readonly buffer: Region
+  /** decodeBytes(largest block) */
+  readonly decode: Region
+}
+
+export interface CheckWatch {
+  /** Each batch of descriptors. */
+  readonly entries?: (first: number, end: number) => void
+  /** After each read. */
+  readonly read?: (bytes: number) => void
+}
+
+export function decodeBytes(largestBlock: number): number {
+  return CHECK_DESCRIPTORS * DESC_SIZE + intervalKeyBytes(largestBlock) + 16
+}
+
+/** Most a filter takes per entry, and its head. */
+const FILTER_BYTES_PER_ENTRY = 8
+const FILTER_HEAD = 256
+
+/** Memory to verify a whole table: read buffer, decode area, filter, salt. */
+export function checkBytes(meta: TableMeta): number {
+  return checkBufferBytes(meta) + decodeBytes(meta.largestBlock) + filterBytesMax(meta) + 256
+}
+
+export function checkBufferBytes(meta: TableMeta): number {
+  return Math.max(meta.largestBlock, Math.min(MIB, meta.size))
+}
+
+export function filterBytesMax(meta: TableMeta): number {
+  return Math.min(meta.size, FILTER_BYTES_PER_ENTRY * meta.entries + FILTER_HEAD)
+}
+
+/** Checks all data blocks and compares what they hold with the table's own and the manifest's counts. */
+export function checkTable(
+  machine: KernelHeap,
+  table: TableBlocks,
+  memory: CheckMemory,
+  watch: CheckWatch = {},
+): TableTally {
+  const check = new TableCheck(machine, table, memory, watch)
+  const tally = check.run()
+  const { meta, file } = table
+  const facts = ['entries', 'tombstones', 'smallestVersion', 'largestVersion'] as const
+  for (const fact of facts) {
+    if (tally[fact] !== meta[fact]) {
+      throw new CorruptionError({
+        file: file.path,
+        offset: 0,
+        expected: `${fact} ${meta[fact]}`,
+        found: `${tally[fact]}`,
+      })
+    }
+  }
+  return tally
+}
+
+class TableCheck {
+  readonly #machine: KernelHeap
+  readonly #table: TableBlocks
+  readonly #buffer: Region
+  readonly #watch: CheckWatch
+  readonly #descriptors: number
+  readonly #stopped: number
+  readonly #keys: number
+  readonly #keysBytes: number
+  readonly #tally = new TableTally()
+  readonly #last = new LastEntry()
+
+  constructor(machine: KernelHeap, table: TableBlocks, memory: CheckMemory, watch: CheckWatch) {
+    const parts = new Scratch(memory.decode)
+    this.#machine = machine
+    this.#table = table
+    this.#buffer = memory.buffer
+    this.#watch = watch
+    this.#descriptors = parts.take(CHECK_DESCRIPTORS * DESC_SIZE)
+    this.#stopped = parts.take(8)
+    this.#keys = parts.take(0)
+    this.#keysBytes = parts.free
+  }
+
+  run(): TableTally {
+    const table = this.#table
+    for (let from = 0; from < table.blockCount; ) from = this.#readRun(from)
+    return this.#tally
+  }
+
+  /** Reads and checks neighbouring blocks, as many as the buffer takes; returns the next ordinal. */
+  #readRun(from: number): number {
+    const table = this.#table
+    const start = table.blockOffset(from)
+    let to = from
+    let length = 0
+    while (to < table.blockCount && table.blockOffset(to) === start + length) {
+      const next = table.blockLength(to)
+      if (length + next > this.#buffer.length && to > from) break
+      length += next
+      to += 1
+    }
+    const { address } = this.#buffer
+    assert(length <= this.#buffer.length, 'the read buffer holds the largest block')
+    readWhole(table.file, this.#machine.heap.bytes.subarray(address, address + length), start)
+    this.#watch.read?.(length)
+    for (let ordinal = from; ordinal < to; ordinal++) {
+      const block = address + table.blockOffset(ordinal) - start
+      verifyTableBlock(this.#machine, table, ordinal, block)
+      this.#checkBlock(ordinal, block)
+    }
+    return to
+  }
+
+  #checkBlock(ordinal: number, block: number): void {
+    const { kernels, heap } = this.#machine
+    const table = this.#table
+    const payload = table.blockLength(ordinal) - BLOCK_TRAILER
+    const restarts = kernels.blockRestarts(block, payload)
+    if (restarts <= 0) throw malformedBlock(table, ordinal)
+    for (let from = 0; from < restarts; ) {
+      const count = kernels.blockDecode(
+        block,
+        payload,
+        table.meta.baseVersion,
+        from,
+        restarts,
+        0,
+        this.#descriptors,
+        CHECK_DESCRIPTORS,
+        this.#keys,
+        this.#keysBytes,
+        this.#stopped,
+      )
+      const stopped = loadU32(heap.u32, this.#stopped)
+      if (count <= 0 || stopped <= from || stopped > restarts) throw malformedBlock(table, ordinal)
+      this.#checkEntries(ordinal, count)
+      from = stopped
+    }
+  }
+
+  #checkEntries(ordinal: number, count: number): void {
+    const machine = this.#machine
+    const first = this.#descriptors
+    const end = first + count * DESC_SIZE
+    let ordered = this.#last.isBefore(machine, first)
+    for (let at = first + DESC_SIZE; at < end && ordered; at += DESC_SIZE) {
+      ordered = entriesAscend(machine, at - DESC_SIZE, at)
+    }
+    if (!ordered) {
+      throw new CorruptionError({
+        file: this.#table.file.path,
+        offset: this.#table.blockOffset(ordinal),
+        expected: 'entries in order',
+        found: 'entries out of order',
+      })
+    }
+    this.#tally.add(machine, first, end)
+    this.#last.remember(machine, end - DESC_SIZE)
+    this.#watch.entries?.(first, end)
+  }
+}

@@ -1,0 +1,106 @@
+// The head and tail of a table file: header, footer and properties, checked against each other and against
+// what the manifest says. Any thread; ordinary buffers only.
+import { CorruptionError } from '../base/errors.ts'
+import { decodeFileHeader, FILE_HEADER_BYTES } from '../format/file-header.ts'
+import {
+  decodeFooter,
+  FOOTER_BYTES,
+  type TableFooter,
+  type TablePart,
+} from '../format/sstable-footer.ts'
+import { decodeProperties, type TableProperties } from '../format/sstable-properties.ts'
+import type { TableMeta } from '../format/table-meta.ts'
+import { tablePath } from '../io/file-names.ts'
+import type { FileSystem, OpenFile } from '../io/file-system.ts'
+import { BLOCK_TRAILER } from '../kernel/layout.ts'
+import { readWhole, verifyBlockCopy } from './table-blocks.ts'
+
+export interface TableParts {
+  readonly file: OpenFile
+  readonly footer: TableFooter
+  readonly properties: TableProperties
+}
+
+const RANGE_TOMBSTONES_BYTES = 8
+
+/** Opens a table's file and checks its parts; the caller closes the file. Throws CorruptionError also when
+ * the file is missing or is another table than the manifest's. */
+export function openTableParts(fs: FileSystem, directory: string, meta: TableMeta): TableParts {
+  const path = tablePath(directory, meta.number)
+  const file = openExisting(fs, path)
+  try {
+    return readTableParts(file, meta)
+  } catch (error) {
+    file.closeSync()
+    throw error
+  }
+}
+
+/** Checks header, footer, range tombstones and properties of an open file. */
+export function readTableParts(file: OpenFile, meta: TableMeta): TableParts {
+  const refuse = (offset: number, expected: string, found: string): never => {
+    throw new CorruptionError({ file: file.path, offset, expected, found })
+  }
+  const size = file.sizeSync()
+  if (size !== meta.size) refuse(Math.min(size, meta.size), `${meta.size} bytes`, `${size}`)
+  if (size < FILE_HEADER_BYTES + FOOTER_BYTES) refuse(0, 'a header and a footer', `${size} bytes`)
+  const head = Buffer.alloc(FILE_HEADER_BYTES)
+  readWhole(file, head, 0)
+  const header = decodeFileHeader(head, 'sst', file.path)
+  if (header.number !== meta.number) refuse(16, `file number ${meta.number}`, `${header.number}`)
+  if (header.salt.toString('hex') !== meta.salt) refuse(24, "the manifest's salt", 'another')
+  if (header.parameter !== meta.baseVersion) {
+    refuse(32, `base version ${meta.baseVersion}`, `${header.parameter}`)
+  }
+  const tail = Buffer.alloc(FOOTER_BYTES)
+  readWhole(file, tail, size - FOOTER_BYTES)
+  const footer = decodeFooter(tail, {
+    file: file.path,
+    fileSize: size,
+    fileNumber: meta.number,
+    salt: header.salt,
+  })
+  const tombstones = readPart(file, footer, footer.rangeTombstones)
+  if (tombstones.length !== RANGE_TOMBSTONES_BYTES || tombstones.some((byte) => byte !== 0)) {
+    refuse(footer.rangeTombstones.offset, 'no range tombstones', `${tombstones.length} bytes`)
+  }
+  const { offset } = footer.properties
+  const properties = decodeProperties(readPart(file, footer, footer.properties), file.path, offset)
+  const facts: (keyof TableMeta & keyof TableProperties)[] = [
+    'entries',
+    'tombstones',
+    'smallestVersion',
+    'largestVersion',
+    'largestBlock',
+    'newestWal',
+  ]
+  for (const fact of facts) {
+    if (properties[fact] !== meta[fact]) {
+      refuse(offset, `${fact} ${meta[fact]}, as the manifest says`, `${properties[fact]}`)
+    }
+  }
+  return { file, footer, properties }
+}
+
+/** The payload of a part, verified, as a copy. */
+export function readPart(file: OpenFile, footer: TableFooter, part: TablePart): Buffer {
+  const block = Buffer.allocUnsafeSlow(part.length + BLOCK_TRAILER)
+  readWhole(file, block, part.offset)
+  const { salt, fileNumber } = footer
+  verifyBlockCopy(block, { salt, fileNumber, position: part.offset }, file.path)
+  return block.subarray(0, part.length)
+}
+
+function openExisting(fs: FileSystem, path: string): OpenFile {
+  try {
+    return fs.openSync(path, 'read')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
+      throw new CorruptionError(
+        { file: path, offset: 0, expected: 'a table the manifest names', found: 'no file' },
+        error,
+      )
+    }
+    throw error
+  }
+}

@@ -1,0 +1,110 @@
+// Reads a table back right after it was written, before anyone may rely on it: all parts, all blocks, all entries.
+// It runs in the writer's memory, which has nothing left to keep by then.
+import { CorruptionError } from '../base/errors.ts'
+import type { KernelHeap } from '../cursor/words.ts'
+import type { TableFooter, TablePart } from '../format/sstable-footer.ts'
+import { type BlockList, decodeBlockList } from '../format/sstable-index.ts'
+import type { TableMeta } from '../format/table-meta.ts'
+import type { OpenFile } from '../io/file-system.ts'
+import { BLOCK_TRAILER } from '../kernel/layout.ts'
+import type { Region } from '../memory/shared-heap.ts'
+import { readWhole, type TableBlocks, verifyBlockAt } from './table-blocks.ts'
+import { checkTable } from './table-check.ts'
+import { readPart, readTableParts } from './table-parts.ts'
+import { checkFilter } from './table-reader.ts'
+import type { WriterMemory } from './writer-workspace.ts'
+
+export function recheckTable(
+  machine: KernelHeap,
+  memory: WriterMemory,
+  file: OpenFile,
+  meta: TableMeta,
+): void {
+  const { footer } = readTableParts(file, meta)
+  const place = { file, footer, saltAddress: memory.salt, buffer: memory.out }
+  const filter = readPartInHeap(machine, place, footer.filter)
+  if (filter > 0) checkFilter(machine, { file, footer, filter })
+  const table = openBlockList(machine, place, meta)
+  checkTable(machine, table, { buffer: memory.out, decode: memory.hashes })
+}
+
+export interface PartPlace {
+  readonly file: OpenFile
+  readonly footer: TableFooter
+  readonly saltAddress: number
+  /** For parts that fit; others are read into ordinary buffers. */
+  readonly buffer: Region
+}
+
+/** Reads and verifies a part; returns the buffer's address, or 0 when the part did not fit there (it is
+ * verified all the same). */
+export function readPartInHeap(machine: KernelHeap, place: PartPlace, part: TablePart): number {
+  const { file, footer, buffer } = place
+  const storedLength = part.length + BLOCK_TRAILER
+  if (storedLength > buffer.length) {
+    readPart(file, footer, part)
+    return 0
+  }
+  const { address } = buffer
+  readWhole(file, machine.heap.bytes.subarray(address, address + storedLength), part.offset)
+  verifyBlockAt(
+    machine,
+    {
+      file: file.path,
+      fileNumber: footer.fileNumber,
+      saltAddress: place.saltAddress,
+      offset: part.offset,
+      storedLength,
+    },
+    address,
+  )
+  return address
+}
+
+/** A table as its block list: for readers that go through it from end to end and never look a key up. */
+export function openBlockList(machine: KernelHeap, place: PartPlace, meta: TableMeta): TableBlocks {
+  const { file, footer } = place
+  const { index } = footer
+  const at = readPartInHeap(machine, place, index)
+  const limit = footer.filter.offset
+  let list: BlockList | undefined
+  if (at > 0) {
+    const payload = machine.heap.bytes.subarray(at, at + index.length)
+    const valid = machine.kernels.fenceValidate(at, index.length, limit) === 1
+    list = valid ? decodeBlockList(payload, limit) : undefined
+  } else {
+    list = decodeBlockList(readPart(file, footer, index), limit)
+  }
+  if (list === undefined) throw badIndex(file, index.offset, 'a malformed one')
+  const { offsets, lengths } = list
+  if (Buffer.compare(list.smallestKey, meta.smallestKey) !== 0) {
+    throw badIndex(file, index.offset, 'another smallest key')
+  }
+  if (Buffer.compare(list.largestKey, meta.largestKey) !== 0) {
+    throw badIndex(file, index.offset, 'another largest key')
+  }
+  let longest = 0
+  for (const length of lengths) longest = Math.max(longest, length)
+  if (longest !== meta.largestBlock) {
+    throw badIndex(file, index.offset, `a largest block of ${longest} bytes`)
+  }
+  return {
+    meta,
+    file,
+    saltAddress: place.saltAddress,
+    salt: footer.salt,
+    blockCount: offsets.length,
+    slots: NO_SLOTS,
+    blockOffset: (ordinal) => offsets[ordinal] as number,
+    blockLength: (ordinal) => lengths[ordinal] as number,
+    // Such a table is read from its start.
+    locate: () => 0,
+  }
+}
+
+const NO_SLOTS = new Int32Array(0)
+
+function badIndex(file: OpenFile, offset: number, found: string): CorruptionError {
+  const expected = 'an index that agrees with the manifest'
+  return new CorruptionError({ file: file.path, offset, expected, found })
+}

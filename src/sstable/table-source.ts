@@ -1,0 +1,300 @@
+// Tables of one level, one after the other, as a merge input: blocks are read, verified and decoded batch by
+// batch. The first block comes through the cache, if there is one; from then on whole spans of blocks are
+// read at once, ever longer. A block too long for that is read by itself; its value stays behind (DESC_LAZY).
+import { assert } from '../base/assert.ts'
+import { KEY_LENGTH_MAX, KIB, RESTART_INTERVAL } from '../base/limits.ts'
+import type { LazyValues } from '../cursor/lazy-values.ts'
+import type { RunSource, SpareMemory } from '../cursor/run-source.ts'
+import { Scratch } from '../cursor/scratch.ts'
+import { type KernelHeap, loadU32, storeU32 } from '../cursor/words.ts'
+import type { TableMeta } from '../format/table-meta.ts'
+import { BLOCK_TRAILER, DESC_SIZE, SOURCE_END, SOURCE_LAST, SOURCE_NEXT } from '../kernel/layout.ts'
+import type { Region } from '../memory/shared-heap.ts'
+import { lazyTableValue, placeAloneEntry } from './alone-block.ts'
+import { type BlockCache, NO_SLOT } from './block-cache.ts'
+import { BlockSpan } from './block-span.ts'
+import { malformedBlock, type TableBlocks } from './table-blocks.ts'
+
+/** Where a source gets its tables; OpenTables is one. */
+export interface TableOpener {
+  /** An open table, kept open until release. */
+  acquire(meta: TableMeta): TableBlocks
+  release(table: TableBlocks): void
+}
+
+export interface TableSourceOptions {
+  /** By key ascending, disjoint, also for a reverse source. */
+  readonly tables: readonly TableMeta[]
+  readonly opener: TableOpener
+  readonly cache: BlockCache | undefined
+  readonly lazy: LazyValues
+  readonly spare: SpareMemory
+  readonly reverse: boolean
+  /** Where to begin, roughly: no entry at or behind it is left out; a few before it may come. */
+  readonly start?: Uint8Array
+  /** Blocks with a longer payload are handed over as lazy; at least the block size of the tables. For a scan a
+   * quarter of its slab, so that no value stays in a buffer of the source. */
+  readonly inlineMax: number
+}
+
+const DESCRIPTORS = 256
+/** First intervals of a scan are decoded piecemeal, for those that take a few entries only. */
+const FIRST_INTERVALS = 2
+export const SPAN_BYTES: number = 256 * KIB
+/** No block of several entries has a longer payload (the largest block size allowed). */
+const SHARED_BLOCK_MAX = 64 * KIB
+
+/** Room for the keys of one restart interval of a block: each shares all but its tail with the one before. */
+export function intervalKeyBytes(largestBlock: number): number {
+  const shared = RESTART_INTERVAL * Math.min(largestBlock, SHARED_BLOCK_MAX)
+  return Math.max(KEY_LENGTH_MAX + 1, shared)
+}
+
+/** Memory of a source whose tables' largest block (stored) is this; `spanBytes` >= the blocks it is to read. */
+export function tableSourceBytes(largestBlock: number, spanBytes: number = SPAN_BYTES): number {
+  return DESCRIPTORS * DESC_SIZE + intervalKeyBytes(largestBlock) + 16 + spanBytes + 64
+}
+
+export class TableSource implements RunSource {
+  entries = 0
+  bytesRead = 0
+  readonly #machine: KernelHeap
+  readonly #options: TableSourceOptions
+  readonly #descriptors: number
+  readonly #stopped: number
+  readonly #keys: number
+  readonly #keysBytes: number
+  readonly #span: BlockSpan
+  readonly #step: 1 | -1
+  /** Index of the current table, or of the next one to open. */
+  #position: number
+  #table: TableBlocks | undefined
+  /** Next block of the current table. */
+  #ordinal = 0
+  /** Payload of the block being decoded; 0: none. */
+  #block = 0
+  #payload = 0
+  /** Restart intervals of it still to decode: [from, to). */
+  #from = 0
+  #to = 0
+  /** Cache slot pinned under the batch handed over last. */
+  #slot = NO_SLOT
+  #seeking: boolean
+  #intervals = FIRST_INTERVALS
+  #first = true
+
+  /** `memory`: tableSourceBytes(…) that the source keeps until it is closed. */
+  constructor(machine: KernelHeap, memory: Region, options: TableSourceOptions) {
+    const parts = new Scratch(memory)
+    let largestBlock = 0
+    for (const { largestBlock: bytes } of options.tables) {
+      largestBlock = Math.max(largestBlock, bytes)
+    }
+    this.#machine = machine
+    this.#options = options
+    this.#step = options.reverse ? -1 : 1
+    this.#descriptors = parts.take(DESCRIPTORS * DESC_SIZE)
+    this.#keysBytes = intervalKeyBytes(largestBlock)
+    this.#keys = parts.take(this.#keysBytes)
+    this.#stopped = parts.take(8)
+    this.#span = new BlockSpan(machine, { address: parts.take(0), length: parts.free })
+    this.#seeking = options.start !== undefined
+    this.#position = this.#firstTable()
+  }
+
+  refill(slot: number): void {
+    const { u32 } = this.#machine.heap
+    let count = 0
+    while (count === 0) {
+      if (this.#from === this.#to && !this.#nextBlock()) break
+      count = this.#block === 0 ? this.#takeAlone() : this.#decode()
+    }
+    storeU32(u32, slot + SOURCE_NEXT, this.#descriptors)
+    storeU32(u32, slot + SOURCE_END, this.#descriptors + count * DESC_SIZE)
+    storeU32(u32, slot + SOURCE_LAST, count === 0 ? 1 : 0)
+    this.entries += count
+  }
+
+  close(): void {
+    this.#unpin()
+    this.#leaveTable()
+    this.#position = this.#step > 0 ? this.#options.tables.length : -1
+    this.#from = this.#to
+  }
+
+  /** The table in which to begin. */
+  #firstTable(): number {
+    const { tables, start, reverse } = this.#options
+    if (!this.#seeking || start === undefined) return reverse ? tables.length - 1 : 0
+    let low = 0
+    let high = tables.length
+    // Forward: the first table whose largest key is >= start. Reverse: the last whose smallest is <= start.
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const table = tables[middle] as TableMeta
+      const before = reverse
+        ? Buffer.compare(table.smallestKey, start) <= 0
+        : Buffer.compare(table.largestKey, start) < 0
+      if (before) low = middle + 1
+      else high = middle
+    }
+    return reverse ? low - 1 : low
+  }
+
+  /** Makes the next block current; false at the end. */
+  #nextBlock(): boolean {
+    this.#unpin()
+    for (;;) {
+      const table = this.#table ?? this.#openTable()
+      if (table === undefined) return false
+      const ordinal = this.#ordinal
+      if (ordinal >= 0 && ordinal < table.blockCount) {
+        this.#ordinal += this.#step
+        this.#enterBlock(table, ordinal)
+        return true
+      }
+      this.#leaveTable()
+      this.#position += this.#step
+    }
+  }
+
+  #openTable(): TableBlocks | undefined {
+    const { tables, opener, reverse } = this.#options
+    const meta = tables[this.#position]
+    if (meta === undefined) return undefined
+    const table = opener.acquire(meta)
+    this.#table = table
+    this.#ordinal = this.#seeking ? this.#seekBlock(table) : reverse ? table.blockCount - 1 : 0
+    return table
+  }
+
+  #leaveTable(): void {
+    if (this.#table !== undefined) this.#options.opener.release(this.#table)
+    this.#table = undefined
+    this.#span.clear()
+    this.#seeking = false
+  }
+
+  #seekBlock(table: TableBlocks): number {
+    const found = table.locate(this.#keys, this.#placeStart())
+    if (this.#step > 0) return found >= 0 ? found : -(found + 1)
+    // In reverse the key looked for is the least above `start`: a gap lies behind the block wanted.
+    return found >= 0 ? found : -(found + 1) - 1
+  }
+
+  /** Puts the start key into the (still unused) key area; in reverse its successor. Returns its length. */
+  #placeStart(): number {
+    const { start } = this.#options
+    assert(start !== undefined, 'a source that seeks knows its start')
+    const { bytes } = this.#machine.heap
+    bytes.set(start, this.#keys)
+    if (this.#step > 0 || start.length === KEY_LENGTH_MAX) return start.length
+    bytes[this.#keys + start.length] = 0
+    return start.length + 1
+  }
+
+  #enterBlock(table: TableBlocks, ordinal: number): void {
+    const { kernels } = this.#machine
+    const payload = table.blockLength(ordinal) - BLOCK_TRAILER
+    this.#payload = payload
+    this.#from = 0
+    this.#to = 1
+    this.#block =
+      payload > this.#options.inlineMax || payload + BLOCK_TRAILER > this.#span.capacity
+        ? 0
+        : this.#readBlock(table, ordinal)
+    this.#first = false
+    if (this.#block === 0) {
+      this.#seeking = false
+      return
+    }
+    const restarts = kernels.blockRestarts(this.#block, payload)
+    if (restarts <= 0) throw malformedBlock(table, ordinal)
+    this.#to = restarts
+    if (this.#seeking) this.#seekInterval(table, ordinal)
+  }
+
+  #seekInterval(table: TableBlocks, ordinal: number): void {
+    const { kernels } = this.#machine
+    const length = this.#placeStart()
+    const restart = kernels.blockSeek(this.#block, this.#payload, this.#keys, length)
+    if (restart < 0) throw malformedBlock(table, ordinal)
+    this.#seeking = false
+    if (this.#step > 0) this.#from = restart
+    // Without its successor (a key of full length) the last interval cannot be told.
+    else if (length !== this.#options.start?.length) this.#to = Math.min(this.#to, restart + 1)
+  }
+
+  /** Address of the verified block. */
+  #readBlock(table: TableBlocks, ordinal: number): number {
+    const { cache } = this.#options
+    const inSpan = this.#span.find(ordinal)
+    if (inSpan > 0) return this.#span.verified(table, ordinal, inSpan)
+    if (cache !== undefined) {
+      const slot = this.#first ? cache.fetch(table, ordinal) : cache.peek(table, ordinal)
+      if (slot !== NO_SLOT) {
+        cache.pin(slot)
+        this.#slot = slot
+        return cache.address(slot)
+      }
+    }
+    this.bytesRead += this.#span.load(table, ordinal, this.#step)
+    return this.#span.verified(table, ordinal, this.#span.find(ordinal))
+  }
+
+  #decode(): number {
+    const { kernels, heap } = this.#machine
+    const table = this.#table
+    assert(table !== undefined, 'a block is decoded while its table is open')
+    const reverse = this.#step < 0
+    const few = this.#intervals
+    const from = reverse ? Math.max(this.#from, this.#to - few) : this.#from
+    const to = reverse ? this.#to : Math.min(this.#to, this.#from + few)
+    this.#intervals = Math.min(few * 4, 1 << 20)
+    const count = kernels.blockDecode(
+      this.#block,
+      this.#payload,
+      table.meta.baseVersion,
+      from,
+      to,
+      reverse ? 1 : 0,
+      this.#descriptors,
+      DESCRIPTORS,
+      this.#keys,
+      this.#keysBytes,
+      this.#stopped,
+    )
+    const stopped = loadU32(heap.u32, this.#stopped)
+    if (count <= 0 || stopped < from || stopped > to) {
+      throw malformedBlock(table, this.#ordinal - this.#step)
+    }
+    if (reverse) this.#to = stopped
+    else this.#from = stopped
+    return count
+  }
+
+  /** Hands over the only entry of a block that is not kept in memory. */
+  #takeAlone(): number {
+    const { lazy, spare, opener } = this.#options
+    const table = this.#table
+    assert(table !== undefined, 'a block is read while its table is open')
+    const ordinal = this.#ordinal - this.#step
+    this.#from = this.#to
+    const token = lazy.add(lazyTableValue(this.#machine, opener, table.meta, ordinal))
+    placeAloneEntry(this.#machine, spare, {
+      table,
+      ordinal,
+      token,
+      descriptor: this.#descriptors,
+      key: this.#keys,
+    })
+    this.bytesRead += table.blockLength(ordinal)
+    return 1
+  }
+
+  #unpin(): void {
+    if (this.#slot === NO_SLOT) return
+    this.#options.cache?.unpin(this.#slot)
+    this.#slot = NO_SLOT
+  }
+}

@@ -1,0 +1,333 @@
+// Writes one table file: header, data blocks by the builder kernel, filter, range tombstones, properties, index,
+// footer. Any thread; the memory is the writer's alone. A table counts only once finish() returned: until
+// then the owner closes and removes the file.
+import { assert } from '../base/assert.ts'
+import { SettError } from '../base/errors.ts'
+import type { LazyValues } from '../cursor/lazy-values.ts'
+import { type KernelHeap, loadU32, loadU64, storeU32, storeU64 } from '../cursor/words.ts'
+import { checksum } from '../format/checksum.ts'
+import { encodeFileHeader, FILE_HEADER_BYTES } from '../format/file-header.ts'
+import {
+  ALONE_HEADER_MAX,
+  ALONE_RESTARTS,
+  encodeAloneHeader,
+  encodeTrailer,
+  TRAILER_COVERED,
+} from '../format/sstable-block.ts'
+import { encodeFooter, FOOTER_BYTES, type TablePart } from '../format/sstable-footer.ts'
+import { encodeIndex, type IndexEntry } from '../format/sstable-index.ts'
+import { encodeProperties } from '../format/sstable-properties.ts'
+import type { TableMeta } from '../format/table-meta.ts'
+import type { OpenFile } from '../io/file-system.ts'
+import {
+  BLOCK_ENTRY_FIRST_KEY,
+  BLOCK_ENTRY_FIRST_KEY_LENGTH,
+  BLOCK_ENTRY_LAST_KEY,
+  BLOCK_ENTRY_LAST_KEY_LENGTH,
+  BLOCK_ENTRY_LENGTH,
+  BLOCK_ENTRY_OFFSET,
+  BLOCK_ENTRY_SIZE,
+  BLOCK_TRAILER,
+  BUILDER_BASE_VERSION,
+  BUILDER_BLOCK_COUNT,
+  BUILDER_BLOCK_SIZE,
+  BUILDER_BLOCKS,
+  BUILDER_BLOCKS_CAPACITY,
+  BUILDER_FILE_NUMBER,
+  BUILDER_FILE_OFFSET,
+  BUILDER_HASH_COUNT,
+  BUILDER_HASHES,
+  BUILDER_HASHES_CAPACITY,
+  BUILDER_KEYS,
+  BUILDER_KEYS_CAPACITY,
+  BUILDER_OUT,
+  BUILDER_OUT_CAPACITY,
+  BUILDER_OUT_USED,
+  BUILDER_SALT,
+  DESC_EXPIRES_AT,
+  DESC_FLAGS,
+  DESC_KEY,
+  DESC_KEY_LENGTH,
+  DESC_LAZY,
+  DESC_META,
+  DESC_SIZE,
+  DESC_TAG,
+  DESC_VALUE,
+  DESC_VALUE_LENGTH,
+  DESC_VERSION,
+  FILTER_HEADER,
+} from '../kernel/layout.ts'
+import { filterBlocks, filterShape } from './filter-shape.ts'
+import { TableTally } from './table-tally.ts'
+import type { WriterMemory, WriterShape } from './writer-workspace.ts'
+
+export interface TablePlan {
+  readonly file: OpenFile
+  readonly number: number
+  /** 8 bytes. */
+  readonly salt: Buffer
+  readonly baseVersion: number
+  readonly newestWal: number
+  readonly shape: WriterShape
+}
+
+const STOPPED_OUT = 1
+const STOPPED_LISTS = 2
+const RANGE_TOMBSTONES_BYTES = 8
+
+export class TableWriter {
+  readonly tally: TableTally = new TableTally()
+  readonly #machine: KernelHeap
+  readonly #memory: WriterMemory
+  readonly #lazy: LazyValues
+  readonly #plan: TablePlan
+  readonly #builder: number
+
+  constructor(machine: KernelHeap, memory: WriterMemory, lazy: LazyValues, plan: TablePlan) {
+    this.#machine = machine
+    this.#memory = memory
+    this.#lazy = lazy
+    this.#plan = plan
+    this.#builder = memory.builder
+    const { u32, bytes } = machine.heap
+    const set = (field: number, value: number) => storeU32(u32, memory.builder + field, value)
+    bytes.set(plan.salt, memory.salt)
+    set(BUILDER_OUT, memory.out.address)
+    set(BUILDER_OUT_CAPACITY, memory.out.length)
+    set(BUILDER_BLOCKS, memory.blocks.address)
+    set(BUILDER_BLOCKS_CAPACITY, Math.floor(memory.blocks.length / BLOCK_ENTRY_SIZE))
+    set(BUILDER_KEYS, memory.keys.address)
+    set(BUILDER_KEYS_CAPACITY, memory.keys.length)
+    set(BUILDER_HASHES, memory.hashes.address)
+    set(BUILDER_HASHES_CAPACITY, Math.floor(memory.hashes.length / 8))
+    set(BUILDER_BLOCK_SIZE, plan.shape.blockSize)
+    set(BUILDER_SALT, memory.salt)
+    storeU64(u32, memory.builder + BUILDER_FILE_NUMBER, plan.number)
+    storeU64(u32, memory.builder + BUILDER_BASE_VERSION, plan.baseVersion)
+    storeU64(u32, memory.builder + BUILDER_FILE_OFFSET, FILE_HEADER_BYTES)
+    machine.kernels.builderStart(memory.builder)
+    const { number, salt, baseVersion: parameter } = plan
+    plan.file.writeSync(encodeFileHeader({ kind: 'sst', number, salt, parameter }), 0)
+  }
+
+  /** Bytes of header and finished blocks. */
+  get storedBytes(): number {
+    const { u32 } = this.#machine.heap
+    const written = loadU64(u32, this.#builder + BUILDER_FILE_OFFSET)
+    return written + loadU32(u32, this.#builder + BUILDER_OUT_USED)
+  }
+
+  /** Appends entries in order; returns how many were taken. Fewer: the table has no room for another user key. */
+  append(descriptors: number, count: number): number {
+    const { kernels } = this.#machine
+    const builder = this.#builder
+    let taken = 0
+    while (taken < count) {
+      const at = descriptors + taken * DESC_SIZE
+      taken += kernels.builderAppend(builder, at, count - taken)
+      if (taken === count) break
+      const reason = kernels.builderStopped(builder)
+      if (reason === STOPPED_OUT) this.drain()
+      else if (reason === STOPPED_LISTS) break
+      else if (this.#appendAlone(descriptors + taken * DESC_SIZE)) taken += 1
+      else break
+    }
+    this.tally.add(this.#machine, descriptors, descriptors + taken * DESC_SIZE)
+    return taken
+  }
+
+  /** Writes the finished blocks; an open one stays open. */
+  drain(): void {
+    const used = loadU32(this.#machine.heap.u32, this.#builder + BUILDER_OUT_USED)
+    if (used > 0) {
+      const position = loadU64(this.#machine.heap.u32, this.#builder + BUILDER_FILE_OFFSET)
+      this.#write(this.#memory.out.address, used, position)
+    }
+    this.#machine.kernels.builderDrained(this.#builder)
+  }
+
+  /** Closes the open block and writes everything: the output region is then free until the next append. */
+  settle(): void {
+    this.#machine.kernels.builderFinishBlock(this.#builder)
+    this.drain()
+  }
+
+  /** Writes an entry into a block of its own; false: the table has no room for another user key. */
+  #appendAlone(descriptor: number): boolean {
+    this.settle()
+    const { kernels, heap } = this.#machine
+    const { u32, bytes } = heap
+    const { out } = this.#memory
+    const keyLength = loadU32(u32, descriptor + DESC_KEY_LENGTH)
+    const valueLength = loadU32(u32, descriptor + DESC_VALUE_LENGTH)
+    const lazy = (loadU32(u32, descriptor + DESC_FLAGS) & DESC_LAZY) !== 0
+    let body = out.address + ALONE_HEADER_MAX
+    if (lazy) {
+      const value = this.#lazy.get(loadU32(u32, descriptor + DESC_VALUE))
+      this.#needRoom(ALONE_HEADER_MAX + value.storedLength)
+      body = value.readInto(body) - keyLength
+    } else {
+      this.#needRoom(ALONE_HEADER_MAX + keyLength + valueLength + ALONE_RESTARTS + BLOCK_TRAILER)
+      const key = loadU32(u32, descriptor + DESC_KEY)
+      const value = loadU32(u32, descriptor + DESC_VALUE)
+      bytes.copyWithin(body, key, key + keyLength)
+      bytes.copyWithin(body + keyLength, value, value + valueLength)
+    }
+    const start = encodeAloneHeader(bytes, body, {
+      keyLength,
+      valueLength,
+      tag: bytes[descriptor + DESC_TAG] as number,
+      meta: bytes[descriptor + DESC_META] as number,
+      versionOffset: loadU64(u32, descriptor + DESC_VERSION) - this.#plan.baseVersion,
+      expiresAt: loadU64(u32, descriptor + DESC_EXPIRES_AT),
+    })
+    const restarts = body + keyLength + valueLength
+    bytes.writeUInt32LE(0, restarts)
+    bytes.writeUInt32LE(1, restarts + 4)
+    const payloadLength = restarts + ALONE_RESTARTS - start
+    const position = loadU64(u32, this.#builder + BUILDER_FILE_OFFSET)
+    this.#seal(start, payloadLength, position)
+    this.#write(start, payloadLength + BLOCK_TRAILER, position)
+    const listed = kernels.builderAlone(this.#builder, descriptor, payloadLength + BLOCK_TRAILER)
+    if (listed !== 0 && lazy) this.#lazy.drop(loadU32(u32, descriptor + DESC_VALUE))
+    return listed !== 0
+  }
+
+  /** Ends the table: filter, range tombstones, properties, index and footer, then the file's bytes are durable.
+   * Returns what the manifest is to know of it. */
+  finish(): TableMeta {
+    this.settle()
+    const { u32 } = this.#machine.heap
+    const { plan, blocks } = { plan: this.#plan, blocks: this.#listBlocks() }
+    assert(blocks.length > 0, 'a table has an entry')
+    const { tally } = this
+    const largestBlock = blocks.reduce((most, { length }) => Math.max(most, length), 0)
+    const filter = this.#writeFilter(loadU64(u32, this.#builder + BUILDER_FILE_OFFSET))
+    const rangeTombstones = this.#writePart(Buffer.alloc(RANGE_TOMBSTONES_BYTES), endOf(filter))
+    const properties = this.#writePart(
+      encodeProperties({
+        entries: tally.entries,
+        tombstones: tally.tombstones,
+        smallestVersion: tally.smallestVersion,
+        largestVersion: tally.largestVersion,
+        earliestExpiry: tally.earliestExpiry,
+        latestExpiry: tally.latestExpiry,
+        keyBytes: tally.keyBytes,
+        valueBytes: tally.valueBytes,
+        blockSize: plan.shape.blockSize,
+        largestBlock,
+        newestWal: plan.newestWal,
+        blocks: blocks.length,
+      }),
+      endOf(rangeTombstones),
+    )
+    const index = this.#writePart(encodeIndex(blocks), endOf(properties))
+    const { number: fileNumber, salt, file } = plan
+    const size = endOf(index) + FOOTER_BYTES
+    const parts = { filter, rangeTombstones, properties, index }
+    file.writeSync(encodeFooter({ ...parts, fileSize: size, fileNumber, salt }), endOf(index))
+    file.dataSyncSync()
+    const { entries, tombstones, smallestVersion, largestVersion } = tally
+    return {
+      number: fileNumber,
+      size,
+      salt: salt.toString('hex'),
+      entries,
+      tombstones,
+      smallestVersion,
+      largestVersion,
+      baseVersion: plan.baseVersion,
+      largestBlock,
+      newestWal: plan.newestWal,
+      smallestKey: new Uint8Array(blocks[0]?.firstKey ?? []),
+      largestKey: new Uint8Array(blocks.at(-1)?.lastKey ?? []),
+    }
+  }
+
+  /** The finished blocks; their keys stay in the writer's memory. */
+  #listBlocks(): IndexEntry[] {
+    const { u32, bytes } = this.#machine.heap
+    const count = loadU32(u32, this.#builder + BUILDER_BLOCK_COUNT)
+    const entries: IndexEntry[] = []
+    for (let i = 0; i < count; i++) {
+      const at = this.#memory.blocks.address + i * BLOCK_ENTRY_SIZE
+      const first = loadU32(u32, at + BLOCK_ENTRY_FIRST_KEY)
+      const last = loadU32(u32, at + BLOCK_ENTRY_LAST_KEY)
+      entries.push({
+        offset: loadU64(u32, at + BLOCK_ENTRY_OFFSET),
+        length: loadU32(u32, at + BLOCK_ENTRY_LENGTH),
+        firstKey: bytes.subarray(first, first + loadU32(u32, at + BLOCK_ENTRY_FIRST_KEY_LENGTH)),
+        lastKey: bytes.subarray(last, last + loadU32(u32, at + BLOCK_ENTRY_LAST_KEY_LENGTH)),
+      })
+    }
+    return entries
+  }
+
+  #writeFilter(position: number): TablePart {
+    const { kernels, heap } = this.#machine
+    const { out, hashes } = this.#memory
+    const keys = loadU32(heap.u32, this.#builder + BUILDER_HASH_COUNT)
+    const shape = filterShape(this.#plan.shape.bloomFalsePositiveRate)
+    const blocks = filterBlocks(shape, keys)
+    const length = FILTER_HEADER + 64 * blocks
+    this.#needRoom(length + BLOCK_TRAILER)
+    kernels.filterBuild(hashes.address, keys, shape.k, blocks, out.address)
+    this.#seal(out.address, length, position)
+    this.#write(out.address, length + BLOCK_TRAILER, position)
+    return { offset: position, length }
+  }
+
+  /** Writes a part that was encoded outside the heap. */
+  #writePart(payload: Buffer, position: number): TablePart {
+    const { length } = payload
+    const { out } = this.#memory
+    if (length + BLOCK_TRAILER <= out.length) {
+      this.#machine.heap.bytes.set(payload, out.address)
+      this.#seal(out.address, length, position)
+      this.#write(out.address, length + BLOCK_TRAILER, position)
+      return { offset: position, length }
+    }
+    const block = Buffer.allocUnsafeSlow(length + BLOCK_TRAILER)
+    payload.copy(block)
+    encodeTrailer(block, length, length)
+    const { salt, number: fileNumber, file } = this.#plan
+    const sum = checksum(block.subarray(0, length + TRAILER_COVERED), {
+      salt,
+      fileNumber,
+      position,
+    })
+    block.writeBigUInt64LE(sum, length + TRAILER_COVERED)
+    file.writeSync(block, position)
+    return { offset: position, length }
+  }
+
+  /** Writes the trailer behind a payload in the heap. */
+  #seal(address: number, length: number, position: number): void {
+    const { kernels, heap } = this.#machine
+    const { number } = this.#plan
+    const trailer = address + length
+    const sum = trailer + TRAILER_COVERED
+    encodeTrailer(heap.bytes, trailer, length)
+    kernels.checksum(address, length + TRAILER_COVERED, this.#memory.salt, number, position, sum)
+  }
+
+  #write(address: number, length: number, position: number): void {
+    this.#plan.file.writeSync(
+      this.#machine.heap.bytes.subarray(address, address + length),
+      position,
+    )
+  }
+
+  #needRoom(bytes: number): void {
+    if (bytes <= this.#memory.out.length) return
+    throw new SettError(
+      'SETT_OUT_OF_MEMORY',
+      `Writing a table needs ${bytes} bytes of scratch memory and has ${this.#memory.out.length}. ` +
+        'Raise memoryBudget.',
+    )
+  }
+}
+
+function endOf({ offset, length }: TablePart): number {
+  return offset + length + BLOCK_TRAILER
+}

@@ -1,0 +1,182 @@
+// Writes a sorted run of entries as tables: cuts between user keys, reads each finished table back before it
+// counts, and takes everything back when the job fails. Any thread; one per job.
+import { assert } from '../base/assert.ts'
+import { SettError } from '../base/errors.ts'
+import type { LazyValues } from '../cursor/lazy-values.ts'
+import type { SpareMemory } from '../cursor/run-source.ts'
+import { type KernelHeap, loadU32 } from '../cursor/words.ts'
+import type { TableMeta } from '../format/table-meta.ts'
+import { tablePath } from '../io/file-names.ts'
+import type { FileSystem, OpenFile } from '../io/file-system.ts'
+import { DESC_KEY_LENGTH, DESC_SIZE, DESC_VALUE_LENGTH } from '../kernel/layout.ts'
+import type { Region } from '../memory/shared-heap.ts'
+import { LastEntry } from './entry-order.ts'
+import { recheckTable } from './table-recheck.ts'
+import { TableWriter } from './table-writer.ts'
+import { carveWriter, type WriterMemory, type WriterShape } from './writer-workspace.ts'
+
+export interface TablesPlan {
+  readonly fs: FileSystem
+  readonly directory: string
+  readonly shape: WriterShape
+  /** Output numbers, taken in order; running out of them is a bug of the planner. */
+  readonly numbers: { readonly first: number; readonly count: number }
+  /** Not above any version that comes. */
+  readonly baseVersion: number
+  readonly newestWal: number
+  readonly lazy: LazyValues
+  readonly randomFill: (target: Uint8Array) => void
+  /** Each table, once it is synced and read back. */
+  readonly finished: (table: TableMeta) => void
+}
+
+export class TablesWriter implements SpareMemory {
+  readonly tables: TableMeta[] = []
+  readonly #machine: KernelHeap
+  readonly #memory: WriterMemory
+  readonly #plan: TablesPlan
+  readonly #last = new LastEntry()
+  /** Paths of all outputs, finished or not. */
+  readonly #paths: string[] = []
+  #file: OpenFile | undefined
+  #writer: TableWriter | undefined
+  /** The table is to be closed at the next user key. */
+  #full = false
+  #finishedBytes = 0
+  #entries = 0
+  #lent = false
+
+  /** `workspace`: writerBytes(…) for this writer alone. */
+  constructor(machine: KernelHeap, workspace: Region, plan: TablesPlan) {
+    this.#machine = machine
+    this.#memory = carveWriter(workspace, plan.shape)
+    this.#plan = plan
+  }
+
+  /** Entries of all tables so far. */
+  get entries(): number {
+    return this.#entries
+  }
+
+  get bytesWritten(): number {
+    return this.#finishedBytes + (this.#writer?.storedBytes ?? 0)
+  }
+
+  /** Appends entries that follow all before in order. Lazy ones are fetched and their tokens dropped. */
+  append(descriptors: number, count: number): void {
+    const end = descriptors + count * DESC_SIZE
+    for (let at = descriptors; at < end; ) {
+      const sameKey = this.#last.hasKeyOf(this.#machine, at)
+      assert(this.#last.isBefore(this.#machine, at), 'entries come in order')
+      if (this.#full && !sameKey) this.#finishTable()
+      const writer = this.#writer ?? this.#startTable()
+      const chunk = this.#full ? 1 : this.#chunk(at, end)
+      const taken = writer.append(at, chunk)
+      if (taken > 0) {
+        this.#entries += taken
+        at += taken * DESC_SIZE
+        this.#last.remember(this.#machine, at - DESC_SIZE)
+      } else if (sameKey || this.#full) {
+        throw tooManyVersions()
+      }
+      this.#full = taken < chunk || writer.storedBytes >= this.#plan.shape.tableSize
+    }
+  }
+
+  /** Ends the last table and makes the directory entries durable. */
+  finish(): readonly TableMeta[] {
+    if (this.#writer !== undefined) this.#finishTable()
+    if (this.tables.length > 0) this.#plan.fs.syncDirectorySync(this.#plan.directory)
+    return this.tables
+  }
+
+  /** Removes all outputs. Returns what went wrong with that, if anything: such files are orphans, which the next
+   * open removes. */
+  abandon(): unknown {
+    let failure: unknown
+    this.#writer = undefined
+    const attempt = (step: () => void) => {
+      try {
+        step()
+      } catch (error) {
+        failure ??= error
+      }
+    }
+    attempt(() => this.#file?.closeSync())
+    this.#file = undefined
+    for (const path of this.#paths) {
+      attempt(() => {
+        if (this.#plan.fs.statSync(path) !== undefined) this.#plan.fs.removeSync(path)
+      })
+    }
+    return failure
+  }
+
+  /** The output region is lent to the sources between appends. */
+  borrow(bytes: number): number {
+    const { out } = this.#memory
+    if (this.#lent || bytes > out.length) return 0
+    this.#writer?.settle()
+    this.#lent = true
+    return out.address
+  }
+
+  giveBack(address: number): void {
+    assert(this.#lent && address === this.#memory.out.address, 'lent memory comes back once')
+    this.#lent = false
+  }
+
+  /** As many entries as may be appended before the table's size is looked at again. */
+  #chunk(first: number, end: number): number {
+    const { u32 } = this.#machine.heap
+    const { tableSize, blockSize } = this.#plan.shape
+    const budget = Math.max(blockSize, tableSize / 64)
+    let bytes = 0
+    let at = first
+    while (at < end && bytes < budget) {
+      bytes += loadU32(u32, at + DESC_KEY_LENGTH) + loadU32(u32, at + DESC_VALUE_LENGTH) + 8
+      at += DESC_SIZE
+    }
+    return (at - first) / DESC_SIZE
+  }
+
+  #startTable(): TableWriter {
+    const { fs, directory, numbers, randomFill, shape, lazy } = this.#plan
+    assert(this.#paths.length < numbers.count, 'the job has a number for each of its outputs')
+    const number = numbers.first + this.#paths.length
+    const path = tablePath(directory, number)
+    const file = fs.openSync(path, 'create')
+    this.#paths.push(path)
+    this.#file = file
+    const salt = Buffer.alloc(8)
+    randomFill(salt)
+    const { baseVersion, newestWal } = this.#plan
+    const plan = { file, number, salt, baseVersion, newestWal, shape }
+    this.#writer = new TableWriter(this.#machine, this.#memory, lazy, plan)
+    this.#full = false
+    return this.#writer
+  }
+
+  #finishTable(): void {
+    const writer = this.#writer
+    const file = this.#file
+    assert(writer !== undefined && file !== undefined, 'a table is finished once')
+    const meta = writer.finish()
+    recheckTable(this.#machine, this.#memory, file, meta)
+    file.closeSync()
+    this.#file = undefined
+    this.#writer = undefined
+    this.#full = false
+    this.#finishedBytes += meta.size
+    this.tables.push(meta)
+    this.#plan.finished(meta)
+  }
+}
+
+function tooManyVersions(): SettError {
+  return new SettError(
+    'SETT_TOO_LARGE',
+    'A table cannot hold all versions of one key that snapshots still need. Release old snapshots, or ' +
+      'raise tableSize.',
+  )
+}

@@ -1,0 +1,112 @@
+// The heap memory a table writer works in, carved the same way by whoever sizes it and by the writer: fixed
+// parts by the shape of the tables, and the output region, which takes all that is left.
+import { assert } from '../base/assert.ts'
+import { KEY_LENGTH_MAX, KIB, MIB } from '../base/limits.ts'
+import { Scratch } from '../cursor/scratch.ts'
+import { ALONE_HEADER_MAX, ALONE_RESTARTS } from '../format/sstable-block.ts'
+import {
+  BLOCK_ENTRY_SIZE,
+  BLOCK_TRAILER,
+  BUILDER_SIZE,
+  DESC_SIZE,
+  FILTER_HEADER,
+} from '../kernel/layout.ts'
+import type { Region } from '../memory/shared-heap.ts'
+import { filterBlocks, filterShape } from './filter-shape.ts'
+import { intervalKeyBytes } from './table-source.ts'
+
+/** How tables are to look. */
+export interface WriterShape {
+  readonly blockSize: number
+  /** A table is closed at the first user key after this many stored bytes. */
+  readonly tableSize: number
+  /** 0 < rate < 1 */
+  readonly bloomFalsePositiveRate: number
+}
+
+/** A table of smaller entries than this is closed before it reaches its size, for want of room for hashes. */
+const BYTES_PER_HASH = 64
+/** Room for the first and last keys of a block. */
+const KEY_BYTES_PER_BLOCK = 192
+const HASHES_MAX = 4 * MIB
+const BLOCKS_MAX = 128 * KIB
+const KEYS_MAX = 8 * MIB
+const KEYS_MIN = 6 * (KEY_LENGTH_MAX + 1)
+const OUT_MIN = 128 * KIB
+const OUT_MAX = MIB
+/** Descriptors of the re-read. */
+export const CHECK_DESCRIPTORS = 256
+const SLACK = 256
+
+interface FixedParts {
+  readonly hashes: number
+  readonly blocks: number
+  readonly keyBytes: number
+}
+
+function fixedParts({ tableSize, blockSize }: WriterShape): FixedParts {
+  // The hashes' memory serves the re-read, once the filter is written.
+  const checkBytes = CHECK_DESCRIPTORS * DESC_SIZE + intervalKeyBytes(blockSize) + 64
+  const hashesMin = Math.ceil(checkBytes / 8)
+  const wanted = Math.ceil(tableSize / BYTES_PER_HASH)
+  const blocks = Math.min(BLOCKS_MAX, Math.ceil((1.25 * tableSize) / blockSize) + 1024)
+  return {
+    hashes: Math.max(hashesMin, Math.min(HASHES_MAX, wanted)),
+    blocks,
+    keyBytes: Math.max(KEYS_MIN, Math.min(KEYS_MAX, blocks * KEY_BYTES_PER_BLOCK)),
+  }
+}
+
+function fixedBytes({ hashes, blocks, keyBytes }: FixedParts): number {
+  return BUILDER_SIZE + 8 * hashes + BLOCK_ENTRY_SIZE * blocks + keyBytes + SLACK
+}
+
+/** Least output region: the builder's own need, the filter, and the largest entry in a block of its own. */
+function outBytes(shape: WriterShape, hashes: number, largestEntry: number): number {
+  const filter =
+    FILTER_HEADER + 64 * filterBlocks(filterShape(shape.bloomFalsePositiveRate), hashes)
+  return Math.max(
+    OUT_MIN,
+    Math.min(OUT_MAX, shape.tableSize),
+    2 * shape.blockSize + 64 * KIB + 64,
+    filter + BLOCK_TRAILER,
+    largestEntry + ALONE_HEADER_MAX + ALONE_RESTARTS + BLOCK_TRAILER + 64,
+  )
+}
+
+/** Bytes a writer needs; `largestEntry` is the largest key + value, or stored block, that will come. */
+export function writerBytes(shape: WriterShape, largestEntry: number): number {
+  const parts = fixedParts(shape)
+  return fixedBytes(parts) + outBytes(shape, parts.hashes, largestEntry)
+}
+
+export interface WriterMemory {
+  /** Address of the BUILDER_* structure. */
+  readonly builder: number
+  /** 8 bytes. */
+  readonly salt: number
+  readonly hashes: Region
+  readonly blocks: Region
+  readonly keys: Region
+  readonly out: Region
+}
+
+export function carveWriter(region: Region, shape: WriterShape): WriterMemory {
+  const parts = fixedParts(shape)
+  const scratch = new Scratch(region)
+  const builder = scratch.take(BUILDER_SIZE)
+  const salt = scratch.take(8)
+  const hashes = scratch.region(8 * parts.hashes)
+  const blocks = scratch.region(BLOCK_ENTRY_SIZE * parts.blocks)
+  const keys = scratch.region(parts.keyBytes)
+  const address = scratch.take(0, 64)
+  assert(scratch.free >= outBytes(shape, parts.hashes, 0), 'the workspace has room for a writer')
+  return {
+    builder,
+    salt,
+    hashes,
+    blocks,
+    keys,
+    out: { address, length: scratch.free - (scratch.free % 8) },
+  }
+}

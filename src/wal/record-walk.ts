@@ -1,0 +1,93 @@
+// Walks the records of verified frames to find where commits end, and refuses records that no writer of this format
+// makes. Reads the heap as 32-bit words: this runs once per record of every WAL opened.
+import { CorruptionError } from '../base/errors.ts'
+import { type FrameHeader, RECORD_BYTES_MIN } from '../format/wal-frame.ts'
+import {
+  KIND_DELETE,
+  KIND_MASK,
+  KIND_PUT,
+  RECORD_HEADER,
+  RECORD_HEADER_WITH_EXPIRY,
+  TAG_COMMIT_END,
+  TAG_EXPIRY,
+} from '../kernel/layout.ts'
+
+const TAG_RESERVED = 0x40
+
+export class RecordWalk {
+  readonly #words: Uint32Array
+  readonly #file: string
+  /** Heap address of file offset 0. */
+  readonly #base: number
+  /** Version of the commit that is open across frames, 0: none. */
+  #openVersion = 0
+  #lastVersion = 0
+  /** Address behind the last record, of the last frame walked, that ends a commit; its first record if none does. */
+  committedEnd = 0
+  /** Records of that frame before committedEnd. */
+  committedRecords = 0
+
+  constructor(words: Uint32Array, file: string, base: number) {
+    this.#words = words
+    this.#file = file
+    this.#base = base
+  }
+
+  /** Walks the records in [first, end) of one frame. */
+  frame(first: number, end: number, header: FrameHeader): void {
+    const words = this.#words
+    this.committedEnd = first
+    this.committedRecords = 0
+    let count = 0
+    for (let at = first; at < end; ) {
+      if (end - at < RECORD_BYTES_MIN) this.#refuse(at, 'a record', 'fewer bytes than the shortest')
+      const word = at >>> 2
+      const lengths = words[word + 1]!
+      const tag = (lengths >>> 16) & 0xff
+      const keyLength = lengths & 0xffff
+      const kind = tag & KIND_MASK
+      if ((kind !== KIND_PUT && kind !== KIND_DELETE) || (tag & TAG_RESERVED) !== 0) {
+        this.#refuse(at, 'a put or a delete', `tag ${tag}`)
+      }
+      const fixed = (tag & TAG_EXPIRY) === 0 ? RECORD_HEADER : RECORD_HEADER_WITH_EXPIRY
+      const bytes = fixed + keyLength + words[word]!
+      const next = at + bytes + (-bytes & 7)
+      if (keyLength === 0 || next > end) this.#refuse(at, 'a record inside its frame', 'none')
+      this.#version(at, words[word + 3]! * 2 ** 32 + words[word + 2]!, header.lastVersion)
+      count += 1
+      at = next
+      if ((tag & TAG_COMMIT_END) !== 0) {
+        this.#openVersion = 0
+        this.committedEnd = at
+        this.committedRecords = count
+      }
+    }
+    if (count !== header.recordCount) {
+      this.#refuse(first, `${header.recordCount} records in the frame`, `${count}`)
+    }
+  }
+
+  #version(at: number, version: number, frameLast: number): void {
+    if (version === 0 || version > frameLast) {
+      this.#refuse(at, `a version from 1 to ${frameLast}`, `${version}`)
+    }
+    if (this.#openVersion === 0) {
+      if (version < this.#lastVersion) {
+        this.#refuse(at, `a version not below ${this.#lastVersion}`, `${version}`)
+      }
+      this.#openVersion = version
+      this.#lastVersion = version
+    } else if (version !== this.#openVersion) {
+      this.#refuse(at, `version ${this.#openVersion} until its commit ends`, `${version}`)
+    }
+  }
+
+  #refuse(address: number, expected: string, found: string): never {
+    throw new CorruptionError({
+      file: this.#file,
+      offset: address - this.#base,
+      expected,
+      found,
+    })
+  }
+}

@@ -1,0 +1,28 @@
+// The default-suite share: 20 databases, 100 cycles. The full one: `npm run test:growth`.
+import { beforeAll, describe, expect, it } from 'vitest'
+import { compileHarness } from '../kill/compile-harness.ts'
+import { type Finding, measureCycles, measureIdleExit, measureMany } from './measure.ts'
+
+let program: URL
+
+function overBounds(findings: readonly Finding[]): readonly Finding[] {
+  return findings.filter(({ holds }) => !holds)
+}
+
+beforeAll(() => {
+  program = new URL('growth/scenarios.js', compileHarness('growth-harness'))
+}, 60_000)
+
+describe('what a process holds', () => {
+  it('returns after 20 databases were open at once and closed', async () => {
+    expect(overBounds(await measureMany(program, 20))).toEqual([])
+  }, 60_000)
+
+  it('does not grow over 100 times open, write, flush, close', async () => {
+    expect(overBounds(await measureCycles(program, 100))).toEqual([])
+  }, 60_000)
+
+  it('lets the process end by itself with an idle open database', async () => {
+    expect(overBounds(await measureIdleExit(program))).toEqual([])
+  }, 60_000)
+})

@@ -1,0 +1,34 @@
+// What a process holds: descriptors, memory, handles that keep it alive. Linux reads /proc; elsewhere descriptors
+// count as 0 on both sides.
+import { existsSync, readdirSync } from 'node:fs'
+
+export interface Holdings {
+  readonly descriptors: number
+  readonly residentMiB: number
+  /** What keeps the event loop alive. */
+  readonly handles: number
+  readonly threads: number
+}
+
+export async function holdings(): Promise<Holdings> {
+  for (let round = 0; round < 3; round++) {
+    global.gc?.()
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  return {
+    descriptors: entriesOf('/proc/self/fd'),
+    residentMiB: Math.round(process.memoryUsage.rss() / 2 ** 20),
+    handles: process.getActiveResourcesInfo().length,
+    threads: entriesOf('/proc/self/task'),
+  }
+}
+
+function entriesOf(directory: string): number {
+  return existsSync(directory) ? readdirSync(directory).length : 0
+}
+
+export function show({ descriptors, residentMiB, handles, threads }: Holdings): string {
+  const memory = `${residentMiB} MiB resident`
+  return `${descriptors} descriptors, ${memory}, ${handles} handles, ${threads} threads`
+}

@@ -1,0 +1,2 @@
+// A worker file that ends its thread while it loads.
+process.exit(5)

@@ -1,0 +1,90 @@
+// A background worker whose jobs do what the test says: `directory` of the spec holds the order as JSON.
+import { pathToFileURL } from 'node:url'
+import { threadId } from 'node:worker_threads'
+
+const folder = process.env.SETT_DIST
+const dist = folder ? pathToFileURL(`${folder}/`) : new URL('../../dist/', import.meta.url)
+const { createTaskRunner } = await import(new URL('src/pool/worker-loop.js', dist))
+const { CorruptionError, SettError } = await import(new URL('src/base/errors.js', dist))
+
+const sleep = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+const done = (entries) => ({ kind: 'verify', entries, bytesRead: threadId })
+
+function table(number, keyLength) {
+  return {
+    number,
+    size: number * 1000,
+    salt: '00112233445566ff',
+    entries: 5,
+    tombstones: 0,
+    smallestVersion: 1,
+    largestVersion: 2 ** 52,
+    baseVersion: 1,
+    largestBlock: 4096,
+    newestWal: 3,
+    smallestKey: new Uint8Array(keyLength).fill(number % 251),
+    largestKey: new Uint8Array(keyLength).fill((number + 1) % 251),
+  }
+}
+
+const orders = {
+  echo: ({ value }) => done(value),
+  sleep: ({ ms, value = 0 }) => {
+    sleep(ms)
+    return done(value)
+  },
+  exit: ({ code }) => process.exit(code),
+  hang: () => {
+    for (;;) sleep(5)
+  },
+  spin: () => {
+    for (;;);
+  },
+  busy: () => {
+    throw new SettError('SETT_BUSY', 'busy on purpose')
+  },
+  corrupt: () => {
+    throw new CorruptionError({ file: 'f.sst', offset: 7, expected: 'a', found: 'b' })
+  },
+  system: () => {
+    throw Object.assign(new Error('ENOSPC: no space'), { code: 'ENOSPC', errno: -28 })
+  },
+  /** Adds 1 to a heap word. */
+  count: ({ address }, { heap }) => done(Atomics.add(heap.u32, address / 4, 1) + 1),
+  untilCancelled: (_order, { cancelled }) => {
+    for (let waited = 0; waited < 5000; waited++) {
+      if (cancelled()) throw new SettError('SETT_BUSY', 'cancelled while running')
+      sleep(1)
+    }
+    return done(0)
+  },
+  /** Waits until a heap word differs from 0, noting that it runs in the next word. */
+  gate: ({ address, value }, { heap }) => {
+    Atomics.add(heap.i32, address / 4 + 1, 1)
+    Atomics.wait(heap.i32, address / 4, 0, 5000)
+    return done(value)
+  },
+  progress: ({ count, pauseMs = 0 }, { report }) => {
+    for (let i = 1; i <= count; i++) {
+      report({ kind: 'progress', bytesRead: i, bytesWritten: 2 * i })
+      if (pauseMs > 0) sleep(pauseMs)
+    }
+    return done(count)
+  },
+  tables: ({ count, reported, keyLength }, { report }) => {
+    const tables = Array.from({ length: count }, (_, i) => table(i + 1, keyLength))
+    for (const each of tables.slice(0, reported)) report({ kind: 'table', table: each })
+    const counts = { entriesIn: 10, entriesOut: 9, entriesDropped: 1, droppedVersion: 4 }
+    return { kind: 'tables', tables, ...counts, bytesRead: 1, bytesWritten: 2 }
+  },
+}
+
+export const runTask = createTaskRunner({
+  runJob: (spec, context) => {
+    const order = JSON.parse(spec.directory)
+    return orders[order.do](order, context)
+  },
+  fs: {},
+  kernels: () => ({}),
+  random: { fill: () => undefined },
+})

@@ -1,0 +1,329 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { CorruptionError } from '../../../src/base/errors.ts'
+import type { JobReport, TablesResult, VerifyResult } from '../../../src/jobs/job.ts'
+import type { SharedHeap } from '../../../src/memory/shared-heap.ts'
+import { createCancelFlag } from '../../../src/pool/cancel-flag.ts'
+import type { Executor } from '../../../src/pool/executor.ts'
+import { processHeaps } from '../../../src/pool/process-heaps.ts'
+import { workerExecutor } from '../../../src/pool/worker-executor.ts'
+import { drainProcessPool } from '../../../src/pool/worker-pool.ts'
+import { supportUrl } from '../../support/built.ts'
+import { fakeWorkerUrl, order } from './orders.ts'
+
+const GATE = 8192
+
+let heap: SharedHeap
+const executors: Executor[] = []
+
+function open(workers: number, options: { jobTimeoutMs?: number; workerUrl?: string } = {}): Executor {
+  const executor = workerExecutor({ workers, workerUrl: fakeWorkerUrl, ...options })
+  executors.push(executor)
+  return executor
+}
+
+function run(
+  executor: Executor,
+  what: string,
+  details: object = {},
+  priority = 1,
+): Promise<VerifyResult> {
+  return executor.run<VerifyResult>(order(what, details), { heap, priority })
+}
+
+/** Resolves once `count` jobs wait at the gate. */
+async function atGate(count: number): Promise<void> {
+  while (Atomics.load(heap.i32, GATE / 4 + 1) < count) await new Promise((r) => setTimeout(r, 1))
+}
+
+function openGate(): void {
+  Atomics.store(heap.i32, GATE / 4, 1)
+  Atomics.notify(heap.i32, GATE / 4)
+}
+
+beforeEach(() => {
+  heap = processHeaps.acquire(1 << 20)
+  heap.bytes.fill(0, GATE, GATE + 64)
+})
+
+afterEach(async () => {
+  await Promise.all(executors.splice(0).map((executor) => executor.close()))
+  processHeaps.release(heap)
+})
+
+afterAll(() => drainProcessPool())
+
+describe('a job', () => {
+  test('comes back with its result', async () => {
+    await expect(run(open(1), 'echo', { value: 7 })).resolves.toMatchObject({ entries: 7 })
+  })
+
+  test('works on the heap the main thread sees', async () => {
+    const executor = open(1)
+    expect((await run(executor, 'count', { address: GATE })).entries).toBe(1)
+    Atomics.add(heap.u32, GATE / 4, 10)
+    expect((await run(executor, 'count', { address: GATE })).entries).toBe(12)
+  })
+
+  test('sees a recycled heap under its new generation', async () => {
+    const executor = open(1)
+    await run(executor, 'count', { address: GATE })
+    const old = heap
+    processHeaps.release(old)
+    heap = processHeaps.acquire(1 << 20)
+    expect([heap.id, heap.generation]).toEqual([old.id, old.generation + 1])
+    heap.u32[GATE / 4] = 100
+    expect((await run(executor, 'count', { address: GATE })).entries).toBe(101)
+    const stale = executor.run(order('echo'), { heap: old, priority: 1 })
+    await expect(stale).rejects.toMatchObject({ code: 'SETT_INTERNAL' })
+  })
+
+  test('fails with the code it threw', async () => {
+    const executor = open(1)
+    await expect(run(executor, 'busy')).rejects.toMatchObject({
+      code: 'SETT_BUSY',
+      message: 'busy on purpose',
+    })
+    await expect(run(executor, 'system')).rejects.toMatchObject({ code: 'ENOSPC' })
+    const corruption = await run(executor, 'corrupt').catch((error: unknown) => error)
+    expect(corruption).toBeInstanceOf(CorruptionError)
+    expect(corruption).toMatchObject({ file: 'f.sst', offset: 7 })
+  })
+
+  test('that ends its thread fails, and the pool goes on', async () => {
+    const executor = open(1)
+    await expect(run(executor, 'exit', { code: 3 })).rejects.toMatchObject({
+      code: 'SETT_WORKER_FAILED',
+    })
+    await expect(run(executor, 'echo', { value: 1 })).resolves.toMatchObject({ entries: 1 })
+  })
+
+  test('that never answers fails after its time, and the pool goes on', async () => {
+    const executor = open(2, { jobTimeoutMs: 60 })
+    for (const kind of ['hang', 'spin']) {
+      await expect(run(executor, kind)).rejects.toMatchObject({ code: 'SETT_WORKER_FAILED' })
+      await expect(run(executor, 'echo', { value: 2 })).resolves.toMatchObject({ entries: 2 })
+    }
+  })
+})
+
+describe('scheduling', () => {
+  test('sixteen jobs run over two workers, two at a time', async () => {
+    const executor = open(2)
+    const jobs = Array.from({ length: 16 }, (_, i) => run(executor, 'sleep', { ms: 5, value: i }))
+    const results = await Promise.all(jobs)
+    expect(results.map(({ entries }) => entries)).toEqual(Array.from({ length: 16 }, (_, i) => i))
+    expect(new Set(results.map(({ bytesRead }) => bytesRead)).size).toBe(2)
+    const stats = executor.stats()
+    expect(stats.reduce((sum, { otherJobs }) => sum + otherJobs, 0)).toBe(16)
+    expect(stats.reduce((sum, { busyMs }) => sum + busyMs, 0)).toBeGreaterThan(70)
+    expect(stats.every(({ worker }) => worker > 0)).toBe(true)
+  })
+
+  test('waiting jobs start by priority, first come first served among equals', async () => {
+    const executor = open(1)
+    const finished: string[] = []
+    const note = (name: string, priority: number): Promise<void> =>
+      run(executor, 'echo', {}, priority).then(() => void finished.push(name))
+    const first = run(executor, 'gate', { address: GATE, value: 0 }, 3)
+    const others = [note('c1', 2), note('f1', 0), note('v1', 4), note('c2', 2), note('f2', 0)]
+    await atGate(1)
+    openGate()
+    await Promise.all([first, ...others])
+    expect(finished).toEqual(['f1', 'f2', 'c1', 'c2', 'v1'])
+  })
+
+  test('two databases share the pool, and each keeps to its own limit', async () => {
+    const one = open(1)
+    const two = open(2)
+    const jobs = [
+      run(one, 'gate', { address: GATE, value: 1 }),
+      run(one, 'gate', { address: GATE, value: 2 }),
+      run(two, 'gate', { address: GATE, value: 3 }),
+    ]
+    await atGate(2)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(Atomics.load(heap.i32, GATE / 4 + 1)).toBe(2)
+    openGate()
+    expect((await Promise.all(jobs)).map(({ entries }) => entries)).toEqual([1, 2, 3])
+    expect(one.stats().reduce((sum, { otherJobs }) => sum + otherJobs, 0)).toBe(2)
+    expect(two.stats().reduce((sum, { otherJobs }) => sum + otherJobs, 0)).toBe(1)
+  })
+
+  test('cancel rejects a queued job at once and reaches a running one', async () => {
+    const executor = open(1)
+    const cancel = createCancelFlag()
+    const running = executor.run(order('untilCancelled'), { heap, priority: 1, cancel })
+    const queued = executor.run(order('echo'), { heap, priority: 1, cancel })
+    const other = run(executor, 'echo', { value: 5 })
+    queued.catch(() => undefined)
+    setTimeout(() => cancel.cancel(), 30)
+    await expect(queued).rejects.toMatchObject({ code: 'SETT_BUSY' })
+    await expect(running).rejects.toMatchObject({ message: 'cancelled while running' })
+    await expect(other).resolves.toMatchObject({ entries: 5 })
+    const late = executor.run(order('echo'), { heap, priority: 1, cancel })
+    await expect(late).rejects.toMatchObject({ code: 'SETT_BUSY' })
+  })
+})
+
+describe('reports', () => {
+  test('arrive in order, complete, some of them while the job runs', async () => {
+    const reports: JobReport[] = []
+    let early = 0
+    const promise = open(1).run(order('progress', { count: 60, pauseMs: 2 }), {
+      heap,
+      priority: 1,
+      onReport: (report) => void reports.push(report),
+    })
+    const timer = setInterval(() => {
+      early ||= reports.length
+    }, 1)
+    await promise
+    clearInterval(timer)
+    expect(reports).toEqual(
+      Array.from({ length: 60 }, (_, i) => ({
+        kind: 'progress',
+        bytesRead: i + 1,
+        bytesWritten: 2 * (i + 1),
+      })),
+    )
+    expect(early).toBeGreaterThan(0)
+    expect(early).toBeLessThan(60)
+  })
+
+  test('more than a ring holds arrive too', async () => {
+    let count = 0
+    let last = 0
+    await open(1).run(order('progress', { count: 50_000 }), {
+      heap,
+      priority: 1,
+      onReport: (report) => {
+        count++
+        if (report.kind === 'progress' && report.bytesRead === last + 1) last++
+      },
+    })
+    expect([count, last]).toEqual([50_000, 50_000])
+  })
+
+  test('tables of a result are put back, reported or not, with keys of any length', async () => {
+    for (const keyLength of [1, 65_535]) {
+      const seen: number[] = []
+      const result = await open(1).run<TablesResult>(
+        order('tables', { count: 9, reported: 4, keyLength }),
+        {
+          heap,
+          priority: 1,
+          onReport: (report) => {
+            if (report.kind === 'table') seen.push(report.table.number)
+          },
+        },
+      )
+      expect(seen).toEqual([1, 2, 3, 4])
+      expect(result.tables.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9])
+      expect(result.entriesIn).toBe(10)
+      const { smallestKey, largestKey, ...rest } = result.tables[4]!
+      expect(Buffer.compare(smallestKey, new Uint8Array(keyLength).fill(5))).toBe(0)
+      expect(Buffer.compare(largestKey, new Uint8Array(keyLength).fill(6))).toBe(0)
+      expect(smallestKey.buffer).toBeInstanceOf(ArrayBuffer)
+      expect(rest).toMatchObject({ size: 5000, salt: '00112233445566ff', largestVersion: 2 ** 52 })
+    }
+  })
+
+  test('a callback that throws fails its job, not the process', async () => {
+    const executor = open(1)
+    const promise = executor.run(order('progress', { count: 3, pauseMs: 25 }), {
+      heap,
+      priority: 1,
+      onReport: () => {
+        throw new RangeError('from the callback')
+      },
+    })
+    await expect(promise).rejects.toThrow('from the callback')
+    await expect(run(executor, 'echo', { value: 1 })).resolves.toMatchObject({ entries: 1 })
+  })
+
+  test('nothing of a job that died reaches the next one', async () => {
+    const executor = open(1)
+    const reports: JobReport[] = []
+    for (let i = 0; i < 3; i++) {
+      await expect(run(executor, 'exit', { code: 1 })).rejects.toMatchObject({
+        code: 'SETT_WORKER_FAILED',
+      })
+      reports.length = 0
+      await executor.run(order('progress', { count: 2 }), {
+        heap,
+        priority: 1,
+        onReport: (report) => void reports.push(report),
+      })
+      expect(reports).toHaveLength(2)
+    }
+  })
+})
+
+describe('lifetime', () => {
+  test('close rejects what is queued, waits for what runs, and can be repeated', async () => {
+    const executor = open(1)
+    const running = run(executor, 'sleep', { ms: 60, value: 9 })
+    const queued = run(executor, 'echo')
+    queued.catch(() => undefined)
+    let settled = false
+    void running.then(() => {
+      settled = true
+    })
+    const closing = executor.close()
+    expect(executor.close()).toBe(closing)
+    await expect(queued).rejects.toMatchObject({ code: 'SETT_BUSY' })
+    await closing
+    expect(settled).toBe(true)
+    await expect(run(executor, 'echo')).rejects.toMatchObject({ code: 'SETT_BUSY' })
+  })
+
+  test('a worker file that does not load is named, each time', async () => {
+    for (const name of ['broken-worker.mjs', 'exiting-worker.mjs', 'missing-worker.mjs']) {
+      const executor = open(2, { workerUrl: supportUrl(name) })
+      for (let i = 0; i < 2; i++) {
+        const error = await run(executor, 'echo').catch((caught: unknown) => caught)
+        expect(error).toMatchObject({ code: 'SETT_WORKER_FAILED' })
+        expect(String(error)).toContain(name)
+        expect(String(error)).toContain('workerUrl')
+      }
+    }
+  })
+
+  test('a thousand executors come and go without a trace', async () => {
+    await run(open(1), 'echo')
+    const before = process.listenerCount('exit') + process.getActiveResourcesInfo().length
+    const { taken } = processHeaps.counts()
+    for (let i = 0; i < 1000; i++) {
+      const own = processHeaps.acquire(1 << 20)
+      const executor = workerExecutor({ workers: 2, workerUrl: fakeWorkerUrl })
+      if (i % 10 === 0) await executor.run(order('echo'), { heap: own, priority: 1 })
+      await executor.close()
+      processHeaps.release(own)
+    }
+    expect(processHeaps.counts().taken).toBe(taken)
+    expect(processHeaps.counts().free).toBeLessThan(5)
+    const after = process.listenerCount('exit') + process.getActiveResourcesInfo().length
+    expect(after).toBeLessThanOrEqual(before + 3)
+  })
+
+  test('an idle open pool lets the process end, a running job does not', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'sett-idle-'))
+    const script = fileURLToPath(supportUrl('idle-process.mjs'))
+    const child = spawn(process.execPath, [script, join(directory, 'file')], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      timeout: 10_000,
+    })
+    let output = ''
+    child.stdout.on('data', (data) => {
+      output += String(data)
+    })
+    const code = await new Promise((resolve) => child.on('exit', resolve))
+    rmSync(directory, { recursive: true })
+    expect([output.trim(), code]).toEqual(['done 42', 0])
+  })
+})
