@@ -98,7 +98,6 @@ export class CompactionScheduler {
         this.#retry = undefined
         this.kick()
       })
-      this.#retry.unref()
     })
   }
 

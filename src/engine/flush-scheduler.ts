@@ -72,7 +72,6 @@ export class FlushScheduler {
       this.#retry = undefined
       this.kick()
     })
-    this.#retry.unref()
   }
 
   async #flush(frozen: FrozenMemtable): Promise<void> {
@@ -86,7 +85,7 @@ export class FlushScheduler {
     const outputs = 16 + 8 * Math.ceil(memtable.arena.length / shape.tableSize)
     const result = await runner.run<TablesResult>({
       priority: PRIORITY.flush,
-      workspaceBytes: flushWorkspaceBytes(shape, memtable.usedBytes, memtable.largestEntry),
+      workspaceBytes: flushWorkspaceBytes(shape, memtable.largestEntry),
       cancel: this.#cancel,
       spec: (workspace): FlushSpec => ({
         kind: 'flush',

@@ -12,17 +12,12 @@ import type { TableShape } from './job.ts'
 const SNAPSHOTS = 4096
 const SLACK = 1024
 
-/** Scratch of a flush of a memtable of `memtableBytes` whose largest key + value is `largestEntry`. */
-export function flushWorkspaceBytes(
-  shape: TableShape,
-  memtableBytes: number,
-  largestEntry: number,
-): number {
-  const tableBytes = Math.min(shape.tableSize, memtableBytes)
+/** Scratch of a flush of a memtable whose largest key + value is `largestEntry`. */
+export function flushWorkspaceBytes(shape: TableShape, largestEntry: number): number {
   return (
     compactScratchBytes(1, SNAPSHOTS) +
     MEMTABLE_SOURCE_BYTES +
-    writerBytes({ ...shape, tableSize: tableBytes }, largestEntry) +
+    writerBytes(shape, largestEntry) +
     SLACK
   )
 }

@@ -106,7 +106,8 @@ export class RingWriter {
     // On Node 22 and later Buffer's copy is three times as fast into shared memory as TypedArray's set.
     Buffer.prototype.copy.call(message, bytes, at + 4)
     this.#tail = (this.#tail + skip + need) | 0
-    if (((this.#tail - this.#published) >>> 0) >= Math.min(PUBLISH_BYTES, capacity / 4)) this.publish()
+    if ((this.#tail - this.#published) >>> 0 >= Math.min(PUBLISH_BYTES, capacity / 4))
+      this.publish()
     return true
   }
 

@@ -54,7 +54,10 @@ export class HeapPool {
   /** No job, reader or attached thread may use the heap any more. */
   release(heap: HeapHandle): void {
     const slot = this.#taken.get(heap.id)
-    assert(slot !== undefined && slot.heap.generation === heap.generation, 'a heap is released once')
+    assert(
+      slot !== undefined && slot.heap.generation === heap.generation,
+      'a heap is released once',
+    )
     this.#taken.delete(heap.id)
     this.#free.push(slot)
     if (!slot.posted) this.#dropUnposted(UNPOSTED_KEPT)

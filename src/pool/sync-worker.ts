@@ -7,6 +7,7 @@ import { assert } from '../base/assert.ts'
 import { type Clock, systemClock, type TimerHandle } from '../base/clock.ts'
 import { whenChanged } from '../memory/signal.ts'
 import type { Syncer } from './executor.ts'
+import { workerFailed } from './pool-errors.ts'
 import {
   SYNC_ASKED,
   SYNC_DESCRIPTORS,
@@ -16,7 +17,6 @@ import {
   SYNC_UNKNOWN,
   SYNC_WORDS,
 } from './sync-loop.ts'
-import { workerFailed } from './pool-errors.ts'
 import { workerUrl } from './worker-url.ts'
 
 /** Starting a thread costs 25 to 60 ms: an app that closes and reopens keeps the one it has. */

@@ -3,7 +3,7 @@
 // before the thread that ran it is gone, so nobody writes to a heap behind its owner's back.
 import type { Piscina } from 'piscina'
 import type { Clock } from '../base/clock.ts'
-import { fromErrorRecord, type SettError } from '../base/errors.ts'
+import { type ErrorRecord, fromErrorRecord, type SettError } from '../base/errors.ts'
 import type { JobReport, JobResult, JobSpec } from '../jobs/job.ts'
 import { CANCEL_SLOTS, lowerCancel } from '../memory/heap-control.ts'
 import type { SharedHeap } from '../memory/shared-heap.ts'
@@ -102,9 +102,7 @@ export class ThreadGroup {
     job.onStart(slot.index)
     slot.begin(number, job.onReport)
     const timer = clock.after(job.timeoutMs, () => {
-      void this.end(
-        `a ${job.spec.kind} job did not answer within ${job.timeoutMs} ms (${url})`,
-      )
+      void this.end(`a ${job.spec.kind} job did not answer within ${job.timeoutMs} ms (${url})`)
     })
     timer.unref()
     try {
@@ -116,7 +114,7 @@ export class ThreadGroup {
         slot: slot.index,
         ring: slot.ring,
       })
-      if (!reply.outcome.ok) throw fromErrorRecord(reply.outcome.error)
+      if (!reply.outcome.ok) throw rebuilt(reply.outcome.error)
       const result = slot.complete(reply.outcome.result, reply.tables)
       return { result, worker: this.#workerNumber(reply.thread), busyMs: reply.busyMs }
     } finally {
@@ -145,7 +143,10 @@ export class ThreadGroup {
     } catch (error) {
       await this.#ended
       if (this.#broken !== undefined) throw this.#broken
-      throw workerFailed(`a thread ended during a ${task.spec.kind} job (${this.#options.url})`, error)
+      throw workerFailed(
+        `a thread ended during a ${task.spec.kind} job (${this.#options.url})`,
+        error,
+      )
     }
     this.#deaths = 0
     if (reply?.kind === 'done') return reply
@@ -199,6 +200,13 @@ export class ThreadGroup {
     }
     return number
   }
+}
+
+/** The worker's error with the worker's stack: where it was thrown is what helps. */
+function rebuilt(record: ErrorRecord): Error {
+  const error = fromErrorRecord(record)
+  if (record.stack !== '') error.stack = record.stack
+  return error
 }
 
 function isPong(reply: unknown): boolean {

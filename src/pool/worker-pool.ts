@@ -68,7 +68,10 @@ export function sharedPool(options: GroupOptions): WorkerPool {
 export async function drainProcessPool(): Promise<void> {
   for (const [url, pool] of pools) {
     if (pool.scheduler.clients > 0) {
-      throw new SettError('SETT_BUSY', 'Databases are open and use the worker pool. Close them first.')
+      throw new SettError(
+        'SETT_BUSY',
+        'Databases are open and use the worker pool. Close them first.',
+      )
     }
     pools.delete(url)
     await pool.drain()

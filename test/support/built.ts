@@ -2,7 +2,7 @@
 // set, SETT_DIST (a folder of the same shape).
 import { pathToFileURL } from 'node:url'
 
-const folder: string | undefined = process.env['SETT_DIST']
+const { SETT_DIST: folder } = process.env
 
 export const builtUrl: URL =
   folder === undefined ? new URL('../../dist/', import.meta.url) : pathToFileURL(`${folder}/`)

@@ -15,6 +15,25 @@ export interface EncodedBlock {
   readonly restarts: number[]
 }
 
+/** One entry that follows `previous`; an empty one makes it a restart. */
+export function encodeEntry(entry: TestEntry, previous: Buffer, baseVersion: number): Buffer {
+  const most = Math.min(previous.length, entry.key.length)
+  let shared = 0
+  while (shared < most && previous[shared] === entry.key[shared]) shared++
+  const head = [
+    ...varint(shared),
+    ...varint(entry.key.length - shared),
+    ...varint(entry.value.length),
+    entry.tag,
+    ...varint(entry.version - baseVersion),
+    ...((entry.tag & TAG_META) !== 0 ? [entry.meta] : []),
+    ...((entry.tag & TAG_EXPIRY) !== 0 ? varint(entry.expiresAt) : []),
+  ]
+  return Buffer.concat([Buffer.from(head), entry.key.subarray(shared), entry.value])
+}
+
+export const NO_KEY: Buffer = Buffer.alloc(0)
+
 export function encodeBlock(
   entries: readonly TestEntry[],
   baseVersion: number,
@@ -23,22 +42,13 @@ export function encodeBlock(
   const parts: Buffer[] = []
   const restarts: number[] = []
   let length = 0
-  let previous: Buffer = Buffer.alloc(0)
+  let previous = NO_KEY
   entries.forEach((entry, i) => {
-    let shared = 0
-    if (i % interval === 0) restarts.push(length)
-    else while (shared < previous.length && previous[shared] === entry.key[shared]) shared++
-    shared = Math.min(shared, entry.key.length)
-    const head = [
-      ...varint(shared),
-      ...varint(entry.key.length - shared),
-      ...varint(entry.value.length),
-      entry.tag,
-      ...varint(entry.version - baseVersion),
-      ...((entry.tag & TAG_META) !== 0 ? [entry.meta] : []),
-      ...((entry.tag & TAG_EXPIRY) !== 0 ? varint(entry.expiresAt) : []),
-    ]
-    const part = Buffer.concat([Buffer.from(head), entry.key.subarray(shared), entry.value])
+    if (i % interval === 0) {
+      restarts.push(length)
+      previous = NO_KEY
+    }
+    const part = encodeEntry(entry, previous, baseVersion)
     parts.push(part)
     length += part.length
     previous = entry.key

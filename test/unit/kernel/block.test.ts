@@ -183,7 +183,7 @@ function checkDecode(bench: Bench, seed: number): void {
 function checkProbes(bench: Bench, random: Seeded, seed: number): void {
   const probes: [Buffer, number][] = bench.entries.flatMap(({ key, version }) => [
     [key, version] as [Buffer, number],
-    [key, version - 1] as [Buffer, number],
+    [key, Math.max(0, version - 1)] as [Buffer, number],
     [key, VERSION_TOP] as [Buffer, number],
     [Buffer.concat([key, Buffer.alloc(1)]).subarray(0, 65_535), VERSION_TOP] as [Buffer, number],
     [key.subarray(0, key.length - 1), VERSION_TOP] as [Buffer, number],

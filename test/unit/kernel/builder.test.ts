@@ -5,7 +5,7 @@ import { hash64 } from '../../../src/base/xxh64.ts'
 import { BLOCK_TRAILER, DESC_SIZE } from '../../../src/kernel/layout.ts'
 import { wasmKernels } from '../../../src/kernel/wasm-kernels.ts'
 import { builderTwin } from '../../twins/builder.ts'
-import { encodeBlock, KEY_STYLES, styledEntries } from './block-encode.ts'
+import { encodeBlock, encodeEntry, KEY_STYLES, NO_KEY, styledEntries } from './block-encode.ts'
 import {
   Areas,
   isTombstone,
@@ -34,20 +34,23 @@ const ROOMY: TableSettings = {
 
 /** The blocks the entries must be cut into. */
 function expectedBlocks(table: BuiltTable, settings: TableSettings): TestEntry[][] {
+  const { baseVersion, blockSize } = settings
   const blocks: TestEntry[][] = []
   let open: TestEntry[] = []
-  const size = (entries: TestEntry[]) => encodeBlock(entries, settings.baseVersion, 16).bytes.length
+  let size = 0
   for (const entry of table.entries) {
-    const lazy = entry.meta === 255
-    const fits = !lazy && size([...open, entry]) <= settings.blockSize
-    if (open.length > 0 && !fits) {
-      blocks.push(open)
-      open = []
-    }
+    const restart = open.length % 16 === 0
+    const previous = restart ? NO_KEY : open.at(-1)!.key
+    const grown = size + encodeEntry(entry, previous, baseVersion).length
+    const restarts = Math.ceil((open.length + 1) / 16)
+    const fits = entry.meta !== 255 && grown + 4 * restarts + 4 <= blockSize
+    if (!fits && open.length > 0) blocks.push(open.splice(0))
+    size = fits ? grown : encodeEntry(entry, NO_KEY, baseVersion).length
     open.push(entry)
-    if (lazy || size(open) > settings.blockSize) {
+    if (entry.meta === 255 || size + 8 > blockSize) {
       blocks.push(open)
       open = []
+      size = 0
     }
   }
   if (open.length > 0) blocks.push(open)
@@ -66,8 +69,8 @@ function checkTable(table: BuiltTable, settings: TableSettings, where: string): 
     const { bytes } = encodeBlock(entries, settings.baseVersion, 16)
     expect(block.offset, where).toBe(offset)
     expect(block.length, where).toBe(bytes.length + BLOCK_TRAILER)
-    expect(block.firstKey, where).toEqual(entries[0]!.key)
-    expect(block.lastKey, where).toEqual(entries.at(-1)!.key)
+    expect(block.firstKey.equals(entries[0]!.key), `${where}, first key ${i}`).toBe(true)
+    expect(block.lastKey.equals(entries.at(-1)!.key), `${where}, last key ${i}`).toBe(true)
     const stored = table.data.subarray(offset - FIRST_OFFSET, offset - FIRST_OFFSET + block.length)
     expect(stored.subarray(0, bytes.length).equals(bytes), `${where}, payload ${i}`).toBe(true)
     expect(stored.readBigUInt64LE(bytes.length), where).toBe(BigInt(bytes.length) << 32n)

@@ -57,7 +57,7 @@ export function encodeRecord(record: TestRecord): Buffer {
 }
 
 export class Rig {
-  readonly arena = ARENA_AT
+  readonly arena: number = ARENA_AT
   readonly end: number
   readonly kernels: MemtableKernels
   readonly bytes: Buffer

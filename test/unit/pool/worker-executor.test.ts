@@ -20,7 +20,10 @@ const GATE = 8192
 let heap: SharedHeap
 const executors: Executor[] = []
 
-function open(workers: number, options: { jobTimeoutMs?: number; workerUrl?: string } = {}): Executor {
+function open(
+  workers: number,
+  options: { jobTimeoutMs?: number; workerUrl?: string } = {},
+): Executor {
   const executor = workerExecutor({ workers, workerUrl: fakeWorkerUrl, ...options })
   executors.push(executor)
   return executor
@@ -92,6 +95,7 @@ describe('a job', () => {
     const corruption = await run(executor, 'corrupt').catch((error: unknown) => error)
     expect(corruption).toBeInstanceOf(CorruptionError)
     expect(corruption).toMatchObject({ file: 'f.sst', offset: 7 })
+    expect((corruption as Error).stack).toContain('fake-worker.mjs')
   })
 
   test('that ends its thread fails, and the pool goes on', async () => {

@@ -171,7 +171,7 @@ describe('replay', () => {
     }
     refused([{ records: [put(1, 'a', 'b')] }], /a link in the first frame/)
     refused([FRAMES[0]!, FRAMES[0]!], /a link in the first frame/)
-    refused([{ ...FRAMES[0]!, recordCount: 0x0002 }, FRAMES[1]!], /damaged/)
+    refused([FRAMES[0]!, { ...FRAMES[1]!, recordCount: 2 }], /2 records in the frame/)
     refused([FRAMES[1]!, FRAMES[1]!], /link/)
     const open = put(5, 'a', 'b', false)
     refused([{ link: NO_LINK, records: [open] }, { records: [put(6, 'b', 'c')] }], /until its commit/)

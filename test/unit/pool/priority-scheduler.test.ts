@@ -1,0 +1,91 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { PriorityScheduler } from '../../../src/pool/priority-scheduler.ts'
+
+interface Job {
+  readonly id: number
+  readonly client: number
+  readonly priority: number
+}
+
+const step = fc.oneof(
+  { weight: 3, arbitrary: fc.record({ client: fc.nat({ max: 2 }), priority: fc.nat({ max: 3 }) }) },
+  { weight: 2, arbitrary: fc.record({ finish: fc.nat() }) },
+  { weight: 1, arbitrary: fc.record({ withdraw: fc.nat() }) },
+)
+
+/** The obvious model: a list scanned for the best job whose client has room. */
+class Model {
+  readonly waiting: Job[] = []
+  readonly running: Job[] = []
+  readonly #limits: readonly number[]
+
+  constructor(limits: readonly number[]) {
+    this.#limits = limits
+  }
+
+  start(): void {
+    while (this.running.length < Math.max(...this.#limits)) {
+      const ready = this.waiting.filter(
+        ({ client }) =>
+          this.running.filter((job) => job.client === client).length < this.#limits[client]!,
+      )
+      if (ready.length === 0) return
+      const best = ready.reduce((a, b) =>
+        b.priority < a.priority || (b.priority === a.priority && b.id < a.id) ? b : a,
+      )
+      this.waiting.splice(this.waiting.indexOf(best), 1)
+      this.running.push(best)
+    }
+  }
+}
+
+test('starts what a plain list would start', () => {
+  const limits = [1, 2, 3]
+  const property = fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+    const model = new Model(limits)
+    const running: { job: Job; finished: () => void }[] = []
+    const scheduler = new PriorityScheduler<Job>((job, finished) => {
+      running.push({ job, finished })
+    })
+    const clients = limits.map((limit) => scheduler.addClient(limit))
+    let id = 0
+    for (const each of steps) {
+      if ('client' in each) {
+        const job = { ...each, id: id++ }
+        scheduler.submit(clients[job.client]!, job.priority, job)
+        model.waiting.push(job)
+      } else if ('finish' in each) {
+        if (running.length === 0) continue
+        const [{ job, finished }] = running.splice(each.finish % running.length, 1) as [
+          (typeof running)[0],
+        ]
+        model.running.splice(model.running.indexOf(job), 1)
+        finished()
+        finished()
+      } else {
+        if (model.waiting.length === 0) continue
+        const [job] = model.waiting.splice(each.withdraw % model.waiting.length, 1)
+        expect(scheduler.withdraw(job!)).toBe(true)
+        expect(scheduler.withdraw(job!)).toBe(false)
+      }
+      model.start()
+      expect(running.map(({ job }) => job)).toEqual(model.running)
+      expect(scheduler.running).toBe(model.running.length)
+    }
+  })
+  fc.assert(property, { numRuns: 300, seed: 20_240_603 })
+})
+
+test('a client that leaves takes its share along', () => {
+  const started: string[] = []
+  const scheduler = new PriorityScheduler<string>((job) => void started.push(job))
+  const small = scheduler.addClient(1)
+  const large = scheduler.addClient(4)
+  expect(scheduler.clients).toBe(2)
+  scheduler.removeClient(large)
+  const other = scheduler.addClient(1)
+  scheduler.submit(small, 0, 'a')
+  scheduler.submit(other, 0, 'b')
+  expect(started).toEqual(['a'])
+})
