@@ -28,7 +28,7 @@ const DAMAGED: i32 = -1
 /** Length of the entries, which the restart array follows; 0 = damaged. */
 @inline
 function entriesLength(block: usize, length: u32): u32 {
-  if (length < 12) return 0
+  if (length < 4) return 0
   const count = load<u32>(block + length - 4)
   if (count == 0 || count > length >> 2) return 0
   const tail: u32 = 4 + 4 * count
@@ -101,10 +101,7 @@ function loadLess(at: usize, limit: usize): u64 {
 /** The varint in the low bytes of a word; it ends there. */
 @inline
 function varintIn(word: u64): u64 {
-  return (word & 0x80) == 0 ? word & 0x7f : longVarintIn(word)
-}
-
-function longVarintIn(word: u64): u64 {
+  if ((word & 0x80) == 0) return word & 0x7f
   const stop = ~word & TOP_BITS
   let value = word & (stop ^ (stop - 1)) & ~TOP_BITS
   value = (value & 0x007f007f007f007f) | ((value & 0x7f007f007f007f00) >> 1)
@@ -117,10 +114,10 @@ function longVarintIn(word: u64): u64 {
 function keyAt(tag: usize, end: usize, limit: usize, base: u64): usize {
   if (tag >= end) return 0
   const bits = <u32>load<u8>(tag)
-  // A put or delete without flags and a version of one or two bytes: most entries.
-  const word = load<u16>(tag + 1)
-  if (bits - 1 < 2 && (word & 0x8080) != 0x8080 && base < VERSION_END / 2) {
-    return tag + 2 + <usize>((word >> 7) & 1)
+  // A put or delete without flags and a version of at most four bytes: most entries.
+  const stop = ~load<u32>(tag + 1) & 0x80808080
+  if (bits - 1 < 2 && stop != 0 && base < VERSION_END / 2) {
+    return tag + 2 + (<usize>ctz<u32>(stop) >> 3)
   }
   return longKeyAt(tag, end, limit, base)
 }
@@ -276,7 +273,10 @@ export function blockGet(
     previous = shared + other
     if (shared <= match) {
       const compared = min<u32>(other, keyLength - shared)
-      const same = sharedPrefix(found, key + shared, compared)
+      const same =
+        compared > 0 && load<u8>(found) == load<u8>(key + shared)
+          ? sharedPrefix(found, key + shared, compared)
+          : 0
       match = shared + same
       if (same < compared) order = <i32>load<u8>(found + same) - <i32>load<u8>(key + match)
       else order = <i32>previous - <i32>keyLength
@@ -295,6 +295,52 @@ export function blockGet(
   return order == 0 ? 2 : 0
 }
 
+/** Decodes the entries in [at, end), a restart interval, to [slot, slotsEnd), their keys to [keyTop, keysEnd).
+ * Returns the end of the descriptors: `slot` when they do not fit, 0 = damaged. */
+function decodeInterval(
+  at: usize,
+  end: usize,
+  limit: usize,
+  base: u64,
+  slot: usize,
+  slotsEnd: usize,
+  keyTop: usize,
+  keysEnd: usize,
+): usize {
+  const first = slot
+  let previous: u32 = 0
+  let key: usize = 0
+  let prefix: u64 = 0
+  while (at < end) {
+    if (slot == slotsEnd) return first
+    const lengths = lengthsAt(at, end)
+    if (lengths == DAMAGED_LENGTHS) return 0
+    const tag = tagAt(at)
+    const found = keyAt(tag, end, limit, base)
+    if (found == 0 || !lengthsFit(lengths, previous, found, end)) return 0
+    const shared = <u32>lengths & 0xffff
+    const other = <u32>(lengths >> 16) & 0xffff
+    // A further version of the same key shares the key's bytes.
+    if (shared != previous || other != 0) {
+      previous = shared + other
+      if (<usize>previous > keysEnd - keyTop) return first
+      copyBytes(keyTop, key, shared)
+      copyBytes(keyTop + shared, found, other)
+      key = keyTop
+      keyTop += previous
+      if (shared < 8) prefix = keyPrefix(key, previous, 0)
+    }
+    store<u64>(slot + DESC_PREFIX, prefix)
+    store<u32>(slot + DESC_KEY, <u32>key)
+    store<u32>(slot + DESC_KEY_LENGTH, previous)
+    store<u32>(slot + DESC_VALUE_LENGTH, <u32>(lengths >> 32))
+    fillEntry(slot, tag, limit, base, found + other)
+    slot += DESC_SIZE
+    at = found + other + <u32>(lengths >> 32)
+  }
+  return slot
+}
+
 export function blockDecode(
   block: usize,
   length: u32,
@@ -311,71 +357,38 @@ export function blockDecode(
   const entries = entriesLength(block, length)
   if (entries == 0) return DAMAGED
   const base = <u64>baseVersion
-  const limit = block + length
   const restarts = block + entries
   const count = restartCount(block, length)
-  const slots = out + DESC_SIZE * capacity
+  const slotsEnd = out + DESC_SIZE * capacity
   let top = min<u32>(to, count)
   let bottom = from
   let slot = out
-  let keysFree = keysCapacity
   let keyTop = keys
   while (bottom < top) {
     const index = reverse != 0 ? top - 1 : bottom
     const start = load<u32>(restarts + 4 * index)
     const stop = index + 1 == count ? entries : load<u32>(restarts + 4 * index + 4)
     if (start >= stop || stop > entries) return DAMAGED
-    const end = block + stop
-    const first = slot
-    let at = block + start
-    let previous: u32 = 0
-    let key: usize = 0
-    let prefix: u64 = 0
-    let fits = true
-    while (at < end) {
-      if (slot == slots) {
-        fits = false
-        break
-      }
-      const lengths = lengthsAt(at, end)
-      if (lengths == DAMAGED_LENGTHS) return DAMAGED
-      const tag = tagAt(at)
-      const found = keyAt(tag, end, limit, base)
-      if (found == 0 || !lengthsFit(lengths, previous, found, end)) return DAMAGED
-      const shared = <u32>lengths & 0xffff
-      const other = <u32>(lengths >> 16) & 0xffff
-      // A further version of the same key shares the key's bytes.
-      if (shared != previous || other != 0) {
-        previous = shared + other
-        if (previous > keysFree) {
-          fits = false
-          break
-        }
-        copyBytes(keyTop, key, shared)
-        copyBytes(keyTop + shared, found, other)
-        key = keyTop
-        keyTop += previous
-        keysFree -= previous
-        if (shared < 8) prefix = keyPrefix(key, previous, 0)
-      }
-      store<u64>(slot + DESC_PREFIX, prefix)
-      store<u32>(slot + DESC_KEY, <u32>key)
-      store<u32>(slot + DESC_KEY_LENGTH, previous)
-      store<u32>(slot + DESC_VALUE_LENGTH, <u32>(lengths >> 32))
-      fillEntry(slot, tag, limit, base, found + other)
-      slot += DESC_SIZE
-      at = found + other + <u32>(lengths >> 32)
-    }
-    if (!fits) {
-      slot = first
-      break
-    }
+    const next = decodeInterval(
+      block + start,
+      block + stop,
+      block + length,
+      base,
+      slot,
+      slotsEnd,
+      keyTop,
+      keys + keysCapacity,
+    )
+    if (next == 0) return DAMAGED
+    if (next == slot) break
+    keyTop = load<u32>(next - DESC_SIZE + DESC_KEY) + load<u32>(next - DESC_SIZE + DESC_KEY_LENGTH)
     if (reverse != 0) {
-      reverseDescriptors(first, slot)
+      reverseDescriptors(slot, next)
       top--
     } else {
       bottom++
     }
+    slot = next
   }
   store<u32>(stopped, reverse != 0 ? top : bottom)
   return slot == out && bottom < top ? -2 : <i32>((slot - out) / DESC_SIZE)

@@ -94,7 +94,7 @@ function add64(builder: usize, field: u32, value: u64): void {
 }
 
 export function builderStart(builder: usize): void {
-  for (let field = BUILDER_OUT_USED; field < BUILDER_SIZE; field += 8) store<u64>(builder + field, 0)
+  memory.fill(builder + BUILDER_OUT_USED, 0, BUILDER_SIZE - BUILDER_OUT_USED)
 }
 
 export function builderStopped(builder: usize): u32 {
@@ -246,7 +246,9 @@ function countEntry(builder: usize, descriptor: usize): void {
 function countExpiry(builder: usize, expiresAt: u64, before: u64): void {
   const earliest = load<u64>(builder + BUILDER_EARLIEST_EXPIRY)
   const latest = load<u64>(builder + BUILDER_LATEST_EXPIRY)
-  if (earliest == 0 || expiresAt < earliest) store<u64>(builder + BUILDER_EARLIEST_EXPIRY, expiresAt)
+  if (earliest == 0 || expiresAt < earliest) {
+    store<u64>(builder + BUILDER_EARLIEST_EXPIRY, expiresAt)
+  }
   if (before == 0 || (latest != 0 && expiresAt > latest)) {
     store<u64>(builder + BUILDER_LATEST_EXPIRY, expiresAt)
   }

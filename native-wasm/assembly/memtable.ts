@@ -132,9 +132,9 @@ function newNode(arena: usize, level: u32): usize {
   const size = level == 0 ? LEAF_SIZE : INNER_SIZE
   const node = <usize>(load<u32>(arena, ARENA_BUMP) - size)
   store<u32>(arena, <u32>node, ARENA_BUMP)
-  store<u32>(node, 0)
+  // Zeros: a reader that sees a count before its slot must not take old bytes for an address.
+  memory.fill(node, 0, size)
   store<u32>(node, metaOf(0, level, 0), NODE_META)
-  store<u32>(node, 0, NODE_NEXT)
   return node
 }
 

@@ -1,7 +1,7 @@
 // Merges sorted runs of descriptors (FORMAT §4 order): scans and compaction. All state between two calls lies
-// in the merge state and its key scratch; within a call the heads of the sources are kept in order in the
-// private bytes of the source structures, one slot each, the next entry in slot 0.
+// in the merge state and its key scratch.
 import { copyBytes } from './bytes'
+import { openHeads, SLOT_HEAD, SLOT_PREFIX, takeHead } from './heads'
 import { compareKeys, equalKeys, keyPrefix } from './keys'
 import {
   DESC_EXPIRES_AT,
@@ -44,15 +44,9 @@ import {
   MERGE_SNAPSHOTS,
   MERGE_SNAPSHOT_COUNT,
   MERGE_SOURCES,
-  MERGE_SOURCE_COUNT,
   MERGE_UPPER,
   MERGE_UPPER_INCLUSIVE,
   MERGE_UPPER_LENGTH,
-  MERGE_WANTED,
-  SOURCE_END,
-  SOURCE_LAST,
-  SOURCE_NEXT,
-  SOURCE_SIZE,
 } from './layout'
 
 // MERGE_PRIVATE: length of the key in the scratch (0 = none yet) and these flags.
@@ -64,128 +58,7 @@ const INSIDE: u32 = 1 << 17
 const CANDIDATE: u32 = 1 << 18
 const ENDED: u32 = 1 << 19
 
-// A slot, in the private bytes of the source structure of the same index.
-const SLOT_SOURCE: u32 = 12
-const SLOT_PREFIX: u32 = 16
-const SLOT_HEAD: u32 = 24
-
 const NO_ROOM: u32 = u32.MAX_VALUE
-
-/** Order of two heads: key ascending, version descending; the earlier source when both are equal. */
-function headComesFirst(
-  head: usize,
-  source: usize,
-  other: usize,
-  otherSource: usize,
-  reverse: u32,
-): bool {
-  const order = compareKeys(
-    load<u32>(head + DESC_KEY),
-    load<u32>(head + DESC_KEY_LENGTH),
-    load<u32>(other + DESC_KEY),
-    load<u32>(other + DESC_KEY_LENGTH),
-  )
-  if (order != 0) return reverse != 0 ? order > 0 : order < 0
-  const version = load<u64>(head + DESC_VERSION)
-  const otherVersion = load<u64>(other + DESC_VERSION)
-  if (version != otherVersion) return (reverse != 0) == version < otherVersion
-  return source < otherSource
-}
-
-/** Whether a head comes before the one in `slot`. */
-@inline
-function comesFirst(prefix: u64, head: usize, source: usize, slot: usize, reverse: u32): bool {
-  const other = load<u64>(slot + SLOT_PREFIX)
-  if (prefix != other) return (reverse != 0) != prefix < other
-  return headComesFirst(
-    head,
-    source,
-    load<u32>(slot + SLOT_HEAD),
-    load<u32>(slot + SLOT_SOURCE),
-    reverse,
-  )
-}
-
-@inline
-function setSlot(slot: usize, source: usize, head: usize, prefix: u64): void {
-  store<u32>(slot + SLOT_SOURCE, <u32>source)
-  store<u32>(slot + SLOT_HEAD, <u32>head)
-  store<u64>(slot + SLOT_PREFIX, prefix)
-}
-
-@inline
-function moveSlot(to: usize, from: usize): void {
-  setSlot(to, load<u32>(from + SLOT_SOURCE), load<u32>(from + SLOT_HEAD), load<u64>(from + SLOT_PREFIX))
-}
-
-/** Sorts the heads into the slots. Returns how many there are, or -1 when a source wants a refill. */
-function openHeads(state: usize): i32 {
-  const first = <usize>load<u32>(state + MERGE_SOURCES)
-  const count = load<u32>(state + MERGE_SOURCE_COUNT)
-  const reverse = load<u32>(state + MERGE_REVERSE)
-  let live: u32 = 0
-  for (let i: u32 = 0; i < count; i++) {
-    const source = first + SOURCE_SIZE * i
-    const head = <usize>load<u32>(source + SOURCE_NEXT)
-    if (head == <usize>load<u32>(source + SOURCE_END)) {
-      if (load<u32>(source + SOURCE_LAST) != 0) continue
-      store<u32>(state + MERGE_WANTED, i)
-      return -1
-    }
-    const prefix = load<u64>(head + DESC_PREFIX)
-    let slot = first + SOURCE_SIZE * live
-    while (slot > first && comesFirst(prefix, head, source, slot - SOURCE_SIZE, reverse)) {
-      moveSlot(slot, slot - SOURCE_SIZE)
-      slot -= SOURCE_SIZE
-    }
-    setSlot(slot, source, head, prefix)
-    live++
-  }
-  return <i32>live
-}
-
-/** Puts the new head of the source of slot 0 in its place. */
-function sink(first: usize, live: u32, head: usize, prefix: u64, reverse: u32): void {
-  const source = <usize>load<u32>(first + SLOT_SOURCE)
-  const end = first + SOURCE_SIZE * live
-  let slot = first + SOURCE_SIZE
-  while (slot < end && !comesFirst(prefix, head, source, slot, reverse)) {
-    moveSlot(slot - SOURCE_SIZE, slot)
-    slot += SOURCE_SIZE
-  }
-  setSlot(slot - SOURCE_SIZE, source, head, prefix)
-}
-
-/** Takes the entry in slot 0. Returns how many sources still have one, or -1: its source wants a refill. */
-@inline
-function takeHead(state: usize, first: usize, live: u32, head: usize, reverse: u32): i32 {
-  const source = <usize>load<u32>(first + SLOT_SOURCE)
-  const next = head + DESC_SIZE
-  store<u32>(source + SOURCE_NEXT, <u32>next)
-  if (next == <usize>load<u32>(source + SOURCE_END)) {
-    return endOfSource(state, first, live, source)
-  }
-  const prefix = load<u64>(next + DESC_PREFIX)
-  if (live == 1 || comesFirst(prefix, next, source, first + SOURCE_SIZE, reverse)) {
-    store<u32>(first + SLOT_HEAD, <u32>next)
-    store<u64>(first + SLOT_PREFIX, prefix)
-  } else {
-    sink(first, live, next, prefix, reverse)
-  }
-  return <i32>live
-}
-
-function endOfSource(state: usize, first: usize, live: u32, source: usize): i32 {
-  if (load<u32>(source + SOURCE_LAST) == 0) {
-    store<u32>(state + MERGE_WANTED, <u32>(source - first) / SOURCE_SIZE)
-    return -1
-  }
-  for (let i: u32 = 1; i < live; i++) {
-    const slot = first + SOURCE_SIZE * i
-    moveSlot(slot - SOURCE_SIZE, slot)
-  }
-  return <i32>live - 1
-}
 
 /** Ends a call: keeps the key it is at, which may lie in a source, in the scratch. */
 function leave(state: usize, flags: u32, key: usize, keyLength: u32, status: u32): u32 {
@@ -444,7 +317,8 @@ export function mergeCompact(state: usize): u32 {
     const headPrefix = load<u64>(first + SLOT_PREFIX)
     const headKey = <usize>load<u32>(head + DESC_KEY)
     const headLength = load<u32>(head + DESC_KEY_LENGTH)
-    if (headPrefix != prefix || !equalKeys(headKey, headLength, key, keyLength)) newerRank = count + 1
+    const same = headPrefix == prefix && equalKeys(headKey, headLength, key, keyLength)
+    if (!same) newerRank = count + 1
     key = headKey
     keyLength = headLength
     prefix = headPrefix

@@ -109,7 +109,7 @@ export function unchanged(node: usize, version: u32): bool {
 
 @inline
 export function lock(node: usize): void {
-  atomic.store<u32>(node, load<u32>(node) + 1)
+  store<u32>(node, load<u32>(node) + 1)
   atomicFence()
 }
 

@@ -57,6 +57,18 @@ interface ReadOptions {
   readonly snapshot?: unknown
 }
 
+/** Errors of the operating system get a code of ours and a next step; all others pass as they are. */
+function openError(location: string, error: unknown): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (typeof code !== 'string' || !/^E[A-Z]+$/.test(code)) return error
+  return new SettError(
+    'LEVEL_IO_ERROR',
+    `${location} cannot be used (${(error as Error).message}). Check the path and its ` +
+      'permissions, or choose another place.',
+    error,
+  )
+}
+
 /** An ordered key-value database in one directory. */
 export class Database<K = string, V = string> extends AbstractLevel<Data, K, V> {
   /** The directory, as given. */
@@ -165,7 +177,9 @@ export class Database<K = string, V = string> extends AbstractLevel<Data, K, V> 
 
   async _open(options: object): Promise<void> {
     this.#options = openOptions(this.#given, options)
-    const engine = await openEngine(this.location, this.#options)
+    const engine = await openEngine(this.location, this.#options).catch((error: unknown) => {
+      throw openError(this.location, error)
+    })
     this.#engine = engine
     this.#parts = { engine, budget: this.#budget, scanPageSize: this.#options.scanPageSize }
   }

@@ -1,5 +1,6 @@
-// XXH64 in plain TypeScript, for small inputs off the hot paths and as the truth the kernel must equal.
-// 64-bit words are pairs of 32-bit halves: many times faster than BigInt, which appears only at the border.
+// XXH64 in plain TypeScript, for small inputs off the hot paths and as the truth the kernel must
+// equal. 64-bit words are pairs of 32-bit halves: many times faster than BigInt, which appears only
+// at the border.
 
 /** A mutable 64-bit word; both halves are kept as 32-bit integers of either sign. */
 class Word {

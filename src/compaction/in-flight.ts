@@ -1,5 +1,5 @@
-// Which key ranges of which levels a running compaction owns. Main thread. Invariant: no two reservations share a key on
-// a level, so parallel compactions never read or write the same tables.
+// Which key ranges of which levels a running compaction owns. Main thread. Invariant: no two
+// reservations share a key on a level, so parallel compactions never read or write the same tables.
 import { assert } from '../base/assert.ts'
 import type { TableMeta } from '../manifest/levels.ts'
 import { type CompactionPlan, hullOf, type KeyRange, rangesOverlap } from './plan.ts'

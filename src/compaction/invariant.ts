@@ -1,10 +1,14 @@
-// What must hold of the levels after every install, so that the first hit of a lookup is the newest. Pure.
+// What must hold of the levels after every install, so that the first hit of a lookup is the
+// newest. Pure.
 import { assert } from '../base/assert.ts'
 import { compareBytes } from '../base/bytes.ts'
 import type { Levels } from '../manifest/levels.ts'
 import { hullOf, tableOverlaps } from './plan.ts'
 
-/** Throws SETT_INTERNAL: level 0 is not newest first, a deeper level is not sorted and disjoint, or a table is there twice. */
+/**
+ * Throws SETT_INTERNAL: level 0 is not newest first, a deeper level is not sorted and disjoint, or
+ * a table is there twice.
+ */
 export function checkVersionOrder(levels: Levels): void {
   const seen = new Set<number>()
   levels.forEach((tables, level) => {

@@ -1,5 +1,6 @@
-// How large each level should be. Pure. The deepest level sets the scale, so most data lies in it and space overhead stays
-// near 1 / multiplier; levels that are not needed stay empty, and level 0 compacts straight into the base level.
+// How large each level should be. Pure. The deepest level sets the scale, so most data lies in it
+// and space overhead stays near 1 / multiplier; levels that are not needed stay empty, and level 0
+// compacts straight into the base level.
 import type { Levels } from '../manifest/levels.ts'
 
 export interface TargetOptions {
@@ -10,7 +11,8 @@ export interface TargetOptions {
 
 export interface LevelTargets {
   /**
-   * Where level 0 goes. Never below the first level with tables: what is newer would pass what is older.
+   * Where level 0 goes. Never below the first level with tables: what is newer would pass what is
+   * older.
    */
   readonly base: number
   /** Bytes by level; Infinity for level 0 and the deepest, which have no size limit. */

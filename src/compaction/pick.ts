@@ -1,4 +1,5 @@
-// Chooses the next compaction: levels → plan, or nothing. Pure: the same levels and reservations give the same plan.
+// Chooses the next compaction: levels → plan, or nothing. Pure: the same levels and reservations
+// give the same plan.
 import { compareBytes } from '../base/bytes.ts'
 import type { Levels, TableMeta } from '../manifest/levels.ts'
 import type { InFlight } from './in-flight.ts'
@@ -21,11 +22,19 @@ export interface PickOptions extends TargetOptions {
 
 /** Level-0 tables merged by one job; more sources slow its merge more than a second job costs. */
 const L0_TABLES_MAX = 32
-/** This many times over the trigger, level 0 goes before everything else: writers are about to stall. */
+/**
+ * This many times over the trigger, level 0 goes before everything else: writers are about to
+ * stall.
+ */
 const L0_URGENT = 2
-/** Input tables are added for free, while they need no further output table, up to this many table sizes. */
+/**
+ * Input tables are added for free, while they need no further output table, up to this many table
+ * sizes.
+ */
 const EXPANDED_TABLES = 8
-/** From this share of tombstones on, a table is worth moving down although its level is not full. */
+/**
+ * From this share of tombstones on, a table is worth moving down although its level is not full.
+ */
 const TOMBSTONE_SHARE = 0.5
 
 export function pickCompaction(
@@ -101,7 +110,9 @@ interface Span {
   readonly to: number
 }
 
-/** Adds neighbours of the chosen tables as long as no further table of the next level is drawn in. */
+/**
+ * Adds neighbours of the chosen tables as long as no further table of the next level is drawn in.
+ */
 export function expand(levels: Levels, chosen: Span, tableSize: number): PlanInputs {
   const tables = levels[chosen.level]!
   const below = levels[chosen.level + 1]!

@@ -1,5 +1,6 @@
-// Compaction of a range on request, one step at a time: level by level downwards until the range lies in its last level
-// and nothing droppable is left in it. Pure; called again with the new levels after each step.
+// Compaction of a range on request, one step at a time: level by level downwards until the range
+// lies in its last level and nothing droppable is left in it. Pure; called again with the new
+// levels after each step.
 import { compareBytes } from '../base/bytes.ts'
 import type { Levels, TableMeta } from '../manifest/levels.ts'
 import type { InFlight } from './in-flight.ts'

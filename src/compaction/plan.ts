@@ -60,7 +60,9 @@ export function overlapping(tables: readonly TableMeta[], range: KeyRange): read
   return tables.slice(from, to)
 }
 
-/** Index of the first table that passes a test no table before it passes; the length if none does. */
+/**
+ * Index of the first table that passes a test no table before it passes; the length if none does.
+ */
 function firstWhere(tables: readonly TableMeta[], passes: (table: TableMeta) => boolean): number {
   let low = 0
   let high = tables.length

@@ -1,5 +1,5 @@
-// How urgent each level's compaction is. Pure. Due from 1 on; among due levels the adjusted score decides: pushing data
-// into a level that is itself over its size only makes the next job larger.
+// How urgent each level's compaction is. Pure. Due from 1 on; among due levels the adjusted score
+// decides: pushing data into a level that is itself over its size only makes the next job larger.
 import type { Levels } from '../manifest/levels.ts'
 import type { InFlight } from './in-flight.ts'
 import type { LevelTargets } from './level-targets.ts'
@@ -9,7 +9,10 @@ const NEXT_SCORE_MIN = 0.01
 
 export interface LevelScore {
   readonly level: number
-  /** Level 0: tables over the trigger; deeper: bytes over the target. Tables already in a job do not count. */
+  /**
+   * Level 0: tables over the trigger; deeper: bytes over the target. Tables already in a job do not
+   * count.
+   */
   readonly score: number
   readonly adjusted: number
 }

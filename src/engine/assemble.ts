@@ -234,8 +234,8 @@ async function wireStores(wiring: Wiring) {
 function wireBackground({ foundation, allocator }: Wiring, stores: Stores) {
   const { options, environment, machine, executor } = foundation
   const { clock, logger } = environment
-  const { health, oracle, walSyncer, memtables, tree, progress, bindings } = stores
-  const runner = new JobRunner(executor, machine.heap, allocator)
+  const { health, oracle, walSyncer, memtables, tree, progress, bindings, obsolete } = stores
+  const runner = new JobRunner({ executor, heap: machine.heap, allocator, obsolete })
   const writes = new WriteQueue({
     ...machine,
     walScratch: takeRegion(allocator, WAL_SCRATCH_BYTES).address,
@@ -266,6 +266,7 @@ function wireBackground({ foundation, allocator }: Wiring, stores: Stores) {
     // Level 0 and the base level of equal size cost the least to merge.
     pick: { ...options, baseLevelSize: options.memtableSize * options.l0CompactTrigger },
     parallel: Math.max(1, options.workers - 1),
+    enabled: !options.readOnly,
     failed,
     compacted: succeeded,
   })
@@ -273,6 +274,7 @@ function wireBackground({ foundation, allocator }: Wiring, stores: Stores) {
     runner,
     tree,
     clock,
+    enabled: !options.readOnly,
     oldest: () => memtables.flushable,
     failed,
     flushed: () => {
@@ -283,8 +285,16 @@ function wireBackground({ foundation, allocator }: Wiring, stores: Stores) {
   bindings.bind({
     changed: () => tree.publishMemtables(),
     flushable: () => flushes.kick(),
-    roomChanged: () => writes.resume(),
-    blocked: (error) => writes.rejectWaiting(error),
+    roomChanged: () => {
+      health.background = undefined
+      writes.resume()
+      progress.signal()
+    },
+    blocked: (error) => {
+      health.background = error
+      writes.rejectWaiting(error)
+      progress.signal()
+    },
     stalled: () => tree.levels[0]!.length >= options.l0StallTrigger,
   })
   return { writes, compactions, flushes }

@@ -21,6 +21,8 @@ export interface CompactionParts {
   readonly clock: Clock
   readonly pick: PickOptions
   readonly parallel: number
+  /** False: read-only, nothing is ever compacted. */
+  readonly enabled: boolean
   readonly failed: (error: unknown) => void
   /** Outputs are installed: level 0 may be shorter. */
   readonly compacted: () => void
@@ -32,7 +34,7 @@ export class CompactionScheduler {
   readonly #cancel = createCancelFlag()
   readonly #running = new Set<Promise<void>>()
   #retry: TimerHandle | undefined
-  #stopped = false
+  #stopped: boolean
   /** Damage was met: nothing is compacted until the database is reopened. */
   #blocked = false
   compactions = 0
@@ -40,6 +42,7 @@ export class CompactionScheduler {
 
   constructor(parts: CompactionParts) {
     this.#parts = parts
+    this.#stopped = !parts.enabled
   }
 
   /** True while something runs or will run without another event. */

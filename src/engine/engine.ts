@@ -157,7 +157,8 @@ export class StorageEngine implements Engine {
   }
 
   async settle(): Promise<void> {
-    const { writes, flushes, compactions, memtables } = this.#parts
+    const { writes, flushes, compactions, memtables, options } = this.#parts
+    if (options.readOnly) return
     await writes.drained()
     while (flushes.busy || compactions.busy || memtables.immutables.length > 0) {
       flushes.kick()

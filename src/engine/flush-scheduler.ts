@@ -15,6 +15,8 @@ export interface FlushParts {
   readonly runner: JobRunner
   readonly tree: TreeState
   readonly clock: Clock
+  /** False: read-only, nothing is ever flushed. */
+  readonly enabled: boolean
   /** The oldest immutable memtable whose groups have all finished. */
   readonly oldest: () => FrozenMemtable | undefined
   /** The flush failed; it is tried again. */
@@ -28,12 +30,13 @@ export class FlushScheduler {
   readonly #cancel = createCancelFlag()
   #running: Promise<void> | undefined
   #retry: TimerHandle | undefined
-  #stopped = false
+  #stopped: boolean
   flushes = 0
   bytesFlushed = 0
 
   constructor(parts: FlushParts) {
     this.#parts = parts
+    this.#stopped = !parts.enabled
   }
 
   get busy(): boolean {

@@ -5,6 +5,7 @@ import type { HeapAllocator } from '../memory/heap-allocator.ts'
 import type { Region, SharedHeap } from '../memory/shared-heap.ts'
 import type { CancelFlag, Executor } from '../pool/executor.ts'
 import { errorCode } from './health.ts'
+import type { ObsoleteFiles } from './obsolete-files.ts'
 
 /** A job whose worker died is tried this often in all. */
 const TRIES = 3
@@ -16,15 +17,24 @@ export interface JobRequest {
   readonly spec: (workspace: Region) => JobSpec
 }
 
+export interface JobRunnerParts {
+  readonly executor: Executor
+  readonly heap: SharedHeap
+  readonly allocator: HeapAllocator
+  readonly obsolete: ObsoleteFiles
+}
+
 export class JobRunner {
   readonly #executor: Executor
   readonly #heap: SharedHeap
   readonly #allocator: HeapAllocator
+  readonly #obsolete: ObsoleteFiles
 
-  constructor(executor: Executor, heap: SharedHeap, allocator: HeapAllocator) {
-    this.#executor = executor
-    this.#heap = heap
-    this.#allocator = allocator
+  constructor(parts: JobRunnerParts) {
+    this.#executor = parts.executor
+    this.#heap = parts.heap
+    this.#allocator = parts.allocator
+    this.#obsolete = parts.obsolete
   }
 
   async run<T extends JobResult>(request: JobRequest): Promise<T> {
@@ -37,24 +47,27 @@ export class JobRunner {
       )
     }
     const { priority, cancel } = request
-    let alive = true
     try {
       for (let tries = 1; ; tries++) {
+        // A spec per try: output numbers are never used twice, not even by a dead worker.
+        const spec = request.spec(workspace)
         try {
-          // A spec per try: output numbers are never used twice, not even by a dead worker.
-          return await this.#executor.run<T>(request.spec(workspace), {
-            heap: this.#heap,
-            priority,
-            cancel,
-          })
+          return await this.#executor.run<T>(spec, { heap: this.#heap, priority, cancel })
         } catch (error) {
-          alive = errorCode(error) !== 'SETT_WORKER_FAILED'
-          if (alive || tries === TRIES || cancel.cancelled) throw error
+          // The worker is gone for good by now: neither files nor memory change any more.
+          if (errorCode(error) !== 'SETT_WORKER_FAILED') throw error
+          this.#removeOutputs(spec)
+          if (tries === TRIES || cancel.cancelled) throw error
         }
       }
     } finally {
-      // A worker that was given up may still write into its scratch: that memory is not used again.
-      if (alive) this.#allocator.free(workspace)
+      this.#allocator.free(workspace)
     }
+  }
+
+  #removeOutputs(spec: JobSpec): void {
+    if (spec.kind !== 'flush' && spec.kind !== 'compact') return
+    const { first, count } = spec.numbers
+    for (let number = first; number < first + count; number++) this.#obsolete.removeTable(number)
   }
 }

@@ -36,7 +36,16 @@ class Undo {
   }
 
   async run(): Promise<void> {
-    for (const step of this.#steps.splice(0).reverse()) await step()
+    const failures: unknown[] = []
+    for (const step of this.#steps.splice(0).reverse()) {
+      try {
+        await step()
+      } catch (error) {
+        // The other steps still run: nothing may stay locked because one thing did not close.
+        failures.push(error)
+      }
+    }
+    if (failures.length > 0) throw failures[0]
   }
 }
 
@@ -130,13 +139,13 @@ function checkExistence(exists: boolean, directory: string, options: ResolvedOpt
   if (exists && options.errorIfExists) {
     throw new SettError(
       'LEVEL_EXISTS',
-      `${directory} already holds a database. Open it without errorIfExists, or choose another path.`,
+      `A database exists at ${directory}. Open it without errorIfExists, or choose another path.`,
     )
   }
   if (!exists && !options.createIfMissing) {
     throw new SettError(
       'LEVEL_NOT_FOUND',
-      `There is no database at ${directory}. Check the path, or open it with createIfMissing: true ` +
+      `A database does not exist at ${directory}. Check the path, or open with createIfMissing: true ` +
         '(and without readOnly).',
     )
   }
@@ -171,7 +180,7 @@ function createExecutor(options: ResolvedOptions, environment: Environment): Exe
 /** Syncs go to the sync worker where there are threads and descriptors, else to the calling thread. */
 function fileSyncer(
   options: ResolvedOptions,
-  _clock: Clock,
+  clock: Clock,
   undo: Undo,
 ): (file: OpenFile) => Promise<void> {
   if (options.workers === 0 || options.readOnly) return (file) => file.dataSync()
@@ -179,7 +188,7 @@ function fileSyncer(
   undo.add(() => worker?.release())
   return (file) => {
     if (file.descriptor === undefined) return file.dataSync()
-    worker ??= syncWorker()
+    worker ??= syncWorker({ clock })
     return worker.dataSync(file.descriptor)
   }
 }

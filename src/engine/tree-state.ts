@@ -84,10 +84,7 @@ export class TreeState {
     const removed = memtables.removeOldest()
     assert(removed === frozen, 'memtables are flushed in order')
     this.#publish(levels, () => allocator.free(frozen.memtable.arena))
-    if (frozen.wal !== undefined) {
-      syncer.forget(frozen.wal)
-      frozen.wal.file.closeSync()
-    }
+    if (frozen.wal !== undefined) syncer.close(frozen.wal)
     obsolete.removeWal(frozen.walNumber)
   }
 

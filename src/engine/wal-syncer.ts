@@ -60,6 +60,13 @@ export class WalSyncer {
     this.#synced.delete(wal)
   }
 
+  /** Forgets the WAL and closes its file, once no sync holds the descriptor any more. */
+  close(wal: WalFile): void {
+    this.forget(wal)
+    const close = (): void => wal.file.closeSync()
+    this.#running.then(close, close)
+  }
+
   stop(): void {
     this.#timer?.cancel()
     this.#timer = undefined

@@ -1,5 +1,6 @@
-// Checksums that bind bytes to their place (FORMAT §1): a valid structure copied to another offset, or
-// from another file, does not verify. Small inputs only; blocks and frames go through the kernels.
+// Checksums that bind bytes to their place (FORMAT §1): a valid structure copied to another offset,
+// or from another file, does not verify. Small inputs only; blocks and frames go through the
+// kernels.
 import { writeSafeU64 } from '../base/bytes.ts'
 import { hash64 } from '../base/xxh64.ts'
 

@@ -1,5 +1,5 @@
-// Manifest edits ⇄ bytes (FORMAT §7). An edit is chained to the one before: its checksum is seeded with that one's, so
-// a lost, doubled or swapped edit does not verify.
+// Manifest edits ⇄ bytes (FORMAT §7). An edit is chained to the one before: its checksum is seeded
+// with that one's, so a lost, doubled or swapped edit does not verify.
 import { alignUp, compareBytes, readSafeU64, writeSafeU64 } from '../base/bytes.ts'
 import { KEY_LENGTH_MAX, LEVEL_COUNT } from '../base/limits.ts'
 import { hash64 } from '../base/xxh64.ts'

@@ -1,5 +1,6 @@
-// A record: one write as it lies in memtable arenas and WAL payloads (FORMAT §4). The write path encodes in place with
-// the offsets of kernel/layout.ts; this codec serves readers, inspection and tests.
+// A record: one write as it lies in memtable arenas and WAL payloads (FORMAT §4). The write path
+// encodes in place with the offsets of kernel/layout.ts; this codec serves readers, inspection and
+// tests.
 import { alignUp, readSafeU64, writeSafeU64 } from '../base/bytes.ts'
 import { CorruptionError } from '../base/errors.ts'
 import {
@@ -60,7 +61,10 @@ export interface DecodedRecord extends LogRecord {
   readonly length: number
 }
 
-/** Decodes the record `bytes` starts with; key and value are views. `offset` is its file offset, for errors. */
+/**
+ * Decodes the record `bytes` starts with; key and value are views. `offset` is its file offset, for
+ * errors.
+ */
 export function decodeRecord(bytes: Buffer, file: string, offset: number): DecodedRecord {
   const fail = (expected: string, found: string): never => {
     throw new CorruptionError({ file, offset, expected, found })

@@ -1,8 +1,11 @@
 // The trailer of a block (FORMAT §6) and the entry of a block of its own (FORMAT §6.1). No IO.
 import { CorruptionError, SettError } from '../base/errors.ts'
-import { TAG_EXPIRY, TAG_META } from '../kernel/layout.ts'
+import { KEY_LENGTH_MAX, VERSION_MAX } from '../base/limits.ts'
+import { KIND_DELETE, KIND_MASK, KIND_PUT, TAG_EXPIRY, TAG_META } from '../kernel/layout.ts'
 
 export const CODEC_NONE = 0
+/** What a tag may have in a table; the end of a commit is the WAL's business. */
+const TAG_BITS = KIND_MASK | TAG_META | TAG_EXPIRY
 /** Bytes of the trailer that its checksum covers together with the payload. */
 export const TRAILER_COVERED = 8
 
@@ -105,8 +108,10 @@ export function decodeAlone(payload: Buffer, baseVersion: number): AloneEntry | 
   const version = takeVarint(reader) + baseVersion
   const meta = (tag & TAG_META) !== 0 ? takeByte(reader) : 0
   const expiresAt = (tag & TAG_EXPIRY) !== 0 ? takeVarint(reader) : 0
-  const whole = reader.at + keyLength + valueLength === reader.end
-  if (!reader.ok || shared !== 0 || !whole || version > Number.MAX_SAFE_INTEGER) return undefined
+  const whole = keyLength <= KEY_LENGTH_MAX && reader.at + keyLength + valueLength === reader.end
+  const kind = tag & KIND_MASK
+  const known = (kind === KIND_PUT || kind === KIND_DELETE) && (tag & ~TAG_BITS) === 0
+  if (!reader.ok || shared !== 0 || !whole || !known || version > VERSION_MAX) return undefined
   return { keyStart: reader.at, keyLength, valueLength, tag, meta, version, expiresAt }
 }
 

@@ -1,5 +1,6 @@
-// LEB128 numbers and the cursor that decodes fields from untrusted bytes. Every read is checked against the bytes that
-// are there, so a decoder built on FieldReader gives a value or a CorruptionError, whatever it is fed.
+// LEB128 numbers and the cursor that decodes fields from untrusted bytes. Every read is checked
+// against the bytes that are there, so a decoder built on FieldReader gives a value or a
+// CorruptionError, whatever it is fed.
 import { readSafeU64 } from '../base/bytes.ts'
 import { CorruptionError } from '../base/errors.ts'
 

@@ -1,5 +1,6 @@
-// Frame header and link of a WAL (FORMAT §5). Frames lie 8-aligned, in files and in the heap alike, so headers are
-// written as 32-bit words; no function here allocates while writing. Checksums are the caller's: they need a kernel.
+// Frame header and link of a WAL (FORMAT §5). Frames lie 8-aligned, in files and in the heap alike,
+// so headers are written as 32-bit words; no function here allocates while writing. Checksums are
+// the caller's: they need a kernel.
 import { readSafeU64 } from '../base/bytes.ts'
 import { CorruptionError } from '../base/errors.ts'
 
@@ -82,8 +83,9 @@ function writeWords(words: Uint32Array, at: number, value: number): void {
 }
 
 /**
- * The frame header at `at`, when the bytes there can be one: its payload ends at or before `end` (which may lie behind
- * the bytes at hand) and its fields do not contradict each other. The checksum is still to be verified.
+ * The frame header at `at`, when the bytes there can be one: its payload ends at or before `end`
+ * (which may lie behind the bytes at hand) and its fields do not contradict each other. The
+ * checksum is still to be verified.
  */
 export function readFrameHeader(bytes: Buffer, at: number, end: number): FrameHeader | undefined {
   if (Math.min(end, bytes.length) - at < FRAME_HEADER_BYTES) return undefined

@@ -1,5 +1,6 @@
-// The manifest's state and how an edit changes it. Pure: a state is never modified, and an edit that contradicts the state
-// changes nothing. Invariant: tables and WALs are unique by number, levels below 0 are sorted and disjoint.
+// The manifest's state and how an edit changes it. Pure: a state is never modified, and an edit
+// that contradicts the state changes nothing. Invariant: tables and WALs are unique by number,
+// levels below 0 are sorted and disjoint.
 import { compareBytes } from '../base/bytes.ts'
 import { SettError } from '../base/errors.ts'
 import { LEVEL_COUNT } from '../base/limits.ts'
@@ -60,8 +61,7 @@ export function applyEdit(
     ...(edit.tablesAdded ?? []).map(({ table }) => table.number),
     ...(edit.walsAdded ?? []).map(({ number }) => number),
   ]
-  const clash = (edit.walsAdded ?? []).find(({ number }) => hasTable(levels, number))
-  if (clash !== undefined) reject(`file ${clash.number} is both a table and a WAL`)
+  requireOneKind(levels, wals, numbers, reject)
   return {
     levels,
     wals,
@@ -132,7 +132,10 @@ function withTables(levels: Levels, added: readonly TableAddition[]): Levels {
   })
 }
 
-/** Flushes are in commit order, so versions order level 0; number decides between tables of one flush. */
+/**
+ * Flushes are in commit order, so versions order level 0; number decides between tables of one
+ * flush.
+ */
 function newestFirst(a: TableMeta, b: TableMeta): number {
   return b.largestVersion - a.largestVersion || b.number - a.number
 }
@@ -159,8 +162,17 @@ function requireUnique(levels: Levels, reject: RejectEdit): void {
   }
 }
 
-function hasTable(levels: Levels, number: number): boolean {
-  return levels.some((tables) => tables.some((table) => table.number === number))
+function requireOneKind(
+  levels: Levels,
+  wals: readonly WalState[],
+  added: readonly number[],
+  reject: RejectEdit,
+): void {
+  for (const number of added) {
+    const isWal = wals.some((wal) => wal.number === number)
+    const isTable = isWal && levels.flat().some((table) => table.number === number)
+    if (isTable) reject(`file ${number} is both a table and a WAL`)
+  }
 }
 
 function changeWals(

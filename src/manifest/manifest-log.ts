@@ -1,5 +1,6 @@
-// The manifest of an open database: main thread, one append at a time. Invariant: `state` is what the edits known durable
-// make; a failed append changes nothing, and after one whose outcome on disk is unknown nothing is ever appended again.
+// The manifest of an open database: main thread, one append at a time. Invariant: `state` is what
+// the edits known durable make; a failed append changes nothing, and after one whose outcome on
+// disk is unknown nothing is ever appended again.
 import { SettError } from '../base/errors.ts'
 import { checksumSeed } from '../format/checksum.ts'
 import { type CurrentFile, encodeCurrent } from '../format/current-file.ts'
@@ -44,7 +45,10 @@ export class ManifestLog {
     this.#checksum = checksumSeed({ salt, fileNumber: parts.number, position: FILE_HEADER_BYTES })
   }
 
-  /** Writes a new manifest that starts with a snapshot of `state`, then points CURRENT at it; all of it durable. */
+  /**
+   * Writes a new manifest that starts with a snapshot of `state`, then points CURRENT at it; all of
+   * it durable.
+   */
   static async create(parts: ManifestParts, state: ManifestState): Promise<ManifestLog> {
     const { fs, directory, number, sync } = parts
     const salt = Buffer.from(parts.salt)
@@ -85,7 +89,10 @@ export class ManifestLog {
     return turn
   }
 
-  /** Waits for the appends under way and marks the manifest as complete: the next open demands exactly it. */
+  /**
+   * Waits for the appends under way and marks the manifest as complete: the next open demands
+   * exactly it.
+   */
   async closeClean(): Promise<void> {
     await this.#tail
     this.#requireUsable()
@@ -119,7 +126,9 @@ export class ManifestLog {
     return state
   }
 
-  /** A write refused for want of space is undone and may be tried again; any other failure is final. */
+  /**
+   * A write refused for want of space is undone and may be tried again; any other failure is final.
+   */
   async #write(bytes: Buffer): Promise<void> {
     try {
       if (bytes.length <= ASYNC_WRITE_BYTES) this.#file.writeSync(bytes, this.#length)
@@ -143,7 +152,8 @@ export class ManifestLog {
     if (this.#failure !== undefined) {
       throw new SettError(
         'SETT_POISONED',
-        'An earlier change of the manifest failed, so what is on disk is unknown. Reopen the database.',
+        'An earlier change of the manifest failed, so what is on disk is unknown. ' +
+          'Reopen the database.',
         this.#failure,
       )
     }

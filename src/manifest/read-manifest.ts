@@ -1,5 +1,6 @@
-// Finds and replays the manifest of a directory without writing anything. Any thread. A torn last edit is left out only
-// where a crash can have made it: at the end of a manifest that was not closed cleanly; everything else refuses.
+// Finds and replays the manifest of a directory without writing anything. Any thread. A torn last
+// edit is left out only where a crash can have made it: at the end of a manifest that was not
+// closed cleanly; everything else refuses.
 import { CorruptionError } from '../base/errors.ts'
 import { GIB } from '../base/limits.ts'
 import { hash64 } from '../base/xxh64.ts'
@@ -40,8 +41,8 @@ export function readManifest(fs: FileSystem, directory: string): RecoveredManife
 }
 
 /**
- * Data files without CURRENT are a damaged database. A manifest alone is what a crash leaves of a creation, unless
- * it names files.
+ * Data files without CURRENT are a damaged database. A manifest alone is what a crash leaves of a
+ * creation, unless it names files.
  */
 function withoutCurrent(fs: FileSystem, directory: string): undefined {
   const names = fs.listSync(directory)
@@ -148,8 +149,8 @@ function requireTornTail(part: ReplayedPart, at: number, seed: bigint, clean: bo
 }
 
 /**
- * Evidence that more than one edit was written from `at` on: an edit chained to the damaged one, two edits chained to each
- * other, or one that ends with the file and has a number that cannot be the next.
+ * Evidence that more than one edit was written from `at` on: an edit chained to the damaged one,
+ * two edits chained to each other, or one that ends with the file where the next one cannot be.
  */
 function hasLaterEdit(bytes: Buffer, at: number, seed: bigint, lastNumber: number): boolean {
   const magic = Buffer.alloc(4)
@@ -167,7 +168,8 @@ function hasLaterEdit(bytes: Buffer, at: number, seed: bigint, lastNumber: numbe
     const frame = readEditFrame(bytes, start)
     if (frame === undefined || frame.number < 1 || frame.number > numberMost) continue
     if (start > at && seeds.some((other) => editVerifies(bytes, start, frame, other))) return true
-    if (frame.number !== lastNumber + 1 && frame.end === bytes.length) return true
+    const outOfPlace = start > at || frame.number !== lastNumber + 1
+    if (outOfPlace && frame.end === bytes.length) return true
     const next = readEditFrame(bytes, frame.end)
     if (next !== undefined && editVerifies(bytes, frame.end, next, frame.checksum)) return true
   }

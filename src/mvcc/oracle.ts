@@ -1,5 +1,5 @@
-// Gives out commit versions and says which are visible. Main thread. Invariant: visibleVersion only grows, and every
-// commit at or below it is linked into a memtable or was rejected.
+// Gives out commit versions and says which are visible. Main thread. Invariant: visibleVersion only
+// grows, and every commit at or below it is linked into a memtable or was rejected.
 import { assert } from '../base/assert.ts'
 import { SettError } from '../base/errors.ts'
 import { VERSION_MAX } from '../base/limits.ts'

@@ -1,5 +1,5 @@
-// Which read versions are in use, counted. Main thread. Jobs keep what any of them can see. Invariant: a version is listed
-// exactly as long as one of its pins is held.
+// Which read versions are in use, counted. Main thread. Jobs keep what any of them can see.
+// Invariant: a version is listed exactly as long as one of its pins is held.
 
 export interface PinnedVersion {
   readonly version: number
@@ -39,7 +39,10 @@ export class Pins {
     }
   }
 
-  /** What a job must keep readable: the pinned versions and the newest visible one, distinct and ascending. */
+  /**
+   * What a job must keep readable: the pinned versions and the newest visible one, distinct and
+   * ascending.
+   */
   snapshots(visibleVersion: number): readonly number[] {
     const pinned = this.#versions()
     const newest = pinned.at(-1)

@@ -45,6 +45,11 @@ export class PriorityScheduler<Job> {
     return this.#running
   }
 
+  /** The largest limit of a client. */
+  get capacity(): number {
+    return this.#capacity
+  }
+
   addClient(limit: number): SchedulerClient {
     const client: SchedulerClient = { limit, running: 0 }
     this.#clients.add(client)

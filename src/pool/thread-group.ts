@@ -5,7 +5,7 @@ import type { Piscina } from 'piscina'
 import type { Clock } from '../base/clock.ts'
 import { type ErrorRecord, fromErrorRecord, type SettError } from '../base/errors.ts'
 import type { JobReport, JobResult, JobSpec } from '../jobs/job.ts'
-import { CANCEL_SLOTS, lowerCancel } from '../memory/heap-control.ts'
+import { lowerCancel } from '../memory/heap-control.ts'
 import type { SharedHeap } from '../memory/shared-heap.ts'
 import { JobSlot } from './job-slot.ts'
 import { workerFailed } from './pool-errors.ts'
@@ -19,6 +19,8 @@ export interface GroupOptions {
   readonly clock: Clock
   /** How long the first thread may take to answer. */
   readonly startTimeoutMs: number
+  /** Most threads at this moment; it follows the databases that are open. */
+  readonly threadsMax: () => number
 }
 
 export interface GroupJob {
@@ -71,7 +73,7 @@ export class ThreadGroup {
         filename: options.url,
         name: TASK_EXPORT,
         minThreads: 0,
-        maxThreads: CANCEL_SLOTS,
+        maxThreads: 1,
         idleTimeout: Number.POSITIVE_INFINITY,
         concurrentTasksPerWorker: 1,
         atomics: 'sync',
@@ -137,6 +139,8 @@ export class ThreadGroup {
   }
 
   async #post(task: JobTask): Promise<JobReply> {
+    // Piscina looks at this whenever a task finds no idle thread. The scheduler keeps as many jobs in flight.
+    this.#piscina.options.maxThreads = Math.max(1, this.#options.threadsMax())
     let reply: WorkerReply
     try {
       reply = await this.#piscina.run(task)

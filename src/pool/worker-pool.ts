@@ -9,12 +9,14 @@ export interface PoolJob extends GroupJob {
   readonly reject: (error: unknown) => void
 }
 
+export type PoolOptions = Omit<GroupOptions, 'threadsMax'>
+
 export class WorkerPool {
   readonly scheduler: PriorityScheduler<PoolJob>
-  readonly #options: GroupOptions
+  readonly #options: PoolOptions
   #group: Promise<ThreadGroup> | undefined
 
-  constructor(options: GroupOptions) {
+  constructor(options: PoolOptions) {
     this.#options = options
     this.scheduler = new PriorityScheduler((job, finished) => {
       // A thread is free before the job's owner learns of the result and may ask for the next one.
@@ -43,7 +45,10 @@ export class WorkerPool {
   }
 
   #open(): Promise<ThreadGroup> {
-    const opening = ThreadGroup.start(this.#options)
+    const opening = ThreadGroup.start({
+      ...this.#options,
+      threadsMax: () => this.scheduler.capacity,
+    })
     const forget = (): void => {
       if (this.#group === opening) this.#group = undefined
     }
@@ -55,7 +60,7 @@ export class WorkerPool {
 const pools = new Map<string, WorkerPool>()
 
 /** The pool of a worker file; options other than the URL are those of the first database that asked. */
-export function sharedPool(options: GroupOptions): WorkerPool {
+export function sharedPool(options: PoolOptions): WorkerPool {
   let pool = pools.get(options.url)
   if (pool === undefined) {
     pool = new WorkerPool(options)

@@ -1,11 +1,9 @@
 // Blocks of one entry that are too long for a source's buffers: the entry is handed over without its value, which
 // its holder reads later, verified again.
-import { SettError } from '../base/errors.ts'
 import type { LazyValue } from '../cursor/lazy-values.ts'
 import type { SpareMemory } from '../cursor/run-source.ts'
 import { type KernelHeap, storeU32, storeU64 } from '../cursor/words.ts'
 import { type AloneEntry, decodeAlone } from '../format/sstable-block.ts'
-import type { TableMeta } from '../format/table-meta.ts'
 import {
   BLOCK_TRAILER,
   DESC_EXPIRES_AT,
@@ -74,17 +72,26 @@ function describe(machine: KernelHeap, place: AlonePlace, payload: Buffer): void
   storeU32(u32, descriptor + DESC_FLAGS, DESC_LAZY)
 }
 
-/** The value of such a block, by the table's number: the table is opened for the read. */
+export interface ValueAccess {
+  readonly machine: KernelHeap
+  readonly opener: TableOpener
+  readonly spare: SpareMemory
+}
+
+/** The value of such a block, by the table's number: the table is opened for each read. */
 export function lazyTableValue(
-  machine: KernelHeap,
-  opener: TableOpener,
-  meta: TableMeta,
+  access: ValueAccess,
+  table: TableBlocks,
   ordinal: number,
 ): LazyValue {
-  const table = opener.acquire(meta)
+  const { machine, opener, spare } = access
+  const { meta } = table
   const storedLength = table.blockLength(ordinal)
-  opener.release(table)
-  const withTable = <T>(use: (table: TableBlocks) => T): T => {
+  const readInto = (open: TableBlocks, address: number): Buffer => {
+    readTableBlock(machine, open, ordinal, address)
+    return machine.heap.bytes.subarray(address, address + storedLength - BLOCK_TRAILER)
+  }
+  const withTable = <T>(use: (open: TableBlocks) => T): T => {
     const open = opener.acquire(meta)
     try {
       return use(open)
@@ -96,45 +103,30 @@ export function lazyTableValue(
     storedLength,
     readInto: (address) =>
       withTable((open) => {
-        readTableBlock(machine, open, ordinal, address)
-        const { bytes } = machine.heap
-        const payload = bytes.subarray(address, address + storedLength - BLOCK_TRAILER)
-        const { keyStart, keyLength } = parseAlone(open, ordinal, payload)
+        const { keyStart, keyLength } = parseAlone(open, ordinal, readInto(open, address))
         return address + keyStart + keyLength
       }),
-    readBytes: () => withTable((open) => readAloneValue(open, ordinal)),
+    // Through the heap if it has room, for the checksum is many times faster there.
+    readBytes: () =>
+      withTable((open) => {
+        const address = spare.borrow(storedLength)
+        if (address === 0) return aloneValue(open, ordinal, readBlockCopy(open, ordinal))
+        try {
+          return Buffer.from(aloneValue(open, ordinal, readInto(open, address)))
+        } finally {
+          spare.giveBack(address)
+        }
+      }),
   }
 }
 
-/** A copy of the value of a block of one entry. */
-export function readAloneValue(table: TableBlocks, ordinal: number): Buffer {
-  const payload = readBlockCopy(table, ordinal)
+function aloneValue(table: TableBlocks, ordinal: number, payload: Buffer): Buffer {
   const { keyStart, keyLength, valueLength } = parseAlone(table, ordinal, payload)
   return payload.subarray(keyStart + keyLength, keyStart + keyLength + valueLength)
 }
 
-export function parseAlone(table: TableBlocks, ordinal: number, payload: Buffer): AloneEntry {
+function parseAlone(table: TableBlocks, ordinal: number, payload: Buffer): AloneEntry {
   const entry = decodeAlone(payload, table.meta.baseVersion)
   if (entry === undefined) throw malformedBlock(table, ordinal)
   return entry
-}
-
-/** Copies a value to the caller: through spare heap memory, where the fast checksum works, or without. */
-export function takeLazyValue(
-  machine: KernelHeap,
-  spare: SpareMemory,
-  value: LazyValue,
-  length: number,
-): Buffer {
-  const address = spare.borrow(value.storedLength)
-  if (address === 0) return value.readBytes()
-  try {
-    const start = value.readInto(address)
-    if (start + length > address + value.storedLength) {
-      throw new SettError('SETT_INTERNAL', 'Internal check failed: a value lies in its block.')
-    }
-    return Buffer.from(machine.heap.bytes.subarray(start, start + length))
-  } finally {
-    spare.giveBack(address)
-  }
 }

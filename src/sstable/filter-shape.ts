@@ -29,17 +29,22 @@ export function blockedFilterRate({ bitsPerKey, k }: FilterShape): number {
 
 /** The smallest filter whose expected rate is not above the wanted one. */
 export function filterShape(falsePositiveRate: number): FilterShape {
-  for (let bits = BITS_PER_KEY_MIN; bits < BITS_PER_KEY_MAX; bits += 0.25) {
-    const best = bestShape(bits)
-    if (blockedFilterRate(best) <= falsePositiveRate) return best
+  // In quarter bits; more bits never err more often.
+  let low = 4 * BITS_PER_KEY_MIN
+  let high = 4 * BITS_PER_KEY_MAX
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (blockedFilterRate(bestShape(middle / 4)) <= falsePositiveRate) high = middle
+    else low = middle + 1
   }
-  return bestShape(BITS_PER_KEY_MAX)
+  return bestShape(low / 4)
 }
 
+/** The best k lies at or somewhat below that of the textbook filter. */
 function bestShape(bitsPerKey: number): FilterShape {
-  let best: FilterShape = { bitsPerKey, k: 1 }
+  let best: FilterShape = { bitsPerKey, k: Math.min(K_MAX, Math.round(bitsPerKey * Math.LN2) + 1) }
   let lowest = blockedFilterRate(best)
-  for (let k = 2; k <= K_MAX; k++) {
+  for (let k = best.k - 1; k >= 1; k--) {
     const rate = blockedFilterRate({ bitsPerKey, k })
     if (rate >= lowest) break
     lowest = rate

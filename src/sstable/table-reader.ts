@@ -81,23 +81,6 @@ export class TableHandle implements TableBlocks {
   locate(key: number, keyLength: number): number {
     return this.#machine.kernels.fenceSearch(this.index, key, keyLength)
   }
-
-  /** Address and length of a block's first key. */
-  firstKey(ordinal: number): Region {
-    return this.#key(2 * ordinal)
-  }
-
-  lastKey(ordinal: number): Region {
-    return this.#key(2 * ordinal + 1)
-  }
-
-  #key(i: number): Region {
-    const { u32 } = this.#machine.heap
-    const boundaries = this.index + indexBoundaries(this.blockCount)
-    const start = loadU32(u32, boundaries + 4 * i)
-    const end = loadU32(u32, boundaries + 4 * i + 4)
-    return { address: this.index + indexKeys(this.blockCount) + start, length: end - start }
-  }
 }
 
 interface OpenedTable {

@@ -1,5 +1,5 @@
 // Tables of one level, one after the other, as a merge input: blocks are read, verified and decoded batch by
-// batch. The first block comes through the cache, if there is one; from then on whole spans of blocks are
+// batch. The first blocks come through the cache, if there is one; from then on whole spans of blocks are
 // read at once, ever longer. A block too long for that is read by itself; its value stays behind (DESC_LAZY).
 import { assert } from '../base/assert.ts'
 import { KEY_LENGTH_MAX, KIB, RESTART_INTERVAL } from '../base/limits.ts'
@@ -40,6 +40,8 @@ export interface TableSourceOptions {
 const DESCRIPTORS = 256
 /** First intervals of a scan are decoded piecemeal, for those that take a few entries only. */
 const FIRST_INTERVALS = 2
+/** So many blocks of a scan come through the cache: short scans return, long ones must not empty it. */
+const CACHED_BLOCKS = 2
 export const SPAN_BYTES: number = 256 * KIB
 /** No block of several entries has a longer payload (the largest block size allowed). */
 const SHARED_BLOCK_MAX = 64 * KIB
@@ -81,7 +83,7 @@ export class TableSource implements RunSource {
   #slot = NO_SLOT
   #seeking: boolean
   #intervals = FIRST_INTERVALS
-  #first = true
+  #cachedBlocks = CACHED_BLOCKS
 
   /** `memory`: tableSourceBytes(…) that the source keeps until it is closed. */
   constructor(machine: KernelHeap, memory: Region, options: TableSourceOptions) {
@@ -203,7 +205,6 @@ export class TableSource implements RunSource {
       payload > this.#options.inlineMax || payload + BLOCK_TRAILER > this.#span.capacity
         ? 0
         : this.#readBlock(table, ordinal)
-    this.#first = false
     if (this.#block === 0) {
       this.#seeking = false
       return
@@ -231,7 +232,9 @@ export class TableSource implements RunSource {
     const inSpan = this.#span.find(ordinal)
     if (inSpan > 0) return this.#span.verified(table, ordinal, inSpan)
     if (cache !== undefined) {
-      const slot = this.#first ? cache.fetch(table, ordinal) : cache.peek(table, ordinal)
+      const early = this.#cachedBlocks > 0
+      this.#cachedBlocks -= 1
+      const slot = early ? cache.fetch(table, ordinal) : cache.peek(table, ordinal)
       if (slot !== NO_SLOT) {
         cache.pin(slot)
         this.#slot = slot
@@ -280,7 +283,8 @@ export class TableSource implements RunSource {
     assert(table !== undefined, 'a block is read while its table is open')
     const ordinal = this.#ordinal - this.#step
     this.#from = this.#to
-    const token = lazy.add(lazyTableValue(this.#machine, opener, table.meta, ordinal))
+    const access = { machine: this.#machine, opener, spare }
+    const token = lazy.add(lazyTableValue(access, table, ordinal))
     placeAloneEntry(this.#machine, spare, {
       table,
       ordinal,

@@ -1,5 +1,6 @@
-// Walks the records of verified frames to find where commits end, and refuses records that no writer of this format
-// makes. Reads the heap as 32-bit words: this runs once per record of every WAL opened.
+// Walks the records of verified frames to find where commits end, and refuses records that no
+// writer of this format makes. Reads the heap as 32-bit words: this runs once per record of every
+// WAL opened.
 import { CorruptionError } from '../base/errors.ts'
 import { type FrameHeader, RECORD_BYTES_MIN } from '../format/wal-frame.ts'
 import {
@@ -22,7 +23,10 @@ export class RecordWalk {
   /** Version of the commit that is open across frames, 0: none. */
   #openVersion = 0
   #lastVersion = 0
-  /** Address behind the last record, of the last frame walked, that ends a commit; its first record if none does. */
+  /**
+   * Address behind the last record, of the last frame walked, that ends a commit; its first record
+   * if none does.
+   */
   committedEnd = 0
   /** Records of that frame before committedEnd. */
   committedRecords = 0

@@ -1,6 +1,7 @@
-// Judges all WALs of a directory together: which count and in which order, where the log is cut, what is discarded, or why
-// the database must not be opened (FORMAT §5). Pure. Invariant: what is kept is a prefix of the commit order, and a commit
-// that any evidence shows to have been durable is never left out silently.
+// Judges all WALs of a directory together: which count and in which order, where the log is cut,
+// what is discarded, or why the database must not be opened (FORMAT §5). Pure. Invariant: what is
+// kept is a prefix of the commit order, and a commit that any evidence shows to have been durable
+// is never left out silently.
 import { CorruptionError } from '../base/errors.ts'
 import { FILE_HEADER_BYTES } from '../format/file-header.ts'
 import type { WalLink } from '../format/wal-frame.ts'
@@ -80,8 +81,9 @@ export function planReplay(evidence: ReplayEvidence): ReplayPlan {
 }
 
 /**
- * A WAL's frames name an edit at least as new as the one that named the WAL. So a file whose first frame names an edit this
- * manifest has, and which the manifest does not name, was dropped; any other was named by edits this manifest lost.
+ * A WAL's frames name an edit at least as new as the one that named the WAL. So a file whose first
+ * frame names an edit this manifest has, and which the manifest does not name, was dropped; any
+ * other was named by edits this manifest lost.
  */
 function requireOrphan(evidence: ReplayEvidence, wal: UnnamedWal): number {
   const { firstFrameEdit } = wal
@@ -123,7 +125,10 @@ function requireSound(evidence: ReplayEvidence, { number, sealed }: NamedWal): R
   return wal
 }
 
-/** Whether the WAL goes on where the one before it ended; false: what lies between was lost before it was durable. */
+/**
+ * Whether the WAL goes on where the one before it ended; false: what lies between was lost before
+ * it was durable.
+ */
 function follows(
   evidence: ReplayEvidence,
   link: WalLink,
@@ -145,7 +150,10 @@ function follows(
   return false
 }
 
-/** Files behind a cut go, unless one of them was itself durable: then what it follows had been so before. */
+/**
+ * Files behind a cut go, unless one of them was itself durable: then what it follows had been so
+ * before.
+ */
 function requireLosable(evidence: ReplayEvidence, wal: ReplayedWal): void {
   if (wal.syncedOffset <= FILE_HEADER_BYTES) return
   refuse(evidence, wal.number, FILE_HEADER_BYTES, {
@@ -158,7 +166,9 @@ function brokenChain(evidence: ReplayEvidence, link: WalLink, wal: ReplayedWal):
   const end = evidence.replayed.get(link.number)
   const found = end === undefined ? 'none' : `${end.cutAt} bytes up to version ${end.lastVersion}`
   return refuse(evidence, end === undefined ? wal.number : end.number, end?.cutAt ?? 0, {
-    expected: `WAL ${link.number} with ${link.length} bytes up to version ${link.lastVersion}, which WAL ${wal.number} follows`,
+    expected:
+      `WAL ${link.number} with ${link.length} bytes up to version ${link.lastVersion}, ` +
+      `which WAL ${wal.number} follows`,
     found,
   })
 }

@@ -1,6 +1,6 @@
-// Reads a WAL back into a memtable arena (FORMAT §5), on any thread. The file lies in the arena as it is on disk, so its
-// records are linked in place. Invariant: only records of whole commits, in frames that verify and follow each other
-// without a gap, are ever linked.
+// Reads a WAL back into a memtable arena (FORMAT §5), on any thread. The file lies in the arena as
+// it is on disk, so its records are linked in place. Invariant: only records of whole commits, in
+// frames that verify and follow each other without a gap, are ever linked.
 
 import { assert } from '../base/assert.ts'
 import { alignUp } from '../base/bytes.ts'
@@ -27,10 +27,16 @@ import type { Region, SharedHeap } from '../memory/shared-heap.ts'
 import { RecordWalk } from './record-walk.ts'
 
 const ARENA_BYTES_MIN = 65_536
-/** The salt is read by the kernel where the header lies; the header's own checksum makes room for the digest. */
+/**
+ * The salt is read by the kernel where the header lies; the header's own checksum makes room for
+ * the digest.
+ */
 const SALT_AT = 24
 const DIGEST_AT = 56
-/** Bytes checksummed in the search behind damage, as a multiple of what is searched, before it gives up. */
+/**
+ * Bytes checksummed in the search behind damage, as a multiple of what is searched, before it gives
+ * up.
+ */
 const SEARCH_EFFORT = 8
 /** `found` of a damage that is only space a writer reserved, or a file system never filled. */
 export const ZERO_TAIL = 'zeros to the end'
@@ -253,8 +259,9 @@ class Replay {
   }
 
   /**
-   * True when a frame behind the damage proves that the damaged bytes had been synced. Only candidates that would prove it
-   * are checksummed; a file made to exhaust the search is treated as proof, so it is refused and not cut.
+   * True when a frame behind the damage proves that the damaged bytes had been synced. Only
+   * candidates that would prove it are checksummed; a file made to exhaust the search is treated as
+   * proof, so it is refused and not cut.
    */
   #searchBehind(damage: Damage): boolean {
     if (damage.found === ZERO_TAIL) return false

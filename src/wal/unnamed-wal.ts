@@ -1,5 +1,6 @@
-// Looks into WAL files the manifest does not name. Main thread, at open, read only. A file without a valid frame is the
-// leftover of a birth that a crash cut short; one with a frame needs judging (replay-order.ts).
+// Looks into WAL files the manifest does not name. Main thread, at open, read only. A file without
+// a valid frame is the leftover of a birth that a crash cut short; one with a frame needs judging
+// (replay-order.ts).
 import { CorruptionError } from '../base/errors.ts'
 import { checksum } from '../format/checksum.ts'
 import { decodeFileHeader, FILE_HEADER_BYTES, type FileHeader } from '../format/file-header.ts'

@@ -1,6 +1,7 @@
-// One write-ahead log being written, owned by the write queue on the main thread. It knows where the good bytes end and
-// what the next frame must say; it never schedules, syncs or writes frames itself. Invariant: `length`, `lastVersion`
-// and `digest` describe exactly the frames reported by appended().
+// One write-ahead log being written, owned by the write queue on the main thread. It knows where
+// the good bytes end and what the next frame must say; it never schedules, syncs or writes frames
+// itself. Invariant: `length`, `lastVersion` and `digest` describe exactly the frames reported by
+// appended().
 import { assert } from '../base/assert.ts'
 import { checksumSeed } from '../format/checksum.ts'
 import { encodeFileHeader, FILE_HEADER_BYTES } from '../format/file-header.ts'
@@ -20,7 +21,10 @@ import type { SharedHeap } from '../memory/shared-heap.ts'
 export interface FrameMemory {
   readonly kernels: Kernels
   readonly heap: SharedHeap
-  /** 8-aligned address of WAL_SCRATCH_BYTES that only sealFrame uses; may be shared by all WALs of a heap. */
+  /**
+   * 8-aligned address of WAL_SCRATCH_BYTES that only sealFrame uses; may be shared by all WALs of a
+   * heap.
+   */
   readonly scratch: number
 }
 
@@ -67,7 +71,10 @@ export class WalFile implements WalEnd {
     this.#digestHigh = Number(digest >> 32n)
   }
 
-  /** Creates `number`.wal and writes its header; the caller syncs file and directory before it names it. */
+  /**
+   * Creates `number`.wal and writes its header; the caller syncs file and directory before it names
+   * it.
+   */
   static create(fs: FileSystem, directory: string, number: number, salt: Uint8Array): WalFile {
     const copy = Buffer.from(salt)
     const file = fs.openSync(walPath(directory, number), 'create')
@@ -100,8 +107,9 @@ export class WalFile implements WalEnd {
   }
 
   /**
-   * The link this file's first frame must carry. A predecessor without frames passes on its own link, so that the chain
-   * always names bytes: an empty file can lose nothing and would hide the loss of what came before it.
+   * The link this file's first frame must carry. A predecessor without frames passes on its own
+   * link, so that the chain always names bytes: an empty file can lose nothing and would hide the
+   * loss of what came before it.
    */
   linkFor(predecessor: WalFile | WalEnd | undefined, synced: boolean): WalLink {
     assert(!this.hasFrames, 'a link stands in the first frame only')
@@ -110,8 +118,9 @@ export class WalFile implements WalEnd {
   }
 
   /**
-   * Completes the frame whose 48-byte header lies at `frameAddress`, directly before its payload, for the current end of
-   * this file. Returns the frame's length. Call appended() once those bytes are written.
+   * Completes the frame whose 48-byte header lies at `frameAddress`, directly before its payload,
+   * for the current end of this file. Returns the frame's length. Call appended() once those bytes
+   * are written.
    */
   sealFrame(
     memory: FrameMemory,

@@ -8,6 +8,8 @@ import { type Holdings, show } from './probe.ts'
 export const LEFT_MIB_MAX = 64
 /** More of it after a second round of the same, or after 1,000 cycles: noise of the allocator only. */
 export const GROWTH_MIB_MAX = 16
+/** The same for live JavaScript objects. */
+export const HEAP_MIB_MAX = 2
 /** An open, nearly empty database over the process's base. */
 export const OPEN_MIB_MAX = 32
 /** An idle database lets its process end within this time after the last promise. */
@@ -26,7 +28,9 @@ interface Outcome {
 }
 
 async function run(program: URL, scenario: string, amount: number): Promise<Outcome> {
-  const args = ['--expose-gc', fileURLToPath(program), scenario, String(amount)]
+  // A young generation that does not resize itself: its growth would look like a leak.
+  const flags = ['--expose-gc', '--max-semi-space-size=2']
+  const args = [...flags, fileURLToPath(program), scenario, String(amount)]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   let text = ''
   let reportedAt = Number.NaN
@@ -81,11 +85,18 @@ export async function measureCycles(program: URL, cycles: number): Promise<Findi
   const { result } = await run(program, 'cycles', cycles)
   const { before, after, files } = result as typeof result & { before: Holdings; after: Holdings }
   const growth = after.residentMiB - before.residentMiB
+  const heap = after.heapMiB - before.heapMiB
   return [
     finding('warmed up', show(before), '', true),
     finding(`${cycles} cycles later`, show(after), '', true),
     finding('growth', `${growth} MiB`, `<= ${GROWTH_MIB_MAX} MiB`, growth <= GROWTH_MIB_MAX),
     sameDescriptors(before, after),
+    finding(
+      'growth of the JavaScript heap',
+      `${heap.toFixed(1)} MiB`,
+      `<= ${HEAP_MIB_MAX} MiB`,
+      heap <= HEAP_MIB_MAX,
+    ),
     sameHandles(before, after),
     sameThreads(before, after),
     finding('files in the directory', String(files), '<= 40', (files ?? 0) <= 40),

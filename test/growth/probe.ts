@@ -5,6 +5,8 @@ import { existsSync, readdirSync } from 'node:fs'
 export interface Holdings {
   readonly descriptors: number
   readonly residentMiB: number
+  /** Live JavaScript objects. */
+  readonly heapMiB: number
   /** What keeps the event loop alive. */
   readonly handles: number
   readonly threads: number
@@ -18,6 +20,7 @@ export async function holdings(): Promise<Holdings> {
   }
   return {
     descriptors: entriesOf('/proc/self/fd'),
+    heapMiB: Math.round((process.memoryUsage().heapUsed / 2 ** 20) * 10) / 10,
     residentMiB: Math.round(process.memoryUsage.rss() / 2 ** 20),
     handles: process.getActiveResourcesInfo().length,
     threads: entriesOf('/proc/self/task'),
@@ -28,7 +31,8 @@ function entriesOf(directory: string): number {
   return existsSync(directory) ? readdirSync(directory).length : 0
 }
 
-export function show({ descriptors, residentMiB, handles, threads }: Holdings): string {
-  const memory = `${residentMiB} MiB resident`
+export function show(held: Holdings): string {
+  const { descriptors, residentMiB, heapMiB, handles, threads } = held
+  const memory = `${residentMiB} MiB resident (JavaScript heap ${heapMiB})`
   return `${descriptors} descriptors, ${memory}, ${handles} handles, ${threads} threads`
 }

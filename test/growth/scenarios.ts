@@ -1,14 +1,14 @@
 // What must not grow, each scenario in a process of its own (started with --expose-gc), result as one JSON line.
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Database } from 'sett'
 import { seededBytes } from '../model/prng.ts'
+import { scratchDirectory } from '../model/scratch-directory.ts'
 import { openStore, type Store } from '../model/store.ts'
 import { type Holdings, holdings } from './probe.ts'
 
 const [scenario, amount] = [process.argv[2], Number(process.argv[3])]
-const root = mkdtempSync(join(tmpdir(), 'sett-growth-'))
+const root = scratchDirectory('growth')
 const options = {
   memtableSize: 64 * 1024,
   memoryBudget: 8 * 2 ** 20,

@@ -25,7 +25,7 @@ const LENGTH_MAX = 20 * 1024
 export function commitOf(seed: number, number: number): Commit {
   const random = prng(seed, number)
   const single = random.chance(0.6)
-  const count = single ? 1 : 2 + random.below(49)
+  const count = single ? 1 : 2 + random.below(random.chance(0.25) ? 49 : 10)
   const operations: KillOperation[] = []
   for (let index = 0; index < count; index++) {
     const type = random.chance(0.25) ? 'del' : 'put'
@@ -45,9 +45,9 @@ function keyOf(ordinal: number): string {
 function lengthOf(draw: number): number {
   const share = draw % 100
   const spread = Math.floor(draw / 100)
-  if (share < 60) return VALUE_HEADER_BYTES + (spread % 90)
-  if (share < 90) return 100 + (spread % 900)
-  if (share < 98) return 1_000 + (spread % 4_000)
+  if (share < 70) return VALUE_HEADER_BYTES + (spread % 90)
+  if (share < 95) return 100 + (spread % 500)
+  if (share < 99) return 1_000 + (spread % 4_000)
   return 5_000 + (spread % (LENGTH_MAX - 5_000 + 1))
 }
 

@@ -1,6 +1,5 @@
 // The kill loop: writer commits, parent kills it, verifier reads, oracle judges; many cycles in one directory.
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Prng, prng } from '../model/prng.ts'
 import { commitOf } from './commits.ts'
@@ -13,6 +12,8 @@ export interface KillPlan {
   readonly seed: number
   readonly workers: number
   readonly programs: { readonly writer: URL; readonly verifier: URL }
+  /** Where the databases lie. */
+  readonly root: string
   readonly log: (line: string) => void
 }
 
@@ -129,7 +130,7 @@ async function judge({ plan, stage, progress, verifier, totals, readOnly }: Cycl
 function newStage(plan: KillPlan, random: Prng): Stage {
   const durability = plan.durability === 'interval' ? { interval: 100 } : plan.durability
   return {
-    directory: mkdtempSync(join(tmpdir(), 'sett-kill-')),
+    directory: mkdtempSync(join(plan.root, 'sett-kill-')),
     options: {
       durability,
       workers: plan.workers,

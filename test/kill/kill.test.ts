@@ -1,4 +1,5 @@
 // Ten kills per durability in the default suite; more with `npm run test:kill -- --cycles 200`.
+import { tmpdir } from 'node:os'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { compileHarness } from './compile-harness.ts'
 import { runKillCycles } from './kill-cycles.ts'
@@ -25,6 +26,7 @@ describe.each(['sync', 'interval'] as const)('SIGKILL under durability %s', (dur
       seed: SEED,
       workers: 2,
       programs,
+      root: tmpdir(),
       log: (line) => lines.push(line),
     })
     expect(lines).toEqual([])

@@ -1,4 +1,6 @@
-// `npm run test:kill -- --cycles N [--durability sync|interval|none] [--seed S] [--workers W]`
+// `npm run test:kill -- --cycles N [--durability sync|interval|none] [--seed S] [--workers W]
+// [--directory D]`
+import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
 import { bad, runKillCycles } from './kill-cycles.ts'
 
@@ -7,6 +9,7 @@ const { values } = parseArgs({
     cycles: { type: 'string', default: '200' },
     durability: { type: 'string', default: 'sync' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    directory: { type: 'string', default: tmpdir() },
     workers: { type: 'string', default: '2' },
   },
 })
@@ -24,6 +27,7 @@ const totals = await runKillCycles({
     writer: new URL('./writer.js', import.meta.url),
     verifier: new URL('./verifier.js', import.meta.url),
   },
+  root: values.directory,
   log: console.log,
 })
 const perCycle = Math.round(totals.elapsedMs / Math.max(1, totals.cycles))

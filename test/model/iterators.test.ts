@@ -1,11 +1,10 @@
 // Iterators held open across rotations: each sees the state of the moment it was made, and none holds up writers.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Database } from '../../src/index.ts'
 import { bytesOf, comparePairs, type PairIterator, takeUpTo } from './compare.ts'
 import { prng, seededBytes } from './prng.ts'
+import { scratchDirectory } from './scratch-directory.ts'
 import { type Pair, SortedMap } from './sorted-map.ts'
 import { openStore, type Store } from './store.ts'
 
@@ -49,7 +48,7 @@ describe.each([0, 2])('20 iterators across 20 rotations, workers: %i', (workers)
   let store: Store
 
   beforeEach(async () => {
-    directory = mkdtempSync(join(tmpdir(), 'sett-iterators-'))
+    directory = scratchDirectory('iterators')
     store = await openStore(Database, directory, {
       workers,
       memtableSize: 64 * 1024,

@@ -1,9 +1,8 @@
 // One seed of the model test: its options, its run in a fresh directory, and the cutting down of a failure.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
 import { ModelMismatch, runModel } from './model-run.ts'
 import { prng } from './prng.ts'
+import { scratchDirectory } from './scratch-directory.ts'
 import { openStore, type StoreOptions, type StoreStats } from './store.ts'
 
 export interface SeedPlan {
@@ -60,7 +59,7 @@ export async function runSeed(plan: SeedPlan): Promise<SeedReport> {
 
 /** Runs the steps [from, to) of a seed in a fresh directory. */
 export async function attempt(plan: SeedPlan, from: number, to: number): Promise<SeedReport> {
-  const directory = mkdtempSync(join(tmpdir(), 'sett-model-'))
+  const directory = scratchDirectory('model')
   const options = modelOptions(plan.seed, plan.workers)
   const started = performance.now()
   const done = { flushes: 0, compactions: 0 }

@@ -37,8 +37,8 @@ const orders = {
   hang: () => {
     for (;;) sleep(5)
   },
-  spin: () => {
-    for (;;);
+  spin: ({ address }, { heap }) => {
+    for (;;) Atomics.add(heap.i32, address / 4, 1)
   },
   busy: () => {
     throw new SettError('SETT_BUSY', 'busy on purpose')
@@ -51,6 +51,7 @@ const orders = {
   },
   /** Adds 1 to a heap word. */
   count: ({ address }, { heap }) => done(Atomics.add(heap.u32, address / 4, 1) + 1),
+  isCancelled: (_order, { cancelled }) => done(cancelled() ? 1 : 0),
   untilCancelled: (_order, { cancelled }) => {
     for (let waited = 0; waited < 5000; waited++) {
       if (cancelled()) throw new SettError('SETT_BUSY', 'cancelled while running')

@@ -152,6 +152,7 @@ describe('borders', () => {
     ['src/api/a.ts', "import { setTimeout } from 'node:timers/promises'", 'the clock'],
     ['src/jobs/a.ts', 'const r = Math.random()', 'randomness'],
     ['src/jobs/a.ts', "import { randomBytes } from 'node:crypto'", 'randomness'],
+    ['src/jobs/a.ts', 'crypto.getRandomValues(bytes)', 'randomness'],
     ['src/pool/a.ts', 'new WebAssembly.Memory({})', 'WebAssembly'],
     ['src/api/a.ts', "console.log('x')", 'the console'],
   ])('%s may not: %s', (path, text, what) => {
@@ -166,6 +167,8 @@ describe('borders', () => {
       'src/io/kernel-lock.ts': "import { spawn } from 'node:child_process'",
       'src/base/clock.ts': 'const wallMs = () => Date.now()',
       'src/base/random.ts': "import { randomFillSync } from 'node:crypto'",
+      'src/jobs/d.ts': "import { createHash } from 'node:crypto'",
+      'src/pool/e.ts': 'function f(memory: WebAssembly.Memory): void {}',
       'src/kernel/a.ts': 'new WebAssembly.Module(bytes)',
       'src/adapters/cli/main.ts': "import { stat } from 'node:fs'\nconsole.log(1)",
       'src/wal/b.ts':

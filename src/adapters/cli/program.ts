@@ -1,6 +1,6 @@
 // The verbs, their arguments and flags. Parsing only: each verb hands over to its own file.
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
-import { ingest } from './ingest.ts'
+import { ingest } from './ingest/ingest.ts'
 import { addOptionFlags, pickOptions } from './option-flags.ts'
 import { del, get, put, type ScanRange, scan, type Target } from './record-commands.ts'
 import { stats } from './stats-command.ts'

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import xxhash from 'xxhash-wasm'
 import { hash64 } from '../../../src/base/xxh64.ts'
 
-test('hash64 equals a reference implementation for every length up to 300 and random seeds', async () => {
+test('hash64 equals a reference for every length up to 300 and random seeds', async () => {
   const { h64Raw } = await xxhash()
   let state = 12345
   const next = (): number => {

@@ -109,7 +109,13 @@ describe('a job', () => {
   test('that never answers fails after its time, and the pool goes on', async () => {
     const executor = open(2, { jobTimeoutMs: 60 })
     for (const kind of ['hang', 'spin']) {
-      await expect(run(executor, kind)).rejects.toMatchObject({ code: 'SETT_WORKER_FAILED' })
+      const job = run(executor, kind, { address: GATE })
+      await expect(job).rejects.toMatchObject({ code: 'SETT_WORKER_FAILED' })
+      // The thread is gone by then: its heap and its files are the caller's again.
+      const count = Atomics.load(heap.i32, GATE / 4)
+      if (kind === 'spin') expect(count).toBeGreaterThan(0)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+      expect(Atomics.load(heap.i32, GATE / 4)).toBe(count)
       await expect(run(executor, 'echo', { value: 2 })).resolves.toMatchObject({ entries: 2 })
     }
   })
@@ -126,6 +132,18 @@ describe('scheduling', () => {
     expect(stats.reduce((sum, { otherJobs }) => sum + otherJobs, 0)).toBe(16)
     expect(stats.reduce((sum, { busyMs }) => sum + busyMs, 0)).toBeGreaterThan(70)
     expect(stats.every(({ worker }) => worker > 0)).toBe(true)
+  })
+
+  test('no more threads start than jobs may run', async () => {
+    await drainProcessPool()
+    let spawned = 0
+    const count = (): void => void spawned++
+    process.on('worker', count)
+    const executor = open(3)
+    await Promise.all(Array.from({ length: 300 }, () => run(executor, 'echo')))
+    process.off('worker', count)
+    expect(spawned).toBeGreaterThan(0)
+    expect(spawned).toBeLessThanOrEqual(3)
   })
 
   test('waiting jobs start by priority, first come first served among equals', async () => {
@@ -169,6 +187,8 @@ describe('scheduling', () => {
     await expect(queued).rejects.toMatchObject({ code: 'SETT_BUSY' })
     await expect(running).rejects.toMatchObject({ message: 'cancelled while running' })
     await expect(other).resolves.toMatchObject({ entries: 5 })
+    // The word is lowered for the next job that gets the slot.
+    await expect(run(executor, 'isCancelled')).resolves.toMatchObject({ entries: 0 })
     const late = executor.run(order('echo'), { heap, priority: 1, cancel })
     await expect(late).rejects.toMatchObject({ code: 'SETT_BUSY' })
   })

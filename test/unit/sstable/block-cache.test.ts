@@ -23,7 +23,8 @@ it('holds no more blocks than slots and keeps those in use', () => {
   const cache = bench.cache(4)
   const pinned = cache.fetch(table, 0)
   cache.pin(pinned)
-  const bytes = () => bench.heap.bytes.toString('hex', cache.address(pinned), cache.address(pinned) + 100)
+  const bytes = () =>
+    bench.heap.bytes.toString('hex', cache.address(pinned), cache.address(pinned) + 100)
   const content = bytes()
   for (let i = 1; i < table.blockCount; i++) {
     const slot = cache.fetch(table, i)
@@ -59,7 +60,11 @@ it('does not touch its memory before the first block comes in', () => {
   const region = bench.take(64 * 1024)
   bench.heap.bytes.fill(0xaa, region.address, region.address + region.length)
   bench.cache(16)
-  expect(bench.heap.bytes.subarray(region.address, region.address + region.length).every((b) => b === 0xaa)).toBe(true)
+  expect(
+    bench.heap.bytes
+      .subarray(region.address, region.address + region.length)
+      .every((b) => b === 0xaa),
+  ).toBe(true)
 })
 
 it('reads a block once for calls that wait for it together', async () => {

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
 import { CorruptionError } from '../../../src/base/errors.ts'
+import type { TableMeta } from '../../../src/format/table-meta.ts'
 import { tablePath } from '../../../src/io/file-names.ts'
 import type { FileSystem } from '../../../src/io/file-system.ts'
-import type { TableMeta } from '../../../src/format/table-meta.ts'
 import { Bench, DIRECTORY, type PlainEntry, randomEntries, SHAPE, seeded } from './support.ts'
 
 const MIB = 1024 * 1024
@@ -61,7 +61,7 @@ it('answers every flipped byte of a table with the right entries or a Corruption
   let refused = 0
   for (let i = 0; i < whole.length; i++) {
     const bytes = Buffer.from(whole)
-    bytes[i] = (bytes[i] as number) ^ (1 << i % 8)
+    bytes[i] = (bytes[i] as number) ^ (1 << (i % 8))
     replaceFile(bench.fs, path, bytes)
     let found: PlainEntry[] | undefined
     try {
@@ -107,7 +107,11 @@ it('refuses a table that is cut short, extended, missing, empty or another one',
   refuses({ ...table, newestWal: 9 })
   refuses({ ...table, smallestKey: Buffer.from('!') })
   refuses({ ...table, largestKey: Buffer.from('~~') })
-  const other = bench.write([{ key: Buffer.from('a'), version: 1, value: Buffer.alloc(3) }], SHAPE, 7)
+  const other = bench.write(
+    [{ key: Buffer.from('a'), version: 1, value: Buffer.alloc(3) }],
+    SHAPE,
+    7,
+  )
   replaceFile(bench.fs, path, readFile(bench.fs, tablePath(DIRECTORY, 7)))
   refuses()
   expect(other[0]?.number).toBe(7)

@@ -6,7 +6,10 @@ const MIB = 1024 * 1024
 /** What a point lookup would find, by the blocks the index names. */
 function summary(entries: readonly PlainEntry[]): string[] {
   return entries.map(({ key, version, value, expiresAt, meta }) => {
-    const shown = key.length > 40 ? `${key.subarray(0, 40).toString('latin1')}…${key.length}` : key.toString('latin1')
+    const shown =
+      key.length > 40
+        ? `${key.subarray(0, 40).toString('latin1')}…${key.length}`
+        : key.toString('latin1')
     const data = value === undefined ? 'gone' : `${value.length}:${value[0] ?? 0}`
     return `${shown} @${version} ${data} ${expiresAt ?? ''} ${meta ?? ''}`
   })
@@ -52,6 +55,15 @@ describe.each<KernelKind>(['twin', 'wasm'])('tables written and read back (%s)',
     open.closeAll()
   })
 
+  it('says so when one key has more versions than a table can hold', () => {
+    const bench = new Bench(24 * MIB, kind)
+    const entries: PlainEntry[] = []
+    for (let version = 1300; version > 0; version--) {
+      entries.push({ key: Buffer.from('k'), version, value: Buffer.alloc(600) })
+    }
+    expect(() => bench.write(entries)).toThrow(/Release old snapshots/)
+  })
+
   it('keeps keys of every length and values larger than blocks, spans and the cache', () => {
     const random = seeded(7)
     const bench = new Bench(64 * MIB, kind)
@@ -73,6 +85,7 @@ describe.each<KernelKind>(['twin', 'wasm'])('tables written and read back (%s)',
     const tables = bench.write(entries)
     const open = bench.open(bench.cache(4))
     expect(summary(bench.drain(bench.source(tables, open).source))).toEqual(summary(entries))
+    bench.spare = false
     const reverse = bench.drain(bench.source(tables, open, { reverse: true }).source)
     expect(summary(reverse)).toEqual(summary(entries).reverse())
     open.closeAll()
@@ -95,7 +108,11 @@ describe.each<KernelKind>(['twin', 'wasm'])('tables written and read back (%s)',
     for (let i = 0; i < 60; i++) {
       const start = starts[Math.floor(random() * starts.length)]!
       for (const reverse of [false, true]) {
-        const { source, memory } = bench.source(tables, open, { reverse, start, cache: i % 2 ? cache : undefined })
+        const { source, memory } = bench.source(tables, open, {
+          reverse,
+          start,
+          cache: i % 2 ? cache : undefined,
+        })
         const found = summary(bench.drain(source))
         bench.allocator.free(memory)
         const wanted = entries.filter(({ key }) =>

@@ -14,7 +14,11 @@ import { HeapPool } from '../../../src/memory/heap-pool.ts'
 import type { Region, SharedHeap } from '../../../src/memory/shared-heap.ts'
 import { BlockCache } from '../../../src/sstable/block-cache.ts'
 import { OpenTables } from '../../../src/sstable/open-tables.ts'
-import { TableSource, type TableSourceOptions, tableSourceBytes } from '../../../src/sstable/table-source.ts'
+import {
+  TableSource,
+  type TableSourceOptions,
+  tableSourceBytes,
+} from '../../../src/sstable/table-source.ts'
 import { TablesWriter } from '../../../src/sstable/tables-writer.ts'
 import { type WriterShape, writerBytes } from '../../../src/sstable/writer-workspace.ts'
 import { twinKernels } from '../../twins/twin-kernels.ts'
@@ -29,7 +33,11 @@ export interface PlainEntry {
 }
 
 export const DIRECTORY = '/db'
-export const SHAPE: WriterShape = { blockSize: 512, tableSize: 16_384, bloomFalsePositiveRate: 0.01 }
+export const SHAPE: WriterShape = {
+  blockSize: 512,
+  tableSize: 16_384,
+  bloomFalsePositiveRate: 0.01,
+}
 
 export type KernelKind = 'wasm' | 'twin'
 
@@ -39,6 +47,8 @@ export class Bench {
   readonly allocator: HeapAllocator
   readonly fs: FileSystem
   readonly lazy: LazyValues = new LazyValues()
+  /** Sources may borrow memory for large blocks. */
+  spare = true
   #salt = 1
 
   constructor(heapBytes: number, kind: KernelKind = 'wasm', fs: FileSystem = memoryFileSystem()) {
@@ -89,7 +99,9 @@ export class Bench {
   entryAt(at: number): PlainEntry {
     const { u32, bytes } = this.heap
     const keyAt = loadU32(u32, at + layout.DESC_KEY)
-    const key = Buffer.from(bytes.subarray(keyAt, keyAt + loadU32(u32, at + layout.DESC_KEY_LENGTH)))
+    const key = Buffer.from(
+      bytes.subarray(keyAt, keyAt + loadU32(u32, at + layout.DESC_KEY_LENGTH)),
+    )
     const tag = bytes[at + layout.DESC_TAG] as number
     const length = loadU32(u32, at + layout.DESC_VALUE_LENGTH)
     const where = loadU32(u32, at + layout.DESC_VALUE)
@@ -108,7 +120,11 @@ export class Bench {
   }
 
   /** Writes sorted entries as tables, `batch` at a time. */
-  write(entries: readonly PlainEntry[], shape: WriterShape = SHAPE, first = 1): readonly TableMeta[] {
+  write(
+    entries: readonly PlainEntry[],
+    shape: WriterShape = SHAPE,
+    first = 1,
+  ): readonly TableMeta[] {
     const size = (entry: PlainEntry) => entry.key.length + (entry.value?.length ?? 0)
     const largest = entries.reduce((most, entry) => Math.max(most, size(entry)), 0)
     const workspace = this.take(writerBytes(shape, largest))
@@ -160,7 +176,7 @@ export class Bench {
   ): { source: TableSource; memory: Region } {
     const largest = tables.reduce((most, table) => Math.max(most, table.largestBlock), 0)
     const memory = this.take(tableSourceBytes(largest, spanBytes))
-    const spare: SpareMemory = noSpareMemory
+    const spare: SpareMemory = this.spare ? spareOf(this) : noSpareMemory
     const options: TableSourceOptions = {
       tables,
       opener,
@@ -182,7 +198,11 @@ export class Bench {
       source.refill(slot.address)
       const { u32 } = this.heap
       const end = loadU32(u32, slot.address + layout.SOURCE_END)
-      for (let at = loadU32(u32, slot.address + layout.SOURCE_NEXT); at < end; at += layout.DESC_SIZE) {
+      for (
+        let at = loadU32(u32, slot.address + layout.SOURCE_NEXT);
+        at < end;
+        at += layout.DESC_SIZE
+      ) {
         entries.push(this.entryAt(at))
       }
       if (loadU32(u32, slot.address + layout.SOURCE_LAST) === 1) break
@@ -194,6 +214,23 @@ export class Bench {
 
   cache(slots: number, blockSize = 512): BlockCache {
     return new BlockCache(this, this.take(slots * (blockSize + 64) + 64), blockSize)
+  }
+}
+
+function spareOf({ allocator }: Bench): SpareMemory {
+  const lent = new Map<number, Region>()
+  return {
+    borrow: (bytes) => {
+      const region = allocator.allocate(bytes)
+      if (region !== undefined) lent.set(region.address, region)
+      return region?.address ?? 0
+    },
+    giveBack: (address) => {
+      const region = lent.get(address)
+      if (region === undefined) throw new Error('memory comes back that was not lent')
+      allocator.free(region)
+      lent.delete(address)
+    },
   }
 }
 
@@ -236,8 +273,9 @@ export function randomEntries(random: () => number, plan: EntryPlan): PlainEntry
       const entry: PlainEntry = { key, version, value }
       const expiresAt = Math.floor(random() * 2 ** 42) + 1
       const meta = Math.floor(random() * 256)
-      if (random() < 0.1) entries.push({ ...entry, expiresAt })
-      else if (random() < 0.1) entries.push({ ...entry, meta })
+      const extra = random()
+      if (extra < 0.1) entries.push({ ...entry, expiresAt })
+      else if (extra < 0.2) entries.push({ ...entry, meta })
       else entries.push(entry)
     }
   }

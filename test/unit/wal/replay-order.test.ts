@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest'
 import { CorruptionError } from '../../../src/base/errors.ts'
 import type { FileSystem } from '../../../src/io/file-system.ts'
 import { memoryFileSystem } from '../../../src/io/memory-file-system.ts'
-import { inspectUnnamedWal } from '../../../src/wal/unnamed-wal.ts'
 import type { ReplayedWal } from '../../../src/wal/replay.ts'
 import { type NamedWal, planReplay, type ReplayEvidence } from '../../../src/wal/replay-order.ts'
+import { inspectUnnamedWal } from '../../../src/wal/unnamed-wal.ts'
 import { WalFile } from '../../../src/wal/wal-file.ts'
 import { bench, fileBytes, NO_LINK, put, replay, setFile, writeWal } from './wal-support.ts'
 
@@ -33,7 +33,10 @@ function wal(number: number, changes: Partial<ReplayedWal> = {}): ReplayedWal {
 const TORN = { offset: 600, expected: 'a frame', found: 'something else' }
 const lost = { cutAt: 64, records: 0, lastVersion: 0, fileLength: 64 }
 
-function evidence(wals: readonly ReplayedWal[], more: Partial<ReplayEvidence> = {}): ReplayEvidence {
+function evidence(
+  wals: readonly ReplayedWal[],
+  more: Partial<ReplayEvidence> = {},
+): ReplayEvidence {
   return {
     directory: '/db',
     named: wals.map(({ number }) => ({ number })),
@@ -96,7 +99,10 @@ describe('which WALs count', () => {
 
   test('a WAL that lost all its frames breaks the chain; one that never had any does not', () => {
     const [a, , c] = chain()
-    expect(summary(evidence([a!, wal(6, lost), c!]))).toMatchObject({ kept: [4, 6], discarded: [8] })
+    expect(summary(evidence([a!, wal(6, lost), c!]))).toMatchObject({
+      kept: [4, 6],
+      discarded: [8],
+    })
     const skips = { ...c!, link: link(4, 1000, 40) }
     expect(summary(evidence([a!, wal(6, lost), skips]))).toMatchObject({ kept: [4, 6, 8] })
     expect(summary(evidence([a!, wal(6, lost)]))).toMatchObject({ end: '4:1000' })

@@ -1,5 +1,5 @@
 // A heap with kernels, and WALs written the way the write queue writes them.
-import { type LogRecord, encodeRecord } from '../../../src/format/record.ts'
+import { encodeRecord, type LogRecord } from '../../../src/format/record.ts'
 import {
   FRAME_HAS_LINK,
   FRAME_HEADER_BYTES,
@@ -121,7 +121,8 @@ export function linkedEntries({ heap, kernels }: Bench): string[] {
     const text = (from: number, length: number): string =>
       bytes.toString('latin1', from, from + length)
     const version = Number(bytes.readBigUInt64LE(at + 24))
-    return `${text(key, bytes.readUInt32LE(at + 12))}@${version}=${text(value, bytes.readUInt32LE(at + 20))}`
+    const keyText = text(key, bytes.readUInt32LE(at + 12))
+    return `${keyText}@${version}=${text(value, bytes.readUInt32LE(at + 20))}`
   })
 }
 

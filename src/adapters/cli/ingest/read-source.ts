@@ -1,8 +1,8 @@
 // Reads one file whole, digesting it on the way, and notices when it changes meanwhile. A file that changed or
 // vanished is tried once more, then skipped.
-import { createHash } from 'node:crypto'
 import { type BigIntStats, constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
+import { newDigest } from './digest.ts'
 import { type SkipReason, skipReason } from './walk.ts'
 
 export type ReadResult =
@@ -48,7 +48,7 @@ async function readHandle(file: FileHandle, limits: ReadLimits): Promise<ReadRes
   if (!before.isFile()) return { ok: false, reason: 'not a regular file' }
   if (before.size > BigInt(limits.bytesMax)) return { ok: false, reason: 'too large' }
   const bytes = Buffer.allocUnsafe(Number(before.size))
-  const hash = createHash('sha256')
+  const hash = newDigest()
   let done = 0
   while (done < bytes.length) {
     const { bytesRead } = await file.read(bytes, done, Math.min(PIECE, bytes.length - done), done)

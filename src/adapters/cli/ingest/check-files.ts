@@ -1,8 +1,8 @@
 // Reads every stored file back and compares digests, then counts keys folder by folder with range scans.
-import { createHash } from 'node:crypto'
-import type { Database } from '../../api/database.ts'
+import type { Database } from '../../../api/database.ts'
+import { afterPrefix } from '../text-form.ts'
+import { digestOf } from './digest.ts'
 import type { StoredFile } from './store-files.ts'
-import { afterPrefix } from './text-form.ts'
 
 export interface CheckJob {
   readonly database: Database<Buffer, Buffer>
@@ -32,7 +32,7 @@ export async function checkFiles(job: CheckJob): Promise<Checked> {
       continue
     }
     bytes += value.length
-    if (!createHash('sha256').update(value).digest().equals(digest)) different++
+    if (!(await digestOf(value)).equals(digest)) different++
     job.onProgress(files, bytes)
   }
   return { files, bytes, missing, different }

@@ -4,7 +4,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { Dirent } from 'node:fs'
 import { lstat, readdir } from 'node:fs/promises'
-import { codeOf } from './terminal.ts'
+import { codeOf } from '../terminal.ts'
 
 /** Why a file was left out. Links are counted apart: leaving them out is the rule, not a failure. */
 export type SkipReason = 'not a regular file' | 'unreadable' | 'vanished' | 'changed' | 'too large'

@@ -1,6 +1,6 @@
 // Measures one phase of a command: time and how long the event loop was kept waiting.
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { systemClock } from '../../base/clock.ts'
+import { systemClock } from '../../../base/clock.ts'
 
 export interface PhaseFigures {
   readonly ms: number

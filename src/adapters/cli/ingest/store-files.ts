@@ -1,7 +1,7 @@
 // Stores listed files in batches: several files are read at a time, batches go out as they fill, and the bytes in
 // flight are bounded. Remembers every digest for the comparison later.
-import type { Database } from '../../api/database.ts'
-import { KIB, MIB } from '../../base/limits.ts'
+import type { Database } from '../../../api/database.ts'
+import { KIB, MIB } from '../../../base/limits.ts'
 import { ByteGate } from './byte-gate.ts'
 import { readSource } from './read-source.ts'
 import type { OnSkip, SourceFile } from './walk.ts'
@@ -84,6 +84,8 @@ class Store {
     const room = value.length + OVERHEAD
     if (this.#gate.taken + room > IN_FLIGHT_BYTES) this.#send()
     await this.#gate.enter(room)
+    // A large file goes alone: with others the commit might be larger than one may be.
+    if (this.#batchBytes + room > BATCH_BYTES) this.#send()
     this.#batch.push({ type: 'put', key, value })
     this.#batchFiles.push({ key, digest, size: value.length })
     this.#batchBytes += room

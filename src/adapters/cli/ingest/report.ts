@@ -1,9 +1,9 @@
 // What ingest prints at the end: tables for people, one object for --json. Pure.
-import type { EngineStats } from '../../engine/types.ts'
+import type { EngineStats } from '../../../engine/types.ts'
+import { levelTable, workerTable } from '../stats-command.ts'
+import { count, decimal, formatTable, megabytes, perSecond } from '../table.ts'
 import type { Checked, Folder } from './check-files.ts'
 import type { PhaseFigures } from './phase.ts'
-import { levelTable, workerTable } from './stats-command.ts'
-import { count, decimal, formatTable, megabytes, perSecond } from './table.ts'
 import type { SkipReason } from './walk.ts'
 
 export interface IngestReport {
@@ -36,7 +36,9 @@ export function failures(report: IngestReport): number {
 }
 
 export function describeIngest(report: IngestReport): string {
-  const parts = [phaseTable(report), levelTable(report.stats), workerTable(report.stats)]
+  const parts = [phaseTable(report)]
+  if (report.stats.levels.some(({ tables }) => tables > 0)) parts.push(levelTable(report.stats))
+  if (report.stats.workers.length > 0) parts.push(workerTable(report.stats))
   if (report.folders.length > 0) parts.push(folderTable(report.folders))
   parts.push(closing(report))
   return parts.join('\n\n')
@@ -77,7 +79,7 @@ function folderTable(folders: readonly Folder[]): string {
 function closing(report: IngestReport): string {
   const { stats, links, namesNotUtf8, checked } = report
   const lines = [
-    `${count(stats.flushes)} flushes, ${count(stats.compactions)} compactions, ` +
+    `flushes ${count(stats.flushes)}, compactions ${count(stats.compactions)}, ` +
       `writers waited ${decimal(stats.stallMs)} ms`,
   ]
   if (links > 0) lines.push(`${count(links)} symbolic links not followed`)

@@ -1,15 +1,15 @@
 // ingest: list → store in batches → close → reopen → read back and compare → scan by prefix → report.
-import { Database } from '../../api/database.ts'
-import { SettError } from '../../base/errors.ts'
-import type { Options } from '../../base/option-table.ts'
-import { resolveOptions } from '../../base/options.ts'
+import { Database } from '../../../api/database.ts'
+import { SettError } from '../../../base/errors.ts'
+import type { Options } from '../../../base/option-table.ts'
+import { resolveOptions } from '../../../base/options.ts'
+import { EXIT, line, type Terminal } from '../terminal.ts'
 import { checkFiles, countFolders } from './check-files.ts'
-import { choosePlace, type Place, removePlace } from './ingest-place.ts'
-import { describeIngest, failures, type IngestReport, skippedFiles } from './ingest-report.ts'
 import { measured } from './phase.ts'
+import { choosePlace, type Place, removePlace } from './place.ts'
 import { startProgress } from './progress.ts'
+import { describeIngest, failures, type IngestReport, skippedFiles } from './report.ts'
 import { storeFiles } from './store-files.ts'
-import { EXIT, line, type Terminal } from './terminal.ts'
 import { listFiles, type OnSkip, type SkipReason } from './walk.ts'
 
 export interface IngestInput {
@@ -27,16 +27,17 @@ const COMMIT_SHARE = 4
 const COMMIT_MARGIN = 128 * 1024
 
 export async function ingest(terminal: Terminal, input: IngestInput): Promise<number> {
-  const place = await choosePlace(input.source, input.db)
   const interrupt = listenForInterrupt(terminal)
+  let place: Place | undefined
   try {
+    place = await choosePlace(input.source, input.db)
     const report = await run(terminal, { input, place, stopped: interrupt.stopped })
     line(terminal.stdout, input.json ? JSON.stringify(report) : describeIngest(report))
     if (!place.temporary || input.keep) line(terminal.stderr, `The database is in ${place.db}`)
     return exitCode(report)
   } finally {
     interrupt.stop()
-    if (place.temporary && !input.keep) await removePlace(place)
+    if (place?.temporary === true && !input.keep) await removePlace(place)
   }
 }
 

@@ -3,8 +3,8 @@ import { realpathSync, statSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
-import { SettError } from '../../base/errors.ts'
-import { UsageError } from './terminal.ts'
+import { SettError } from '../../../base/errors.ts'
+import { UsageError } from '../terminal.ts'
 
 export interface Place {
   readonly source: string

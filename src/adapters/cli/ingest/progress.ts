@@ -1,7 +1,7 @@
 // Progress of a long command: a bar on a terminal, a plain line now and then elsewhere.
-import { type Clock, systemClock } from '../../base/clock.ts'
-import { count, megabytes } from './table.ts'
-import { line, type Terminal } from './terminal.ts'
+import { type Clock, systemClock } from '../../../base/clock.ts'
+import { count, megabytes } from '../table.ts'
+import { line, type Terminal } from '../terminal.ts'
 
 export interface Progress {
   update(files: number, bytes: number): void

@@ -1,0 +1,100 @@
+// Levels as text, plans as text, and a model of what installing a plan does to the levels. L3: 12
+// a..f 30 t5      table 12 of level 3, keys a to f, 30 bytes, 10 entries, 5 of them tombstones
+import { compareBytes } from '../../../src/base/bytes.ts'
+import { LEVEL_COUNT } from '../../../src/base/limits.ts'
+import type { CompactionPlan } from '../../../src/compaction/plan.ts'
+import type { Levels, TableMeta } from '../../../src/manifest/levels.ts'
+
+export const ENTRIES = 10
+
+export function makeTable(
+  number: number,
+  from: string,
+  to: string,
+  size: number,
+  tombstones = 0,
+): TableMeta {
+  return {
+    number,
+    size,
+    salt: '0'.repeat(16),
+    entries: Math.max(ENTRIES, tombstones),
+    tombstones,
+    smallestVersion: number * 10,
+    largestVersion: number * 10 + 9,
+    baseVersion: number * 10,
+    largestBlock: 4096,
+    newestWal: 0,
+    smallestKey: Buffer.from(from),
+    largestKey: Buffer.from(to),
+  }
+}
+
+export function parseLevels(lines: readonly string[]): Levels {
+  const levels: TableMeta[][] = Array.from({ length: LEVEL_COUNT }, () => [])
+  for (const line of lines) {
+    const match = /^L(\d): (\d+) (\w+)\.\.(\w+) (\d+)(?: t(\d+))?$/.exec(line)
+    if (match === null) throw new Error(`not a table: ${line}`)
+    const [, level, number, from, to, size, tombstones] = match
+    const table = makeTable(Number(number), from!, to!, Number(size), Number(tombstones ?? 0))
+    levels[Number(level)]!.push(table)
+  }
+  return sorted(levels)
+}
+
+function sorted(levels: TableMeta[][]): Levels {
+  levels[0]!.sort((a, b) => b.number - a.number)
+  for (const tables of levels.slice(1)) {
+    tables.sort((a, b) => compareBytes(a.smallestKey, b.smallestKey))
+  }
+  return levels
+}
+
+export function describePlan(plan: CompactionPlan | undefined): string {
+  if (plan === undefined) return 'nothing'
+  const sources = plan.sources.map((tables) => tables.map(({ number }) => number).join(' '))
+  const what = plan.trivialMove ? 'move' : 'merge'
+  const drop = plan.dropTombstones ? ', tombstones go' : ''
+  return `${what} L${plan.inputLevel} -> L${plan.outputLevel}: ${sources.join(' | ')}${drop}`
+}
+
+/**
+ * The levels after the plan: outputs hold the bytes of the inputs, tombstones gone where the plan
+ * says so. Outputs are cut so that each covers what a part of the inputs covered.
+ */
+export function install(levels: Levels, plan: CompactionPlan, next: () => number): Levels {
+  const inputs = new Set(plan.inputs.map(({ number }) => number))
+  const result = levels.map((tables) => tables.filter(({ number }) => !inputs.has(number)))
+  const tables = plan.sources.flat()
+  const outputs = plan.trivialMove ? tables : merged(tables, plan, next)
+  result[plan.outputLevel] = [...result[plan.outputLevel]!, ...outputs]
+  return sorted(result)
+}
+
+/** Inputs that overlap are melted into one output. */
+function merged(
+  tables: readonly TableMeta[],
+  plan: CompactionPlan,
+  next: () => number,
+): TableMeta[] {
+  const byKey = [...tables].sort((a, b) => compareBytes(a.smallestKey, b.smallestKey))
+  const outputs: TableMeta[] = []
+  for (const table of byKey) {
+    const last = outputs.at(-1)
+    const kept = plan.dropTombstones ? 0 : table.tombstones
+    const size = plan.dropTombstones && table.tombstones >= table.entries ? 0 : table.size
+    if (last !== undefined && compareBytes(last.largestKey, table.smallestKey) >= 0) {
+      outputs[outputs.length - 1] = {
+        ...last,
+        size: last.size + size,
+        tombstones: last.tombstones + kept,
+        entries: last.entries + table.entries,
+        smallestVersion: Math.min(last.smallestVersion, table.smallestVersion),
+        largestVersion: Math.max(last.largestVersion, table.largestVersion),
+        largestKey:
+          compareBytes(table.largestKey, last.largestKey) > 0 ? table.largestKey : last.largestKey,
+      }
+    } else if (size > 0) outputs.push({ ...table, size, tombstones: kept, number: next() })
+  }
+  return outputs
+}

@@ -1,0 +1,284 @@
+import { describe, expect, it } from 'vitest'
+import { resolveOptions } from '../../../src/base/options.ts'
+import type { StorageEngine } from '../../../src/engine/engine.ts'
+import { openEngine } from '../../../src/engine/open.ts'
+import { memoryFileSystem } from '../../../src/io/memory-file-system.ts'
+import { errno, type FaultyFileSystem, faultyFileSystem } from '../../support/faulty-file-system.ts'
+
+const small = { workers: 0, memtableSize: 65_536, memoryBudget: 8 * 1024 * 1024 }
+
+function faulty(): FaultyFileSystem {
+  return faultyFileSystem(memoryFileSystem())
+}
+
+function start(fs: FaultyFileSystem, options: object = {}): Promise<StorageEngine> {
+  return openEngine('/db', resolveOptions({ ...small, ...options }), { fs })
+}
+
+function walWrites(fs: FaultyFileSystem): number {
+  return fs.calls.filter(({ kind, path }) => kind === 'write' && path.endsWith('.wal')).length
+}
+
+function text(engine: StorageEngine, key: string): unknown {
+  return engine.getSync(key, undefined, 'utf8')
+}
+
+async function codeOf(work: Promise<unknown>): Promise<string> {
+  const error: unknown = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  return error instanceof Error && 'code' in error ? String(error.code) : `no error`
+}
+
+describe('group commit', () => {
+  it('writes an unawaited loop of 256 puts in at most two writes', async () => {
+    const fs = faulty()
+    const engine = await start(fs)
+    const before = walWrites(fs)
+    const puts = Array.from({ length: 256 }, (_, i) => engine.put(`k${i}`, 'v', {}))
+    await Promise.all(puts)
+    expect(walWrites(fs) - before).toBeLessThanOrEqual(2)
+    expect(text(engine, 'k255')).toBe('v')
+    await engine.close()
+  })
+
+  it('keeps the order of a batch and a put that follows it', async () => {
+    const engine = await start(faulty())
+    const both = [
+      engine.batch([{ type: 'put', key: 'k', value: 'first' }], {}),
+      engine.put('k', 'second', {}),
+    ]
+    await Promise.all(both)
+    expect(text(engine, 'k')).toBe('second')
+    await engine.close()
+  })
+
+  it('lets the last operation on a key of one batch win', async () => {
+    const engine = await start(faulty())
+    await engine.batch(
+      [
+        { type: 'put', key: 'k', value: 'a' },
+        { type: 'del', key: 'k' },
+        { type: 'put', key: 'k', value: 'b' },
+        { type: 'put', key: 'gone', value: 'x' },
+        { type: 'del', key: 'gone' },
+      ],
+      {},
+    )
+    expect([text(engine, 'k'), text(engine, 'gone')]).toEqual(['b', undefined])
+    await engine.close()
+  })
+
+  it('shows nothing before it is synced, and acks after', async () => {
+    const fs = faulty()
+    const engine = await start(fs)
+    let seenAtSync: unknown = 'never synced'
+    fs.hook = ({ kind, path }) => {
+      if (kind === 'sync' && path.endsWith('.wal')) seenAtSync = text(engine, 'k')
+    }
+    await engine.put('k', 'v', {})
+    expect(seenAtSync).toBe(undefined)
+    expect(text(engine, 'k')).toBe('v')
+    await engine.close()
+  })
+
+  it('hands the version to onCommit before the promise resolves, never inside the call', async () => {
+    const engine = await start(faulty())
+    const order: string[] = []
+    const put = engine.put('k', 'v', { onCommit: (version) => order.push(`commit ${version}`) })
+    order.push('returned')
+    await put
+    order.push('resolved')
+    expect(order).toEqual(['returned', `commit ${engine.version}`, 'resolved'])
+    await engine.close()
+  })
+
+  it('keeps what was written when the caller changes its buffers at once', async () => {
+    const engine = await start(faulty())
+    const key = Buffer.from('key')
+    const value = Buffer.from('value')
+    const put = engine.put(key, value, {})
+    key.fill(0)
+    value.fill(0)
+    await put
+    expect(text(engine, 'key')).toBe('value')
+    await engine.close()
+  })
+})
+
+describe('failing writes', () => {
+  it('never shows a rejected commit, and goes on without reopening', async () => {
+    const fs = faulty()
+    const engine = await start(fs)
+    await engine.put('before', '1', {})
+    fs.hook = ({ kind, path }) => {
+      if (kind === 'write' && path.endsWith('.wal')) throw errno('ENOSPC')
+    }
+    const lost = engine.put('lost', 'x', {})
+    expect(await codeOf(lost)).toBe('SETT_DISK_FULL')
+    expect(text(engine, 'lost')).toBe(undefined)
+    fs.hook = () => undefined
+    await engine.put('after', '2', {})
+    await engine.close()
+    const again = await start(fs)
+    expect([text(again, 'before'), text(again, 'lost'), text(again, 'after')]).toEqual([
+      '1',
+      undefined,
+      '2',
+    ])
+    await again.close()
+  })
+
+  it('survives a failed first write of a log, whose link then comes with the next', async () => {
+    const fs = faulty()
+    const first = await start(fs)
+    await first.put('old', '0', {})
+    await first.close()
+    const engine = await start(fs)
+    let failures = 1
+    fs.hook = ({ kind, path }) => {
+      if (kind === 'write' && path.endsWith('.wal') && failures-- > 0) throw errno('EIO')
+    }
+    const rejected = engine.put('lost', 'x', {})
+    expect(await codeOf(rejected)).toBe('LEVEL_IO_ERROR')
+    await engine.put('kept', '1', {})
+    await engine.close()
+    const again = await start(fs)
+    expect([text(again, 'old'), text(again, 'lost'), text(again, 'kept')]).toEqual([
+      '0',
+      undefined,
+      '1',
+    ])
+    await again.close()
+  })
+
+  it('rotates the log when a failed write cannot be cut off', async () => {
+    const fs = faulty()
+    const engine = await start(fs)
+    // Half full, so that the next log is born ahead.
+    await engine.put('big', 'x'.repeat(12_000), {})
+    await engine.put('big2', 'x'.repeat(12_000), {})
+    await engine.put('big3', 'x'.repeat(12_000), {})
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    let broken = ''
+    fs.hook = ({ kind, path }) => {
+      if (!path.endsWith('.wal')) return
+      if (kind === 'write' && broken === '') {
+        broken = path
+        throw errno('EIO')
+      }
+      if (kind === 'truncate' && path === broken) throw errno('EIO')
+    }
+    expect(await codeOf(engine.put('lost', 'x', {}))).toBe('LEVEL_IO_ERROR')
+    await engine.put('kept', '1', {})
+    fs.hook = () => undefined
+    await engine.close()
+    const again = await start(fs)
+    expect([text(again, 'lost'), text(again, 'kept'), text(again, 'big3')]).toEqual([
+      undefined,
+      '1',
+      'x'.repeat(12_000),
+    ])
+    await again.close()
+  })
+
+  it('turns read-only after a failed sync, rejects all behind it, and recovers by reopening', async () => {
+    const fs = faulty()
+    const engine = await start(fs)
+    await engine.put('durable', '1', {})
+    fs.hook = ({ kind, path }) => {
+      if (kind === 'sync' && path.endsWith('.wal')) throw errno('EIO')
+    }
+    const first = engine.put('a', 'x', {})
+    const outcomes = [codeOf(first)]
+    await new Promise((resolve) => setImmediate(resolve))
+    outcomes.push(codeOf((async () => engine.put('b', 'x', {}))()))
+    expect(await Promise.all(outcomes)).toEqual(['SETT_POISONED', 'SETT_POISONED'])
+    fs.hook = () => undefined
+    expect(() => engine.put('c', 'x', {})).toThrow(/read-only from here on/)
+    expect(text(engine, 'durable')).toBe('1')
+    expect(text(engine, 'a')).toBe(undefined)
+    await engine.close()
+    const again = await start(fs)
+    expect(text(again, 'durable')).toBe('1')
+    await again.put('c', 'y', {})
+    await again.close()
+  })
+
+  it('goes on flushing once the disk has room again', async () => {
+    const fs = faulty()
+    const engine = await start(fs)
+    fs.hook = ({ kind, path }) => {
+      if (kind === 'write' && path.endsWith('.sst')) throw errno('ENOSPC')
+    }
+    const value = 'v'.repeat(1000)
+    let refused = 0
+    for (let i = 0; i < 400; i++) {
+      const code = await codeOf(engine.put(`k${i}`, value, {}))
+      if (code !== 'no error') refused += 1
+      if (refused > 0) break
+    }
+    expect(refused).toBe(1)
+    fs.hook = () => undefined
+    await new Promise((resolve) => setTimeout(resolve, 700))
+    await engine.put('more', 'y', {})
+    await engine.settle()
+    expect(text(engine, 'k0')).toBe(value)
+    expect(fs.listSync('/db').filter((name) => name.endsWith('.sst')).length).toBeGreaterThan(0)
+    await engine.close()
+  })
+})
+
+describe('limits', () => {
+  const limit = (8 * 1024 * 1024) / 4
+  // Record header 16, key 3, rounded up to 8.
+  const longest = limit - 16 - 3
+
+  it('takes a commit of exactly memoryBudget / 4, and no byte more', async () => {
+    const fs = faulty()
+    const engine = await start(fs)
+    const value = Buffer.alloc(longest, 7)
+    await engine.put('one', value.subarray(0, longest - 1), {})
+    await engine.put('two', value, {})
+    await expect(async () => engine.put('six', Buffer.alloc(longest + 8), {})).rejects.toThrow(
+      /memoryBudget \/ 4/,
+    )
+    await engine.put('small', 'x', {})
+    await engine.settle()
+    await engine.close()
+    const again = await start(fs)
+    expect((again.getSync('two', undefined, 'buffer') as Buffer).equals(value)).toBe(true)
+    expect((again.getSync('one', undefined, 'buffer') as Buffer).length).toBe(longest - 1)
+    await again.compactRange(undefined, undefined)
+    expect((again.getSync('two', undefined, 'buffer') as Buffer).equals(value)).toBe(true)
+    const reader = again.range({
+      keys: true,
+      values: true,
+      keyForm: 'utf8',
+      valueForm: 'buffer',
+      version: again.version,
+    })
+    const lengths = reader.next(10).map(([key, found]) => [key, found!.length])
+    expect(lengths).toEqual([
+      ['one', longest - 1],
+      ['small', 1],
+      ['two', longest],
+    ])
+    await again.close()
+  })
+
+  it('takes keys of 1 and 65,535 bytes and refuses 0 and 65,536', async () => {
+    const engine = await start(faulty())
+    const longKey = 'é'.repeat(32_767) + 'x'
+    expect(Buffer.byteLength(longKey)).toBe(65_535)
+    await engine.put(longKey, 'long', {})
+    await engine.put('s', '', {})
+    expect([text(engine, longKey), text(engine, 's')]).toEqual(['long', ''])
+    expect(() => engine.put(`${longKey}y`, 'v', {})).toThrow(/at most 65535/)
+    expect(() => engine.put('', 'v', {})).toThrow(/at least one byte/)
+    await engine.flush()
+    expect([text(engine, longKey), text(engine, 's')]).toEqual(['long', ''])
+    await engine.close()
+  })
+})

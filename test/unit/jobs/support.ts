@@ -1,0 +1,154 @@
+// Jobs on the calling thread, over the bench of the table tests, and the model of what they must keep.
+
+import type { TableMeta } from '../../../src/format/table-meta.ts'
+import type { CompactSpec, JobContext, JobReport, TablesResult } from '../../../src/jobs/job.ts'
+import { runJob } from '../../../src/jobs/run-job.ts'
+import { compactWorkspaceBytes, flushWorkspaceBytes } from '../../../src/jobs/workspace.ts'
+import { KIND_DELETE, KIND_PUT } from '../../../src/kernel/layout.ts'
+import { arenaBytes, Memtable, recordBytes } from '../../../src/memtable/memtable.ts'
+import type { WriterShape } from '../../../src/sstable/writer-workspace.ts'
+import {
+  type Bench,
+  compareEntries,
+  DIRECTORY,
+  type PlainEntry,
+  SHAPE,
+} from '../sstable/support.ts'
+
+export class JobBench {
+  readonly bench: Bench
+  readonly reports: JobReport[] = []
+  cancelled = false
+  #number = 1
+
+  constructor(bench: Bench) {
+    this.bench = bench
+  }
+
+  get context(): JobContext {
+    const { fs, kernels, heap, randomFill } = this.bench
+    return {
+      fs,
+      kernels,
+      heap,
+      randomFill,
+      report: (report) => void this.reports.push(report),
+      cancelled: () => this.cancelled,
+    }
+  }
+
+  /** Links entries into a memtable in the order of their versions. */
+  memtable(entries: readonly PlainEntry[]): Memtable {
+    const { bench } = this
+    const size = (entry: PlainEntry) => recordBytes(entry.key.length, entry.value?.length ?? 0)
+    const bytes = entries.reduce((sum, entry) => sum + size(entry), 0)
+    const arena = bench.take(Math.max(64 * 1024, arenaBytes(bytes, entries.length, 0)))
+    const memtable = Memtable.create(bench.heap, bench.kernels, arena)
+    for (const entry of [...entries].sort((a, b) => a.version - b.version)) {
+      const tag = entry.value === undefined ? KIND_DELETE : KIND_PUT
+      const first = memtable.encode(tag, entry.version, entry.key, entry.value)
+      memtable.link(first, memtable.recordEnd, 1)
+    }
+    return memtable
+  }
+
+  flush(
+    memtable: Memtable,
+    snapshots: readonly number[],
+    shape: WriterShape = SHAPE,
+  ): TablesResult {
+    const { bench } = this
+    const workspace = bench.take(flushWorkspaceBytes(shape, memtable.largestEntry))
+    const numbers = this.#takeNumbers()
+    try {
+      const result = runJob(
+        {
+          kind: 'flush',
+          directory: DIRECTORY,
+          arena: memtable.arena.address,
+          shape,
+          numbers,
+          workspace,
+          newestWal: 3,
+          snapshots,
+        },
+        this.context,
+      )
+      return result as TablesResult
+    } finally {
+      bench.allocator.free(workspace)
+    }
+  }
+
+  compact(
+    sources: readonly (readonly TableMeta[])[],
+    rest: Pick<CompactSpec, 'snapshots' | 'dropTombstones'>,
+    shape: WriterShape = SHAPE,
+  ): TablesResult {
+    const { bench } = this
+    const largest = sources.flat().reduce((most, table) => Math.max(most, table.largestBlock), 0)
+    const workspace = bench.take(compactWorkspaceBytes(shape, sources.length, largest))
+    const numbers = this.#takeNumbers()
+    try {
+      const result = runJob(
+        {
+          kind: 'compact',
+          directory: DIRECTORY,
+          sources,
+          outputLevel: 1,
+          shape,
+          numbers,
+          workspace,
+          ...rest,
+        },
+        this.context,
+      )
+      return result as TablesResult
+    } finally {
+      bench.allocator.free(workspace)
+    }
+  }
+
+  read(tables: readonly TableMeta[]): PlainEntry[] {
+    const open = this.bench.open()
+    const { source, memory } = this.bench.source(tables, open)
+    const entries = this.bench.drain(source)
+    this.bench.allocator.free(memory)
+    open.closeAll()
+    return entries
+  }
+
+  #takeNumbers(): { first: number; count: number } {
+    const first = this.#number
+    this.#number += 500
+    return { first, count: 500 }
+  }
+}
+
+/** Entries that must be kept: newer than every snapshot, or the newest of their key some snapshot sees. */
+export function keepModel(
+  entries: readonly PlainEntry[],
+  snapshots: readonly number[],
+  dropTombstones: boolean,
+): PlainEntry[] {
+  const oldest = snapshots[0] as number
+  const newest = snapshots.at(-1) as number
+  const byKey = new Map<string, PlainEntry[]>()
+  for (const entry of [...entries].sort(compareEntries)) {
+    const key = entry.key.toString('latin1')
+    byKey.set(key, [...(byKey.get(key) ?? []), entry])
+  }
+  const kept: PlainEntry[] = []
+  for (const versions of byKey.values()) {
+    const seen = new Set(versions.filter(({ version }) => version > newest))
+    for (const snapshot of snapshots) {
+      const visible = versions.find(({ version }) => version <= snapshot)
+      if (visible !== undefined) seen.add(visible)
+    }
+    for (const entry of versions) {
+      const gone = dropTombstones && entry.value === undefined && entry.version <= oldest
+      if (seen.has(entry) && !gone) kept.push(entry)
+    }
+  }
+  return kept
+}
