@@ -141,7 +141,7 @@ function longKeyAt(tag: usize, end: usize, limit: usize, base: u64): usize {
 function lengthsFit(lengths: u64, previous: u32, key: usize, end: usize): bool {
   const shared = <u32>lengths & 0xffff
   const other = <u32>(lengths >> 16) & 0xffff
-  if (shared > previous || shared + other - 1 >= KEY_LENGTH_MAX || key > end) return false
+  if (shared > previous || shared + other > KEY_LENGTH_MAX || key > end) return false
   return <u64>other + (lengths >> 32) <= <u64>(end - key)
 }
 

@@ -67,6 +67,8 @@ const OPEN_ENTRIES: u32 = BUILDER_OPEN + 4
 const OPEN_RESTARTS: u32 = BUILDER_OPEN + 8
 const LAST_KEY: u32 = BUILDER_OPEN + 12
 const LAST_KEY_LENGTH: u32 = BUILDER_OPEN + 16
+/** A key before the first one: of a length no key has. */
+const NO_KEY: u64 = 0xffff_ffff_0000_0000
 const STOPPED: u32 = BUILDER_OPEN + 20
 
 const STOPPED_OUT: u32 = 1
@@ -169,13 +171,13 @@ function writeEntry(at: usize, descriptor: usize, base: u64, shared: u32): void 
   if (valueLength > 0) copyBytes(at + other, load<u32>(descriptor + DESC_VALUE), valueLength)
 }
 
-/** The user key before the next entry: its address and, in the upper half, its length (0 = none). */
+/** The user key before the next entry: its address and, in the upper half, its length; or NO_KEY. */
 function lastKeyOf(builder: usize): u64 {
   if (get(builder, OPEN_BYTES) > 0) {
     return <u64>get(builder, LAST_KEY) | (<u64>get(builder, LAST_KEY_LENGTH) << 32)
   }
   const count = get(builder, BUILDER_BLOCK_COUNT)
-  if (count == 0) return 0
+  if (count == 0) return NO_KEY
   const block = blockEntry(builder, count - 1)
   const length = <u64>load<u32>(block + BLOCK_ENTRY_LAST_KEY_LENGTH)
   return <u64>load<u32>(block + BLOCK_ENTRY_LAST_KEY) | (length << 32)
@@ -368,9 +370,12 @@ function listBlock(builder: usize, position: u64, length: u32): void {
   store<u32>(block + BLOCK_ENTRY_LAST_KEY, lastKey)
   store<u32>(block + BLOCK_ENTRY_LAST_KEY_LENGTH, get(builder, LAST_KEY_LENGTH))
   store<u32>(block + BLOCK_ENTRY_ENTRIES, get(builder, OPEN_ENTRIES))
-  if (lastKey != load<u32>(block + BLOCK_ENTRY_FIRST_KEY)) {
-    add(builder, BUILDER_KEYS_USED, get(builder, LAST_KEY_LENGTH))
-  }
+  // An empty first key takes no byte, so that the last key may begin at its address.
+  const lastLength = get(builder, LAST_KEY_LENGTH)
+  const sameKey =
+    lastKey == load<u32>(block + BLOCK_ENTRY_FIRST_KEY) &&
+    lastLength == load<u32>(block + BLOCK_ENTRY_FIRST_KEY_LENGTH)
+  if (!sameKey) add(builder, BUILDER_KEYS_USED, lastLength)
   add(builder, BUILDER_BLOCK_COUNT, 1)
 }
 

@@ -90,13 +90,13 @@ export function fenceValidate(index: usize, length: u32, fileLimit: f64): u32 {
     && keysRight(index, n) ? 1 : 0
 }
 
-/** Boundaries start at 0, end at `keyBytes`, and leave every key 1 to KEY_LENGTH_MAX bytes. */
+/** Boundaries start at 0, end at `keyBytes`, and leave every key at most KEY_LENGTH_MAX bytes. */
 function boundariesRight(index: usize, n: u32, keyBytes: u32): bool {
   let before = boundaryAt(index, n, 0)
   if (before != 0) return false
   for (let i: u32 = 1; i <= n * 2; i++) {
     const boundary = boundaryAt(index, n, i)
-    if (boundary <= before || boundary > keyBytes) return false
+    if (boundary < before || boundary > keyBytes) return false
     if (boundary - before > KEY_LENGTH_MAX) return false
     before = boundary
   }

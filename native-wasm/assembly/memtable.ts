@@ -9,7 +9,6 @@ import {
   KIND_MASK,
   KIND_POINTER,
   RECORD_HEADER,
-  RECORD_HEADER_WITH_EXPIRY,
   RECORD_META,
   RECORD_TAG,
   RECORD_VALUE_LENGTH,
@@ -107,7 +106,7 @@ function walkRun(arena: usize, first: usize, end: usize): i32 {
   let record = first
   while (record < end) {
     const rest = <u64>(end - record)
-    if (rest < RECORD_HEADER_WITH_EXPIRY || !plausible(record)) return MALFORMED
+    if (rest < RECORD_HEADER || !plausible(record)) return MALFORMED
     const size = recordSize(record)
     if (size > rest) return MALFORMED
     record += <usize>size
@@ -122,7 +121,6 @@ function plausible(record: usize): bool {
   const kind = tag & KIND_MASK
   if (kind == 0 || kind > KIND_POINTER || (tag & RESERVED_TAG_BIT) != 0) return false
   if ((tag & TAG_META) == 0 && load<u8>(record, RECORD_META) != 0) return false
-  if (recordKeyLength(record) == 0) return false
   if (load<u64>(record, RECORD_VERSION) >> VERSION_BITS != 0) return false
   return (tag & TAG_EXPIRY) == 0 || load<u64>(record, RECORD_HEADER) >> VERSION_BITS == 0
 }

@@ -49,7 +49,7 @@ import {
   MERGE_UPPER_LENGTH,
 } from './layout'
 
-// MERGE_PRIVATE: length of the key in the scratch (0 = none yet) and these flags.
+// MERGE_PRIVATE: length of the key in the scratch and these flags.
 const KEY_LENGTH_BITS: u32 = 0x1ffff
 /** An entry inside the near bound was seen: no later one can lie outside it. */
 const INSIDE: u32 = 1 << 17
@@ -57,14 +57,27 @@ const INSIDE: u32 = 1 << 17
  * may still replace; MERGE_PRIVATE_2 is the address of that slot. */
 const CANDIDATE: u32 = 1 << 18
 const ENDED: u32 = 1 << 19
+/** There is a key in the scratch. */
+const HAS_KEY: u32 = 1 << 20
+/** Length of the key before the first one; no key has it. */
+const NO_KEY: u32 = u32.MAX_VALUE
 
 const NO_ROOM: u32 = u32.MAX_VALUE
+
+@inline
+function keptLength(flags: u32): u32 {
+  return (flags & HAS_KEY) != 0 ? flags & KEY_LENGTH_BITS : NO_KEY
+}
 
 /** Ends a call: keeps the key it is at, which may lie in a source, in the scratch. */
 function leave(state: usize, flags: u32, key: usize, keyLength: u32, status: u32): u32 {
   const scratch = <usize>load<u32>(state + MERGE_KEY_SCRATCH)
+  if (keyLength == NO_KEY) {
+    store<u32>(state + MERGE_PRIVATE, flags)
+    return status
+  }
   if (key != scratch && keyLength > 0) copyBytes(scratch, key, keyLength)
-  store<u32>(state + MERGE_PRIVATE, flags | keyLength)
+  store<u32>(state + MERGE_PRIVATE, flags | HAS_KEY | keyLength)
   return status
 }
 
@@ -157,9 +170,9 @@ function scanForward(state: usize): u32 {
   const near = <usize>load<u32>(state + MERGE_LOWER)
   const nearLength = load<u32>(state + MERGE_LOWER_LENGTH)
   let key = <usize>load<u32>(state + MERGE_KEY_SCRATCH)
-  let keyLength = flags & KEY_LENGTH_BITS
+  let keyLength = keptLength(flags)
   let prefix = keyPrefix(key, keyLength, 0)
-  flags &= ~KEY_LENGTH_BITS
+  flags &= ~(KEY_LENGTH_BITS | HAS_KEY)
   if (nearLength == 0) flags |= INSIDE
   while (left > 0) {
     const head = <usize>load<u32>(first + SLOT_HEAD)
@@ -237,9 +250,9 @@ function scanBackward(state: usize): u32 {
   const near = <usize>load<u32>(state + MERGE_UPPER)
   const nearLength = load<u32>(state + MERGE_UPPER_LENGTH)
   let key = <usize>load<u32>(state + MERGE_KEY_SCRATCH)
-  let keyLength = flags & KEY_LENGTH_BITS
+  let keyLength = keptLength(flags)
   let prefix = keyPrefix(key, keyLength, 0)
-  flags &= ~KEY_LENGTH_BITS
+  flags &= ~(KEY_LENGTH_BITS | HAS_KEY)
   if (nearLength == 0) flags |= INSIDE
   while (left > 0) {
     const head = <usize>load<u32>(first + SLOT_HEAD)
@@ -310,7 +323,7 @@ export function mergeCompact(state: usize): u32 {
   // newest of a rank can be seen by a snapshot.
   let newerRank = load<u32>(state + MERGE_PRIVATE_2)
   let key = <usize>load<u32>(state + MERGE_KEY_SCRATCH)
-  let keyLength = flags & KEY_LENGTH_BITS
+  let keyLength = keptLength(flags)
   let prefix = keyPrefix(key, keyLength, 0)
   while (left > 0) {
     const head = <usize>load<u32>(first + SLOT_HEAD)

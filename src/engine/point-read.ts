@@ -113,7 +113,6 @@ export class PointRead {
   }
 
   #placeKey(key: Data): boolean {
-    if (key.length === 0) return false
     if (key.length * 3 > KEY_LENGTH_MAX && dataLength(key) > KEY_LENGTH_MAX) return false
     this.#keyLength = place(this.#parts.heap.bytes, key, this.#key)
     this.#hashed = false

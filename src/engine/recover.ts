@@ -1,5 +1,5 @@
-// Replays the logs an earlier open left: each WAL in a job of its own, all at once; then one judgement over all of them,
-// and what counts becomes immutable memtables waiting for their flush. Main thread. Writes nothing; the
+// Replays the logs an earlier open left: each WAL in a job of its own, all at once; then one judgement over
+// all of them, and what counts becomes immutable memtables waiting for their flush. Main thread. Writes nothing; the
 // edit it returns makes the cuts durable.
 import { SettError } from '../base/errors.ts'
 import { FILE_HEADER_BYTES } from '../format/file-header.ts'

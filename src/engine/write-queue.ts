@@ -367,9 +367,6 @@ function lengthBound(data: Data): number {
 }
 
 function checkKey(key: Data): void {
-  if (key.length === 0) {
-    throw new SettError('LEVEL_INVALID_KEY', 'A key must hold at least one byte.')
-  }
   if (lengthBound(key) <= KEY_LENGTH_MAX) return
   const length = dataLength(key)
   if (length > KEY_LENGTH_MAX) {

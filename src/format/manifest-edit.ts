@@ -235,8 +235,7 @@ function readTable(reader: FieldReader): TableMeta {
 
 function readKey(reader: FieldReader): Buffer {
   const length = reader.varint()
-  if (length === 0 || length > KEY_LENGTH_MAX)
-    reader.fail('a key of 1 to 65,535 bytes', `${length}`)
+  if (length > KEY_LENGTH_MAX) reader.fail('a key of at most 65,535 bytes', `${length}`)
   return Buffer.from(reader.view(length))
 }
 

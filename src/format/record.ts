@@ -76,7 +76,6 @@ export function decodeRecord(bytes: Buffer, file: string, offset: number): Decod
     fail('a put or a delete', `tag ${tag}`)
   }
   const keyLength = bytes.readUInt16LE(RECORD_KEY_LENGTH)
-  if (keyLength === 0) fail('a key', 'none')
   const header = (tag & TAG_EXPIRY) === 0 ? RECORD_HEADER : RECORD_HEADER_WITH_EXPIRY
   const end = header + keyLength + bytes.readUInt32LE(RECORD_VALUE_LENGTH)
   const length = alignUp(end, 8)

@@ -26,8 +26,8 @@ const LINK_LENGTH = 8
 const LINK_LAST_VERSION = 16
 const LINK_SYNCED = 24
 
-/** The shortest record: header, one key byte, padding. */
-export const RECORD_BYTES_MIN = 24
+/** The shortest record: a header, an empty key and an empty value. */
+export const RECORD_BYTES_MIN = 16
 
 export interface FrameFields {
   /** Bytes of this file known durable when the frame was written. */

@@ -56,7 +56,7 @@ export class RecordWalk {
       const fixed = (tag & TAG_EXPIRY) === 0 ? RECORD_HEADER : RECORD_HEADER_WITH_EXPIRY
       const bytes = fixed + keyLength + words[word]!
       const next = at + bytes + (-bytes & 7)
-      if (keyLength === 0 || next > end) this.#refuse(at, 'a record inside its frame', 'none')
+      if (next > end) this.#refuse(at, 'a record inside its frame', 'none')
       this.#version(at, words[word + 3]! * 2 ** 32 + words[word + 2]!, header.lastVersion)
       count += 1
       at = next

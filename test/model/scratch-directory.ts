@@ -17,7 +17,7 @@ function writable(directory: string): boolean {
 
 /** A new directory; the caller removes it. */
 export function scratchDirectory(name: string): string {
-  const given = process.env['SETT_TEST_DIRECTORY']
+  const { SETT_TEST_DIRECTORY: given } = process.env
   const root = given ?? (writable(SHARED_MEMORY) ? SHARED_MEMORY : tmpdir())
   return mkdtempSync(join(root, `sett-${name}-`))
 }

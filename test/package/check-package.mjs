@@ -93,7 +93,7 @@ function checkTypes() {
   const options = {
     module: 'nodenext',
     target: 'es2023',
-    lib: ['ES2024', 'ESNext.Disposable'],
+    lib: ['ES2024', 'ESNext.Disposable', 'DOM'],
     strict: true,
     noEmit: true,
     exactOptionalPropertyTypes: true,

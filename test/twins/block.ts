@@ -163,7 +163,7 @@ class Block {
     const kind = tag & KIND_MASK
     check((kind === KIND_PUT || kind === KIND_DELETE) && (tag & 0xc0) === 0)
     check(version < 2 ** 53 && expiresAt < 2 ** 53)
-    check(shared <= previous.length && shared + other >= 1 && shared + other <= KEY_LENGTH_MAX)
+    check(shared <= previous.length && shared + other <= KEY_LENGTH_MAX)
     check(at + other + valueLength <= end)
     const rest = this.bytes.subarray(at, at + other)
     const valueAt = at + other

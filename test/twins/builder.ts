@@ -72,6 +72,12 @@ class Builder {
   }
 
   /** The user key before the next entry; empty at the start of a table. */
+  /** True for a key other than the one before, and for the first of a table. */
+  private isNewKey(key: Buffer): boolean {
+    if (this.get(OPEN_BYTES) === 0 && this.get(layout.BUILDER_BLOCK_COUNT) === 0) return true
+    return !key.equals(this.lastKey())
+  }
+
   private lastKey(): Buffer {
     if (this.get(OPEN_BYTES) > 0) {
       return this.memory.slice(this.get(LAST_KEY), this.get(LAST_KEY_LENGTH))
@@ -115,7 +121,7 @@ class Builder {
   private appendOne(entry: Descriptor): number {
     if ((entry.flags & layout.DESC_LAZY) !== 0) return STOPPED_ALONE
     const key = this.memory.slice(entry.key, entry.keyLength)
-    const isNew = !key.equals(this.lastKey())
+    const isNew = this.isNewKey(key)
     const blockSize = this.get(layout.BUILDER_BLOCK_SIZE)
     const restart = this.get(OPEN_ENTRIES) % RESTART_INTERVAL === 0
     let bytes = this.encode(entry, restart ? 0 : sharedLength(key, this.lastKey()))
@@ -273,7 +279,10 @@ class Builder {
     memory.setU32(block + layout.BLOCK_ENTRY_LAST_KEY, this.get(LAST_KEY))
     memory.setU32(block + layout.BLOCK_ENTRY_LAST_KEY_LENGTH, this.get(LAST_KEY_LENGTH))
     memory.setU32(block + layout.BLOCK_ENTRY_ENTRIES, this.get(OPEN_ENTRIES))
-    if (this.get(LAST_KEY) !== memory.u32(block + layout.BLOCK_ENTRY_FIRST_KEY)) {
+    const sameKey =
+      this.get(LAST_KEY) === memory.u32(block + layout.BLOCK_ENTRY_FIRST_KEY) &&
+      this.get(LAST_KEY_LENGTH) === memory.u32(block + layout.BLOCK_ENTRY_FIRST_KEY_LENGTH)
+    if (!sameKey) {
       this.add(layout.BUILDER_KEYS_USED, this.get(LAST_KEY_LENGTH))
     }
     this.add(layout.BUILDER_BLOCK_COUNT, 1)
@@ -290,7 +299,7 @@ class Builder {
   alone(descriptor: number, storedLength: number): number {
     const entry = readDescriptor(this.memory, descriptor)
     const key = this.memory.slice(entry.key, entry.keyLength)
-    const isNew = !key.equals(this.lastKey())
+    const isNew = this.isNewKey(key)
     if (!this.listsHaveRoom(key, isNew)) return 0
     this.openBlock(key, isNew)
     this.setLastKey(key)

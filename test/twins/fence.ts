@@ -25,7 +25,7 @@ function readFences(index: Buffer): Fence[] | undefined {
   const keys: Buffer[] = []
   for (let i = 0; i < 2 * n; i++) {
     const length = boundary(i + 1) - boundary(i)
-    if (length < 1 || length > 65_535) return undefined
+    if (length < 0 || length > 65_535) return undefined
     if (boundary(i + 1) > index.length - keysAt) return undefined
     keys.push(index.subarray(keysAt + boundary(i), keysAt + boundary(i + 1)))
   }

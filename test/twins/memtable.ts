@@ -110,7 +110,7 @@ class Arena {
     const records: number[] = []
     let at = first
     while (at < end) {
-      if (end - at < RECORD_HEADER_WITH_EXPIRY || !this.plausible(at)) return undefined
+      if (end - at < RECORD_HEADER || !this.plausible(at)) return undefined
       if (this.size(at) > end - at) return undefined
       records.push(at)
       at += this.size(at)
@@ -127,7 +127,6 @@ class Arena {
       kind <= 5 &&
       (tag & 0x40) === 0 &&
       ((tag & TAG_META) !== 0 || this.bytes[record + RECORD_META] === 0) &&
-      this.keyLength(record) > 0 &&
       below2to53(record + RECORD_VERSION) &&
       ((tag & TAG_EXPIRY) === 0 || below2to53(record + RECORD_HEADER))
     )

@@ -45,7 +45,7 @@ import {
 } from '../../src/kernel/layout.ts'
 import { type Descriptor, Memory, readDescriptor, writeDescriptor } from './block.ts'
 
-// MERGE_PRIVATE: length of the key in the scratch (0 = none yet) and these flags.
+// MERGE_PRIVATE: length of the key in the scratch and these flags.
 const KEY_LENGTH_BITS = 0x1ffff
 /** An entry inside the near bound was seen: no later one can lie outside it. */
 const INSIDE = 1 << 17
@@ -53,6 +53,8 @@ const INSIDE = 1 << 17
  * may still replace. */
 const CANDIDATE = 1 << 18
 const ENDED = 1 << 19
+/** There is a key in the scratch. */
+const HAS_KEY = 1 << 20
 
 interface Head {
   source: number
@@ -100,6 +102,7 @@ class Merge {
 
   /** True when the entry's key is the one the merge is at; otherwise it becomes that key. */
   sameKey(key: Buffer): boolean {
+    if ((this.get(MERGE_PRIVATE) & HAS_KEY) === 0) return false
     const scratch = this.get(MERGE_KEY_SCRATCH)
     const current = this.memory.slice(scratch, this.get(MERGE_PRIVATE) & KEY_LENGTH_BITS)
     return current.equals(key)
@@ -108,7 +111,7 @@ class Merge {
   enterKey(key: Buffer): void {
     key.copy(this.memory.bytes, this.get(MERGE_KEY_SCRATCH))
     this.lower(KEY_LENGTH_BITS)
-    this.raise(key.length)
+    this.raise(key.length | HAS_KEY)
   }
 
   /** The first source without a descriptor at hand that is not at its end either, or -1. */

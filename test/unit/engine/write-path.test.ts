@@ -268,7 +268,7 @@ describe('limits', () => {
     await again.close()
   })
 
-  it('takes keys of 1 and 65,535 bytes and refuses 0 and 65,536', async () => {
+  it('takes keys of 0 to 65,535 bytes and refuses 65,536', async () => {
     const engine = await start(faulty())
     const longKey = 'é'.repeat(32_767) + 'x'
     expect(Buffer.byteLength(longKey)).toBe(65_535)
@@ -276,9 +276,65 @@ describe('limits', () => {
     await engine.put('s', '', {})
     expect([text(engine, longKey), text(engine, 's')]).toEqual(['long', ''])
     expect(() => engine.put(`${longKey}y`, 'v', {})).toThrow(/at most 65535/)
-    expect(() => engine.put('', 'v', {})).toThrow(/at least one byte/)
     await engine.flush()
     expect([text(engine, longKey), text(engine, 's')]).toEqual(['long', ''])
     await engine.close()
+  })
+})
+
+describe('the empty key', () => {
+  it('is a key like any other, in memory, in tables, in scans and after a crash', async () => {
+    const fs = faulty()
+    const engine = await start(fs, { blockSize: 512, tableSize: 16_384 })
+    const pairs = (reverse: boolean, bounds: object = {}): unknown[] =>
+      engine
+        .range({
+          keys: true,
+          values: true,
+          keyForm: 'utf8',
+          valueForm: 'utf8',
+          version: engine.version,
+          reverse,
+          ...bounds,
+        })
+        .next(10)
+    const expected = [
+      ['', 'second'],
+      ['a', '1'],
+      ['b', '2'],
+    ]
+    const check = (): void => {
+      expect([text(engine, ''), text(engine, 'a')]).toEqual(['second', '1'])
+      expect(pairs(false)).toEqual(expected)
+      expect(pairs(true)).toEqual([...expected].reverse())
+      expect(pairs(false, { lte: '' })).toEqual(expected.slice(0, 1))
+      expect(pairs(true, { lte: '' })).toEqual(expected.slice(0, 1))
+      expect(pairs(false, { lt: '' })).toEqual([])
+      expect(pairs(false, { gt: '' })).toEqual(expected.slice(1))
+      expect(pairs(true, { gte: '' })).toEqual([...expected].reverse())
+    }
+    await engine.put('', 'first', {})
+    const pin = engine.pin()
+    await engine.put('', 'second', {})
+    await engine.put('a', '1', {})
+    await engine.put('b', '2', {})
+    check()
+    await engine.flush()
+    check()
+    expect(engine.getSync('', pin.version, 'utf8')).toBe('first')
+    pin.release()
+    await engine.compactRange(undefined, undefined)
+    check()
+    await engine.close()
+    const again = await start(fs)
+    expect(text(again, '')).toBe('second')
+    await again.put('', 'third', {})
+    await again.close()
+    const last = await start(fs)
+    expect(text(last, '')).toBe('third')
+    await last.del('', {})
+    await last.flush()
+    expect(text(last, '')).toBe(undefined)
+    await last.close()
   })
 })

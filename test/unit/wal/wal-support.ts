@@ -1,4 +1,5 @@
 // A heap with kernels, and WALs written the way the write queue writes them.
+
 import { encodeRecord, type LogRecord } from '../../../src/format/record.ts'
 import {
   FRAME_HAS_LINK,
