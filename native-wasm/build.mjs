@@ -1,6 +1,6 @@
 // Compiles assembly/index.ts into src/kernel/generated/kernels-wasm.ts, which is committed.
 //   node native-wasm/build.mjs           compile and write
-//   node native-wasm/build.mjs --check   compile and fail when the committed module differs by a byte
+//   node native-wasm/build.mjs --check   compile and fail when a byte of the committed module differs
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import asc from 'assemblyscript/asc'
@@ -9,8 +9,8 @@ import { assertNoState } from './module-checks.mjs'
 import { generatedFile, here, readCommitted, sourceHash, toolchain } from './sources.mjs'
 
 /**
- * Compiles one entry. `edit` may change a source text on its way to the compiler (tests use it to build
- * deliberately broken variants).
+ * Compiles one entry. `edit` may change a source text on its way to the compiler (tests use it to
+ * build deliberately broken variants).
  * @param {{ entry?: string, edit?: (text: string, name: string) => string }} [options]
  * @returns {Promise<Buffer>}
  */

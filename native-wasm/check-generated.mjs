@@ -1,4 +1,5 @@
-// Fast check, without the compiler: was src/kernel/generated/kernels-wasm.ts made from these sources?
+// Fast check, without the compiler: was src/kernel/generated/kernels-wasm.ts made from these
+// sources?
 import { committedHash, sourceHash } from './sources.mjs'
 
 if (committedHash() !== sourceHash()) {

@@ -1,6 +1,6 @@
-// Puts `atomic.fence` into the optimised module. The binaryen that AssemblyScript 0.28.20 ships with drops fences
-// when it optimises, so the sources call an import, which it must leave where it stands and may move nothing
-// across; here each call becomes the instruction.
+// Puts `atomic.fence` into the optimised module. The binaryen that AssemblyScript 0.28.20 ships
+// with drops fences when it optimises, so the sources call an import, which it must leave where it
+// stands and may move nothing across; here each call becomes the instruction.
 import binaryen from 'binaryen'
 
 const IMPORT = /^ \(import "env" "atomicFence" \(func \$(\S+)\)\)\n/m

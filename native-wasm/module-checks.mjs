@@ -1,10 +1,11 @@
-// A kernel module is instantiated once per thread over one shared memory. Anything it carried there by
-// itself (static data, a heap, start-up code) would overwrite the state of the threads already running.
+// A kernel module is instantiated once per thread over one shared memory. Anything it carried there
+// by itself (static data, a heap, start-up code) would overwrite the state of the threads already
+// running.
 const SECTION_START = 8
 const SECTION_DATA = 11
 const SECTION_DATA_COUNT = 12
 
-/** Throws unless the module is free of data segments, start function, allocator and stray imports. */
+/** Throws unless the module is free of data, start function, allocator and stray imports. */
 export function assertNoState(wasm, wat) {
   const sections = sectionIds(wasm)
   for (const [id, what] of [

@@ -1,4 +1,5 @@
-// What the committed module is made of: the kernel sources, the pinned toolchain, and one hash over both.
+// What the committed module is made of: the kernel sources, the pinned toolchain, and one hash over
+// both.
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 
@@ -25,6 +26,12 @@ export function sourceHash() {
 export function committedHash() {
   const text = readCommitted()
   return text === undefined ? undefined : /sourceHash = '([0-9a-f]{64})'/.exec(text)?.[1]
+}
+
+/** The committed module itself. */
+export function committedModule() {
+  const parts = (readCommitted() ?? '').matchAll(/^ {2}'([A-Za-z0-9+/=]+)'/gm)
+  return Buffer.from(Array.from(parts, ([, base64]) => base64).join(''), 'base64')
 }
 
 export function readCommitted() {

@@ -1,4 +1,5 @@
-// Block index of a table (FORMAT §6.2): search by the last keys, and the check that makes the search safe.
+// Block index of a table (FORMAT §6.2): search by the last keys, and the check that makes the
+// search safe.
 import { BLOCK_TRAILER } from './layout'
 import { compareKeys, keyPrefix, sharedPrefix } from './keys'
 
@@ -118,7 +119,8 @@ function blocksRight(index: usize, n: u32, fileLimit: u64): bool {
   return true
 }
 
-/** first <= last <= next first, `common` is what all last keys share, prefixes follow from it. Boundaries are right. */
+/** first <= last <= next first, `common` is what all last keys share, prefixes follow from it.
+ * Boundaries are right. */
 function keysRight(index: usize, n: u32): bool {
   if (n == 0) return load<u32>(index, 8) == 0
   const keys = keysOf(index, n)

@@ -1,4 +1,5 @@
-// The exports of the kernel module: one line per source file. src/kernel/kernels.ts is their contract.
+// The exports of the kernel module: one line per source file. src/kernel/kernels.ts is their
+// contract.
 export { hash64, checksum, checksumMatches } from './hash'
 export { memtableInit, memtableLink } from './memtable'
 export { memtableGet, memtablePage } from './memtable-read'

@@ -1,7 +1,9 @@
-// Byte strings as ordered keys: unsigned bytes ascending, the shorter first when one is a prefix of the other.
+// Byte strings as ordered keys: unsigned bytes ascending, the shorter first when one is a prefix of
+// the other.
 
-/** The first 8 bytes of [key, key + length) from `skip` on, as a big-endian number, zero padded. Reads only
- * inside the key when it has 8 bytes; of a shorter key also bytes before it, never behind it. */
+/** The first 8 bytes of [key, key + length) from `skip` on, as a big-endian number, zero padded.
+ * Reads only inside the key when it has 8 bytes; of a shorter key also bytes before it, never
+ * behind it. */
 @inline
 export function keyPrefix(key: usize, length: u32, skip: u32): u64 {
   return length >= skip + 8 ? bswap<u64>(load<u64>(key + skip)) : shortPrefix(key, length, skip)

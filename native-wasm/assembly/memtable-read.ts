@@ -1,9 +1,11 @@
-// The memtable's reader side: lock-free beside the one writer, on any thread. What a leaf says counts only when
-// its version did not change meanwhile; otherwise it is read again, so an answer is never a guess.
+// The memtable's reader side: lock-free beside the one writer, on any thread. What a leaf says
+// counts only when its version did not change meanwhile; otherwise it is read again, so an answer
+// is never a guess.
 //
-// Inner nodes only guide. Leaves hand entries to a new leaf on their right and to no other, and a leaf's least
-// entry stays in it. So a leaf proves by its own entries that it is not too far right, and whoever is too far
-// left finds what he seeks by going on to the right. So inner nodes may be read without fences.
+// Inner nodes only guide. Leaves hand entries to a new leaf on their right and to no other, and a
+// leaf's least entry stays in it. So a leaf proves by its own entries that it is not too far right,
+// and whoever is too far left finds what he seeks by going on to the right: inner nodes may be read
+// without fences.
 import {
   ARENA_ROOT,
   DESC_EXPIRES_AT,
@@ -54,13 +56,13 @@ import {
 export const MODE_FROM_START: u32 = 0
 export const MODE_INCLUSIVE: u32 = 1
 
-/** Steps to the right after which a walk starts over: inner nodes lead to the leaf or right beside it, unless they
- * were read in the middle of a change. */
+/** Steps to the right after which a walk starts over: inner nodes lead to the leaf or right beside
+ * it, unless they were read in the middle of a change. */
 const HOPS_MAX: u32 = 4
 
-/** The leaf to look in for the first entry at or after the target; `before`: for the last entry before it. Only
- * a hint, since inner nodes are read without a fence: far too left costs steps to the right, and whoever
- * finds it too far right (tooFarRight) must ask again. */
+/** The leaf to look in for the first entry at or after the target; `before`: for the last entry
+ * before it. Only a hint, since inner nodes are read without a fence: far too left costs steps to
+ * the right, and whoever finds it too far right (tooFarRight) must ask again. */
 function findLeaf(
   arena: usize,
   key: usize,
@@ -96,14 +98,15 @@ function descend(
   return node
 }
 
-/** In a leaf where nothing lies before the target, the left neighbour may hold what is sought; not left of the
- * first leaf, nor when the walk came from that neighbour. */
+/** In a leaf where nothing lies before the target, the left neighbour may hold what is sought; not
+ * left of the first leaf, nor when the walk came from that neighbour. */
 @inline
 function tooFarRight(arena: usize, leaf: usize, before: u32, hops: u32): bool {
   return before == 0 && hops == 0 && leaf != <usize>load<u32>(arena, ARENA_FIRST_LEAF)
 }
 
-/** How many entries of the leaf lie before the target, one more when `inclusive` and the target is there. */
+/** How many entries of the leaf lie before the target, one more when `inclusive` and the target is
+ * there. */
 @inline
 function entriesBefore(found: u32, inclusive: bool): u32 {
   return (found >> POSITION_SHIFT) + <u32>(inclusive && (found & FOUND_EXACT) != 0)
@@ -224,8 +227,9 @@ function pageReverse(
   }
 }
 
-/** Stores the records of one leaf that lie before (inclusive: at or before) the target, last first, in the key
- * fields of the descriptors at `out`; returns how many. 0 only when nothing lies before the target. */
+/** Stores the records of one leaf that lie before (inclusive: at or before) the target, last first,
+ * in the key fields of the descriptors at `out`; returns how many. 0 only when nothing lies before
+ * the target. */
 function leafReverse(
   arena: usize,
   toEnd: bool,
@@ -258,7 +262,8 @@ function leafReverse(
       continue
     }
     if (at < n || next == 0) return got
-    // All of this leaf lies before the target; perhaps, after a split, some of the next one does too.
+    // All of this leaf lies before the target; perhaps, after a split, some of the next one does
+    // too.
     if (!toEnd && !startsBefore(arena, next, inclusive, key, keyLength, version)) return got
     leaf = next
     hops++

@@ -1,5 +1,5 @@
-// The memtable's writer side: one thread links records into a B+tree whose nodes lie at the arena's end.
-// Readers on other threads (memtable-read.ts) see every node either before or after a change.
+// The memtable's writer side: one thread links records into a B+tree whose nodes lie at the arena's
+// end. Readers on other threads (memtable-read.ts) see every node either before or after a change.
 import {
   ARENA_COUNT,
   ARENA_END,
@@ -49,8 +49,9 @@ import {
   unlock,
 } from './nodes'
 
-// Node bytes for N entries never pass NODE_BYTES_PER_ENTRY * N + NODE_BYTES_BASE: every leaf but the last holds 32
-// entries or more, every inner node but the last of its level 32 children or more.
+// Node bytes for N entries never pass NODE_BYTES_PER_ENTRY * N + NODE_BYTES_BASE: every leaf but
+// the last holds 32 entries or more, every inner node but the last of its level 32 children or
+// more.
 const NODE_BYTES_PER_ENTRY: u64 = 27
 const NODE_BYTES_BASE: u64 = 8192
 
@@ -81,8 +82,8 @@ export function memtableLink(arena: usize, first: usize, end: usize): i32 {
   for (let record = first; record < end; record += <usize>recordSize(record)) {
     if (insert(arena, record)) count++
   }
-  // What later splits may claim for the entries at hand counts as taken, so that a caller who keeps its reserve
-  // below this address cannot be refused.
+  // What later splits may claim for the entries at hand counts as taken, so that a caller who keeps
+  // its reserve below this address cannot be refused.
   const owed = (NODE_BYTES_PER_ENTRY * <u64>count + 7) & ~7
   const claimed = max<u64>(<u64>(arenaEnd - load<u32>(arena, ARENA_BUMP)), owed)
   store<u32>(arena, arenaEnd - <u32>claimed, ARENA_NODE_START)
@@ -215,8 +216,8 @@ function appendLeaf(arena: usize, parent: usize, tail: usize, record: usize): vo
   store<u32>(arena, <u32>leaf, ARENA_TAIL_LEAF)
 }
 
-/** Splits full child `i` of `parent`; returns the new right half. It becomes reachable before the left half lets
- * go of its entries, so a reader finds every entry at every moment. */
+/** Splits full child `i` of `parent`; returns the new right half. It becomes reachable before the
+ * left half lets go of its entries, so a reader finds every entry at every moment. */
 function split(arena: usize, parent: usize, i: u32, append: bool): usize {
   const left = childAt(parent, i)
   const meta = load<u32>(left, NODE_META)

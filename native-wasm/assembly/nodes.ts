@@ -1,13 +1,14 @@
-// Nodes of the memtable's B+tree: layout, search, and the lock a reader checks. README.md tells the protocol.
+// Nodes of the memtable's B+tree: layout, search, and the lock a reader checks. README.md tells the
+// protocol.
 //
-//  +0 u32 version, odd while the one writer changes the node   +4 u16 n  +6 u8 level  +7 u8 skip (0..32)
+//  +0 u32 version, odd while the one writer changes it   +4 u16 n  +6 u8 level  +7 u8 skip (0..32)
 //  +8 u32 next leaf   +16 u8 common[32]: the `skip` bytes that every key of this node starts with
 //  +48 u64 prefix[64]: 8 key bytes after `skip`, as a big-endian number   +560 u32 record[64]
-//  +816 u32 child[65], inner nodes only: entries of child i are < record[i] <= entries of child i + 1
+//  +816 u32 child[65], inner nodes only: entries of child i < record[i] <= those of child i + 1
 //
-// A search may run over a node that is being changed: it stays inside the arena, and its answer counts only
-// after the reader found the version unchanged. Each slot is moved by one aligned store, so a slot never
-// holds half an address.
+// A search may run over a node that is being changed: it stays inside the arena, and its answer
+// counts only after the reader found the version unchanged. Each slot is moved by one aligned
+// store, so a slot never holds half an address.
 import {
   ARENA_END,
   ARENA_HEADER,
@@ -25,7 +26,6 @@ export const SLOTS: u32 = 64
 export const SKIP_MAX: u32 = 32
 export const LEAF_SIZE: u32 = 816
 export const INNER_SIZE: u32 = 1080
-export const HEIGHT_MAX: u32 = 8
 
 export const NODE_META: usize = 4
 export const NODE_NEXT: usize = 8
@@ -61,8 +61,9 @@ export function skipOf(meta: u32): u32 {
   return min<u32>(meta >> 24, SKIP_MAX)
 }
 
-// Loads for memtableGet. As sequentially consistent loads they come before the check of the version without a
-// fence, which costs 100 ns on x64, where it keeps the processor from overlapping one get with the next.
+// Loads for memtableGet. As sequentially consistent loads they come before the check of the version
+// without a fence, which costs 100 ns on x64, where it keeps the processor from overlapping one get
+// with the next.
 @inline
 function word32(address: usize, ordered: bool): u32 {
   return ordered ? atomic.load<u32>(address) : load<u32>(address)
@@ -156,8 +157,8 @@ export const FOUND_KEY: i32 = 1
 export const FOUND_EXACT: i32 = 2
 export const POSITION_SHIFT: u32 = 2
 
-/** compareEntry for a record, of whose key the first `skip` bytes are known to be equal. 0 when the address leads
- * out of the arena: then it was read amid a change, and any answer does. */
+/** compareEntry for a record, of whose key the first `skip` bytes are known to be equal. 0 when the
+ * address leads out of the arena: then it was read amid a change, and any answer does. */
 function compareRecord(
   arena: usize,
   record: usize,
@@ -268,7 +269,8 @@ function sharedWithCommon(common: usize, key: usize, limit: u32, ordered: bool):
   return at
 }
 
-/** -1 when entry `i` lies before the target, otherwise what it has in common with it: FOUND_… bits or 0. */
+/** -1 when entry `i` lies before the target, otherwise what it has in common with it: FOUND_… bits
+ * or 0. */
 @inline
 function compareEntry(
   arena: usize,

@@ -31,6 +31,7 @@ import { ObsoleteFiles } from './obsolete-files.ts'
 import { PointRead } from './point-read.ts'
 import { Progress } from './progress.ts'
 import { RangeReads } from './range-read.ts'
+import type { ReadViews } from './read-view.ts'
 import { type RecoveredLogs, recoverLogs } from './recover.ts'
 import { TreeState } from './tree-state.ts'
 import type { Environment } from './types.ts'
@@ -166,11 +167,46 @@ async function wireStores(wiring: Wiring) {
   const memtables = new Memtables(memtableParts, bindings, first)
   memtables.linkFirst(logs.predecessor)
   memtables.immutables.push(...logs.frozen)
-  const cache = new BlockCache(
-    machine,
-    takeRegion(allocator, options.blockCacheSize),
-    options.blockSize,
+  const readers = wireReaders(wiring, () => tree.views)
+  const obsolete = new ObsoleteFiles(fs, directory, logger)
+  const tree = new TreeState(
+    {
+      directory,
+      shape: tableShape(options),
+      manifest,
+      numbering,
+      allocator,
+      fences: new LevelFences(machine.heap, allocator),
+      tables: readers.tables,
+      obsolete,
+      syncer: walSyncer,
+      memtables,
+      snapshots: () => pins.snapshots(oracle.visibleVersion),
+      lastVersion: () => oracle.lastVersion,
+      viewChanges: () => readers.ranges.invalidate(),
+    },
+    manifest.state.levels,
   )
+  const progress = new Progress()
+  return {
+    health,
+    oracle,
+    pins,
+    walSyncer,
+    memtables,
+    ...readers,
+    obsolete,
+    tree,
+    progress,
+    bindings,
+  }
+}
+
+function wireReaders({ foundation, allocator, undo }: Wiring, views: () => ReadViews) {
+  const { options, environment, machine, directory } = foundation
+  const { clock, fs } = environment
+  const cacheRegion = takeRegion(allocator, options.blockCacheSize)
+  const cache = new BlockCache(machine, cacheRegion, options.blockSize)
   const tables = new OpenTables(machine, {
     fs,
     directory,
@@ -182,52 +218,11 @@ async function wireStores(wiring: Wiring) {
     cache,
   })
   undo.add(() => tables.closeAll())
-  const points = new PointRead({ ...machine, allocator, clock, tables, cache })
-  const ranges: RangeReads = new RangeReads({
-    ...machine,
-    allocator,
-    clock,
-    tables,
-    cache,
-    options,
-    views: () => tree.views,
-  })
+  const readParts = { ...machine, allocator, clock, tables, cache }
+  const points = new PointRead(readParts)
+  const ranges = new RangeReads({ ...readParts, options, views })
   undo.add(() => ranges.invalidate())
-  const obsolete = new ObsoleteFiles(fs, directory, logger)
-  const tree = new TreeState(
-    {
-      directory,
-      shape: tableShape(options),
-      manifest,
-      numbering,
-      allocator,
-      fences: new LevelFences(machine.heap, allocator),
-      tables,
-      obsolete,
-      syncer: walSyncer,
-      memtables,
-      snapshots: () => pins.snapshots(oracle.visibleVersion),
-      lastVersion: () => oracle.lastVersion,
-      viewChanges: () => ranges.invalidate(),
-    },
-    manifest.state.levels,
-  )
-  const progress = new Progress()
-  return {
-    health,
-    oracle,
-    pins,
-    walSyncer,
-    memtables,
-    cache,
-    tables,
-    points,
-    ranges,
-    obsolete,
-    tree,
-    progress,
-    bindings,
-  }
+  return { cache, tables, points, ranges }
 }
 
 /** Write queue and schedulers, and what each tells the others. */

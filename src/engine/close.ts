@@ -28,6 +28,8 @@ export async function shutDown(parts: ClosingParts): Promise<void> {
       for (const { file } of wals) file.closeSync()
     }
   } finally {
+    // The lock goes last: a next opener must not meet files that are about to vanish.
+    await parts.obsolete.settled()
     await parts.release()
   }
 }
@@ -36,8 +38,11 @@ export async function shutDown(parts: ClosingParts): Promise<void> {
 async function seal(parts: ClosingParts, wals: readonly WalFile[]): Promise<void> {
   const { walSyncer, manifest, numbering, oracle, obsolete } = parts
   await walSyncer.syncAll()
-  const used = wals.filter((wal) => wal.hasFrames)
-  const unused = wals.filter((wal) => !wal.hasFrames)
+  const sealed = new Set(
+    manifest.state.wals.flatMap((wal) => (wal.sealed === undefined ? [] : [wal.number])),
+  )
+  const used = wals.filter((wal) => wal.hasFrames && !sealed.has(wal.number))
+  const unused = wals.filter((wal) => !wal.hasFrames && !sealed.has(wal.number))
   await manifest.append({
     walsSealed: used.map(({ number, length, lastVersion, digest }) => ({
       number,

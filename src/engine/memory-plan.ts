@@ -2,8 +2,10 @@
 // costs nothing but addresses.
 import { HEAP_BYTES_MAX, MIB } from '../base/limits.ts'
 import type { ResolvedOptions } from '../base/options.ts'
+import { filterShape } from '../format/sstable-filter.ts'
 import { walPath } from '../io/file-names.ts'
 import type { FileSystem } from '../io/file-system.ts'
+import type { TableShape } from '../jobs/job.ts'
 import { compactWorkspaceBytes } from '../jobs/workspace.ts'
 import type { ManifestState, WalState } from '../manifest/apply-edit.ts'
 import { replayArenaBytes } from '../wal/replay.ts'
@@ -25,13 +27,9 @@ export function findWals(fs: FileSystem, directory: string, manifest: ManifestSt
   })
 }
 
-export function tableShape(options: ResolvedOptions): {
-  readonly blockSize: number
-  readonly tableSize: number
-  readonly bloomFalsePositiveRate: number
-} {
+export function tableShape(options: ResolvedOptions): TableShape {
   const { blockSize, tableSize, bloomFalsePositiveRate } = options
-  return { blockSize, tableSize, bloomFalsePositiveRate }
+  return { blockSize, tableSize, filter: filterShape(bloomFalsePositiveRate) }
 }
 
 /** Heap for the budget, for jobs' scratch (two large commits among it), and for replaying these WALs. */

@@ -178,11 +178,18 @@ export class Memtables {
     if (this.immutables[0] === target) this.#events.flushable()
   }
 
-  /** The WAL can be neither appended to nor cut: nothing more may go into it. */
-  retireDamaged(target: LoggedMemtable, cause: unknown, closeGroup: () => void): void {
-    if (target.frozen) return
-    if (this.advance(0, 0, closeGroup)) return
-    this.#parts.health.poison('Cutting the log after a failed write', cause)
+  /** Something unknown may lie behind the WAL's end and cannot be cut off. Rotates, and seals the WAL at its
+   * end before anything is written elsewhere, so that a rejected commit never shows up. */
+  async retireDamaged(target: LoggedMemtable, closeGroup: () => void): Promise<void> {
+    if (!target.frozen && !this.advance(0, 0, closeGroup)) {
+      throw new SettError('LEVEL_IO_ERROR', 'No other log is at hand. Reopen the database.')
+    }
+    // The next group of this log is written over what is left behind its end.
+    if (target.unfinished > 1) return
+    const { wal } = target
+    await this.#parts.syncFile(wal.file)
+    const { number, length, lastVersion, digest } = wal
+    await this.#parts.manifest.append({ walsSealed: [{ number, length, lastVersion, digest }] })
   }
 
   /** The flush of the oldest immutable memtable is installed. */

@@ -9,6 +9,7 @@ export class ObsoleteFiles {
   readonly #fs: FileSystem
   readonly #directory: string
   readonly #logger: Logger
+  readonly #removing = new Set<Promise<void>>()
 
   constructor(fs: FileSystem, directory: string, logger: Logger) {
     this.#fs = fs
@@ -46,15 +47,20 @@ export class ObsoleteFiles {
     return removed
   }
 
+  /** Resolves once everything asked for is gone. */
+  async settled(): Promise<void> {
+    while (this.#removing.size > 0) await Promise.all(this.#removing)
+  }
+
   #remove(path: string): void {
-    try {
-      this.#fs.removeSync(path)
-    } catch (error) {
-      if (errorCode(error) === 'ENOENT') return
-      this.#logger.warn(
-        { err: error, path },
-        'An obsolete file could not be removed; the next open tries again',
-      )
-    }
+    const removal = this.#fs
+      .remove(path)
+      .catch((error: unknown) => {
+        if (errorCode(error) === 'ENOENT') return
+        const what = 'An obsolete file could not be removed; the next open tries again'
+        this.#logger.warn({ err: error, path }, what)
+      })
+      .then(() => void this.#removing.delete(removal))
+    this.#removing.add(removal)
   }
 }

@@ -19,6 +19,9 @@ export class PageCopy {
   readonly #u32: Uint32Array
   readonly #page: number
   readonly #count: number
+  /** Address of the first byte of the page, and the copy of it all. */
+  #begin = 0
+  #slab: Buffer | undefined
 
   constructor({ heap }: KernelHeap, page: number, count: number) {
     this.#bytes = heap.bytes
@@ -42,16 +45,16 @@ export class PageCopy {
   ): void {
     const u32 = this.#u32
     // Bytes of a page lie one behind the other, key and value by turns, from the first key on.
-    const begin = loadU32(u32, this.#page + DESC_KEY)
+    this.#begin = loadU32(u32, this.#page + DESC_KEY)
     const asText = (!keys || keyForm === 'utf8') && (!values || valueForm === 'utf8')
-    const slab = asText ? undefined : this.#copySlab(begin, values)
+    if (!asText) this.#copySlab(values)
     for (let i = 0, at = this.#page; i < this.#count; i++, at += DESC_SIZE) {
       const word = at >>> 2
       let key: Data | undefined
       let value: Data | undefined
       if (keys) {
         const address = u32[word + DESC_KEY / 4]!
-        key = this.#take(slab, begin, address, u32[word + DESC_KEY_LENGTH / 4]!, keyForm)
+        key = this.#take(address, u32[word + DESC_KEY_LENGTH / 4]!, keyForm)
       }
       if (values) {
         const address = u32[word + DESC_VALUE / 4]!
@@ -60,34 +63,29 @@ export class PageCopy {
         if ((flags & DESC_LAZY) !== 0) value = asForm(lazy.get(address).readBytes(), valueForm)
         else if ((flags & DESC_IN_PLACE) !== 0)
           value = takeData(this.#bytes, address, length, valueForm)
-        else value = this.#take(slab, begin, address, length, valueForm)
+        else value = this.#take(address, length, valueForm)
       }
       pairs.push([key, value])
     }
   }
 
-  #copySlab(begin: number, values: boolean): Buffer {
+  #copySlab(values: boolean): void {
+    const begin = this.#begin
     const u32 = this.#u32
     const last = this.#page + (this.#count - 1) * DESC_SIZE
     let end = loadU32(u32, last + DESC_KEY) + loadU32(u32, last + DESC_KEY_LENGTH)
     if (values && loadU32(u32, last + DESC_FLAGS) === 0) {
       end += loadU32(u32, last + DESC_VALUE_LENGTH)
     }
-    const slab = Buffer.allocUnsafeSlow(end - begin)
-    this.#bytes.copy(slab, 0, begin, end)
-    return slab
+    this.#slab = Buffer.allocUnsafeSlow(end - begin)
+    this.#bytes.copy(this.#slab, 0, begin, end)
   }
 
-  #take(
-    slab: Buffer | undefined,
-    begin: number,
-    address: number,
-    length: number,
-    form: DataForm,
-  ): Data {
+  #take(address: number, length: number, form: DataForm): Data {
     if (form === 'utf8') return this.#bytes.toString('utf8', address, address + length)
-    const from = address - begin
-    if (form === 'buffer') return slab!.subarray(from, from + length)
-    return new Uint8Array(slab!.buffer, slab!.byteOffset + from, length)
+    const slab = this.#slab!
+    const from = address - this.#begin
+    if (form === 'buffer') return slab.subarray(from, from + length)
+    return new Uint8Array(slab.buffer, slab.byteOffset + from, length)
   }
 }

@@ -5,6 +5,7 @@ import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import type { FileSystem } from '../io/file-system.ts'
 import type { Kernels } from '../kernel/kernels.ts'
+import type { HeapMemory } from '../memory/shared-heap.ts'
 import type { WorkerStats } from '../pool/executor.ts'
 
 /** Everything the engine takes from outside; tests and simulation replace parts of it. */
@@ -13,7 +14,7 @@ export interface Environment {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
-  readonly kernels: (memory: WebAssembly.Memory) => Kernels
+  readonly kernels: (memory: HeapMemory) => Kernels
 }
 
 export type Data = string | Uint8Array

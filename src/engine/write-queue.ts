@@ -316,14 +316,28 @@ export class WriteQueue {
   #writeFailed(group: CommitGroup, cause: unknown): void {
     const { wal, memtable } = group.target
     memtable.abandon(group.start, group.end, group.recordCount)
-    group.target.unfinished -= 1
-    this.#inFlight = undefined
     group.reject(writeError(cause))
     try {
       wal.file.truncateSync(wal.length)
-    } catch (error) {
-      this.#parts.memtables.retireDamaged(group.target, error, () => this.closeOpenGroup())
+    } catch {
+      this.#retireDamaged(group)
+      return
     }
+    this.#failureHandled(group)
+  }
+
+  /** Nothing else goes out until the damaged log is sealed. */
+  #retireDamaged(group: CommitGroup): void {
+    const { memtables, health } = this.#parts
+    memtables
+      .retireDamaged(group.target, () => this.closeOpenGroup())
+      .catch((error: unknown) => health.poison('Giving up a damaged log', error))
+      .then(() => this.#failureHandled(group))
+  }
+
+  #failureHandled(group: CommitGroup): void {
+    group.target.unfinished -= 1
+    this.#inFlight = undefined
     this.#parts.memtables.groupFinished(group.target)
     this.#next()
   }

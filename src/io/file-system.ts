@@ -40,6 +40,8 @@ export interface FileSystem {
   makeDirectorySync(path: string): boolean
   renameSync(from: string, to: string): void
   removeSync(path: string): void
+  /** Removes a file without blocking the calling thread: freeing a large one takes milliseconds. */
+  remove(path: string): Promise<void>
   syncDirectorySync(path: string): void
   syncDirectory(path: string): Promise<void>
   /** Bytes an unprivileged writer may still add, and the size of the volume. */

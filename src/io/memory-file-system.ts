@@ -40,6 +40,7 @@ export function memoryFileSystem(): FileSystem {
     makeDirectorySync: (path) => tree.makeDirectory(path),
     renameSync: (from, to) => tree.rename(from, to),
     removeSync: (path) => tree.remove(path),
+    remove: async (path) => tree.remove(path),
     syncDirectorySync: (path) => void tree.directory(path, 'open'),
     syncDirectory: async (path) => void tree.directory(path, 'open'),
     spaceSync(path) {

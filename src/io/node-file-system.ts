@@ -24,6 +24,10 @@ export const nodeFileSystem: FileSystem = {
   makeDirectorySync: makeDirectory,
   renameSync: (from, to) => fs.renameSync(from, to),
   removeSync: removeEntry,
+  remove: (path) =>
+    new Promise((resolve, reject) => {
+      fs.unlink(path, (error) => (error === null ? resolve() : reject(error)))
+    }),
   syncDirectorySync: syncDirectoryNow,
   syncDirectory: syncDirectoryLater,
   spaceSync(path) {

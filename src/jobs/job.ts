@@ -1,6 +1,7 @@
 // Job specs and results: plain data, a closed union. A job sees a file system, kernels, the heap and
 // its spec; never the engine, never a thread.
 import type { ErrorRecord } from '../base/errors.ts'
+import type { FilterShape } from '../format/sstable-filter.ts'
 import type { FileSystem } from '../io/file-system.ts'
 import type { Kernels } from '../kernel/kernels.ts'
 import type { TableMeta } from '../manifest/levels.ts'
@@ -14,8 +15,8 @@ export interface TableShape {
   readonly blockSize: number
   /** A table is closed at the first user key after this many stored bytes. */
   readonly tableSize: number
-  /** 0 < rate < 1 */
-  readonly bloomFalsePositiveRate: number
+  /** Size of the bloom filter. */
+  readonly filter: FilterShape
 }
 
 /** Output numbers are taken in order from [first, first + count); count bounds the number of outputs. */

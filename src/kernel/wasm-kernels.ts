@@ -1,5 +1,7 @@
-// Binds the wasm kernels to a memory. On any thread: the module is compiled once per thread, on first
-// use, and instantiated per memory. The module holds no state, so instances may be made at any time.
+// Binds the wasm kernels to a memory. On any thread: the module is compiled once per thread, on
+// first use, and instantiated per memory. The module holds no state, so instances may be made at
+// any time.
+import type { HeapMemory } from '../memory/shared-heap.ts'
 import { kernelsWasm } from './generated/kernels-wasm.ts'
 import type { Kernels } from './kernels.ts'
 
@@ -13,9 +15,9 @@ function compileOnce(): () => WebAssembly.Module {
 
 const kernelModule = compileOnce()
 
-/** The kernels over `memory`, which must be shared. Methods are the wasm exports themselves wherever the
- * signatures agree, so a call costs no more than the export does. */
-export function wasmKernels(memory: WebAssembly.Memory): Kernels {
+/** The kernels over `memory`, which must be shared. Methods are the wasm exports themselves
+ * wherever the signatures agree, so a call costs no more than the export does. */
+export function wasmKernels(memory: HeapMemory): Kernels {
   const instance = new WebAssembly.Instance(kernelModule(), { env: { memory } })
   const wasm = instance.exports as unknown as Kernels
   const { memtableGet } = wasm

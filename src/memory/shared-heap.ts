@@ -1,13 +1,18 @@
 // One shared wasm memory of a database, as every thread sees it. Created by heap-pool.ts on the main thread;
 // other threads rebuild the views from the memory they were sent.
 
+/** A WebAssembly.Memory, named so that the published types do not ask for the DOM's. */
+export interface HeapMemory {
+  readonly buffer: ArrayBuffer
+}
+
 /** A heap as plain data, for posting to a worker. */
 export interface HeapHandle {
   /** Unique in the process; a recycled heap keeps its id. */
   readonly id: number
   /** Raised each time the heap is given to another database. */
   readonly generation: number
-  readonly memory: WebAssembly.Memory
+  readonly memory: HeapMemory
 }
 
 /** A heap with views over it. The memory never grows, so views never go stale. */

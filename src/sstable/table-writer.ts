@@ -14,6 +14,7 @@ import {
   encodeTrailer,
   TRAILER_COVERED,
 } from '../format/sstable-block.ts'
+import { filterBlocks } from '../format/sstable-filter.ts'
 import { encodeFooter, FOOTER_BYTES, type TablePart } from '../format/sstable-footer.ts'
 import { encodeIndex, type IndexEntry } from '../format/sstable-index.ts'
 import { encodeProperties } from '../format/sstable-properties.ts'
@@ -57,7 +58,6 @@ import {
   DESC_VERSION,
   FILTER_HEADER,
 } from '../kernel/layout.ts'
-import { filterBlocks, filterShape } from './filter-shape.ts'
 import { TableTally } from './table-tally.ts'
 import type { WriterMemory, WriterShape } from './writer-workspace.ts'
 
@@ -267,7 +267,7 @@ export class TableWriter {
     const { kernels, heap } = this.#machine
     const { out, hashes } = this.#memory
     const keys = loadU32(heap.u32, this.#builder + BUILDER_HASH_COUNT)
-    const shape = filterShape(this.#plan.shape.bloomFalsePositiveRate)
+    const shape = this.#plan.shape.filter
     const blocks = filterBlocks(shape, keys)
     const length = FILTER_HEADER + 64 * blocks
     this.#needRoom(length + BLOCK_TRAILER)

@@ -4,6 +4,7 @@ import { assert } from '../base/assert.ts'
 import { KEY_LENGTH_MAX, KIB, MIB } from '../base/limits.ts'
 import { Scratch } from '../cursor/scratch.ts'
 import { ALONE_HEADER_MAX, ALONE_RESTARTS } from '../format/sstable-block.ts'
+import { type FilterShape, filterBlocks } from '../format/sstable-filter.ts'
 import {
   BLOCK_ENTRY_SIZE,
   BLOCK_TRAILER,
@@ -12,7 +13,6 @@ import {
   FILTER_HEADER,
 } from '../kernel/layout.ts'
 import type { Region } from '../memory/shared-heap.ts'
-import { filterBlocks, filterShape } from './filter-shape.ts'
 import { intervalKeyBytes } from './table-source.ts'
 
 /** How tables are to look. */
@@ -20,8 +20,7 @@ export interface WriterShape {
   readonly blockSize: number
   /** A table is closed at the first user key after this many stored bytes. */
   readonly tableSize: number
-  /** 0 < rate < 1 */
-  readonly bloomFalsePositiveRate: number
+  readonly filter: FilterShape
 }
 
 /** A table of smaller entries than this is closed before it reaches its size, for want of room for hashes. */
@@ -63,8 +62,7 @@ function fixedBytes({ hashes, blocks, keyBytes }: FixedParts): number {
 
 /** Least output region: the builder's own need, the filter, and the largest entry in a block of its own. */
 function outBytes(shape: WriterShape, hashes: number, largestEntry: number): number {
-  const filter =
-    FILTER_HEADER + 64 * filterBlocks(filterShape(shape.bloomFalsePositiveRate), hashes)
+  const filter = FILTER_HEADER + 64 * filterBlocks(shape.filter, hashes)
   return Math.max(
     OUT_MIN,
     Math.min(OUT_MAX, shape.tableSize),

@@ -73,6 +73,10 @@ export function faultyFileSystem(inner: FileSystem): FaultyFileSystem {
       note('remove', path)
       inner.removeSync(path)
     },
+    async remove(path) {
+      note('remove', path)
+      await inner.remove(path)
+    },
     syncDirectorySync(path) {
       note('syncDirectory', path)
       inner.syncDirectorySync(path)

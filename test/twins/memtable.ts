@@ -1,5 +1,6 @@
-// Twin of the memtable kernels: a sorted array of record addresses (u32) at the arena's end, ascending towards
-// it. All state lies in the arena, so any twin over the same memory reads what another one linked.
+// Twin of the memtable kernels: a sorted array of record addresses (u32) at the arena's end,
+// ascending towards it. All state lies in the arena, so any twin over the same memory reads what
+// another one linked.
 import type { Kernels } from '../../src/kernel/kernels.ts'
 import {
   ARENA_COUNT,

@@ -1,5 +1,5 @@
-// All kernels as plain TypeScript: the oracle of the wasm module, and what tests run where a kernel's speed does
-// not matter. State lives in the memory, as with the real ones.
+// All kernels as plain TypeScript: the oracle of the wasm module, and what tests run where a
+// kernel's speed does not matter. State lives in the memory, as with the real ones.
 import type { Kernels } from '../../src/kernel/kernels.ts'
 import { blockTwin } from './block.ts'
 import { builderTwin } from './builder.ts'

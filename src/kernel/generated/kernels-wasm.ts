@@ -1,5 +1,5 @@
 // Made by native-wasm/build.mjs from native-wasm/assembly. Do not edit: npm run build:wasm.
-export const sourceHash = '6daaf42bc24b79e9c10f4d38149cea910811f7ad6f5251a7d7b47c0ba218a3ad'
+export const sourceHash = 'd3bf09542ff2730760322b07524af90b9d4b1c1b21f321dbaa64af26784b0b79'
 export const kernelsWasm: string =
   'AGFzbQEAAAABgQIeYAJ/fwF/YAF/AX9gBX9/f39/AX9gA39/fwBgA39/fwF/YAR/f39/AX9gBH9/f38AYAF/AGAFf39/f34B' +
   'f2AHf39/fn9/fgF/YAN/f38BfmAFf39/fn8Bf2AGf39/f39+AX9gA39/fgF+YAV/f39+fwBgBX9/fn5+AX5gAn9/AX5gBH9/' +

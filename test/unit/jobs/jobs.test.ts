@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { SettError } from '../../../src/base/errors.ts'
+import { filterShape } from '../../../src/format/sstable-filter.ts'
 import type { FileSystem } from '../../../src/io/file-system.ts'
 import { memoryFileSystem } from '../../../src/io/memory-file-system.ts'
 import type { VerifyResult } from '../../../src/jobs/job.ts'
@@ -212,7 +213,7 @@ it('leaves no file behind when it is cancelled, refused by the disk, or fed a da
 })
 
 it('asks for modest scratch memory', () => {
-  const shape = { blockSize: 4096, tableSize: 64 * MIB, bloomFalsePositiveRate: 0.01 }
+  const shape = { blockSize: 4096, tableSize: 64 * MIB, filter: filterShape(0.01) }
   expect(flushWorkspaceBytes(shape, 1000)).toBeLessThan(16 * MIB)
   expect(compactWorkspaceBytes(shape, 7, 4112)).toBeLessThan(18 * MIB)
   expect(flushWorkspaceBytes(SHAPE, 1000)).toBeLessThan(1.5 * MIB)

@@ -1,4 +1,5 @@
-// Two memories of one layout, so that kernel and twin must answer with the same addresses and bytes.
+// Two memories of one layout, so that kernel and twin must answer with the same addresses and
+// bytes.
 import type { Kernels } from '../../../src/kernel/kernels.ts'
 import {
   ARENA_HEADER,

@@ -1,10 +1,12 @@
-// Real threads over one arena: this thread links records, a worker reads the same tree at the same time and
-// checks that every entry below the published count is found, and pages are complete and in order.
+// Real threads over one arena: this thread links records, a worker reads the same tree at the same
+// time and checks that every entry below the published count is found, and pages are complete and
+// in order.
 //   node memtable-stress.mjs <milliseconds> [broken]
-// `broken` compiles a reader that ignores versions: it must be caught, or the check could see nothing.
-// Prints one line of JSON: { rounds, gets, pages, misses, traps, seed }.
+// `broken` compiles a reader that ignores versions: it must be caught, or the check could see
+// nothing. Prints one line of JSON: { rounds, gets, pages, misses, traps, seed }.
 import { fileURLToPath } from 'node:url'
 import { isMainThread, Worker, workerData } from 'node:worker_threads'
+import { committedModule } from '../../../native-wasm/sources.mjs'
 
 const PAGE = 65_536
 const ENTRIES = 30_000
@@ -157,7 +159,8 @@ function read({ module, memory, result }) {
   }
 }
 
-/** The page starts with entry `first`, ascends (descends) strictly, and leaves out no published entry. */
+/** The page starts with entry `first`, ascends (descends) strictly, and leaves out no published
+ * entry. */
 function pageIsRight(bytes, got, first, reverse, published) {
   const step = reverse ? -1 : 1
   let rank = bytes.readUInt32LE(RANKS_AT + first * 4)
@@ -184,14 +187,18 @@ function ignoreVersions(text, name) {
   return edited
 }
 
-async function main() {
+async function brokenReader() {
   const { compile } = await import('../../../native-wasm/build.mjs')
+  const entry = 'assembly/memtable-read.ts'
+  return new WebAssembly.Module(await compile({ entry, edit: ignoreVersions }))
+}
+
+async function main() {
   const milliseconds = Number(process.argv[2])
-  const edit = process.argv[3] === 'broken' ? ignoreVersions : undefined
   const pages = Math.ceil(END / PAGE)
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
-  const module = new WebAssembly.Module(await compile())
-  const readerModule = edit === undefined ? module : new WebAssembly.Module(await compile({ edit }))
+  const module = new WebAssembly.Module(committedModule())
+  const readerModule = process.argv[3] === 'broken' ? await brokenReader() : module
   const result = new SharedArrayBuffer(32)
   const worker = new Worker(fileURLToPath(import.meta.url), {
     workerData: { module: readerModule, memory, result },

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { loadU32 } from '../../../src/cursor/words.ts'
+import { filterBlocks, filterShape } from '../../../src/format/sstable-filter.ts'
 import { FILTER_HEADER } from '../../../src/kernel/layout.ts'
-import { filterBlocks, filterShape } from '../../../src/sstable/filter-shape.ts'
 import { Bench } from './support.ts'
 
 const KEYS = 100_000

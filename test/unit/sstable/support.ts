@@ -3,6 +3,7 @@ import { LazyValues } from '../../../src/cursor/lazy-values.ts'
 import type { RunSource, SpareMemory } from '../../../src/cursor/run-source.ts'
 import { noSpareMemory } from '../../../src/cursor/run-source.ts'
 import { loadU32, loadU64, storeU32, storeU64 } from '../../../src/cursor/words.ts'
+import { filterShape } from '../../../src/format/sstable-filter.ts'
 import type { TableMeta } from '../../../src/format/table-meta.ts'
 import type { FileSystem } from '../../../src/io/file-system.ts'
 import { memoryFileSystem } from '../../../src/io/memory-file-system.ts'
@@ -36,7 +37,7 @@ export const DIRECTORY = '/db'
 export const SHAPE: WriterShape = {
   blockSize: 512,
   tableSize: 16_384,
-  bloomFalsePositiveRate: 0.01,
+  filter: filterShape(0.01),
 }
 
 export type KernelKind = 'wasm' | 'twin'
