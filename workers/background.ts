@@ -3,13 +3,20 @@
 import { systemRandom } from '../src/base/random.ts'
 import { nodeFileSystem } from '../src/io/node-file-system.ts'
 import { runJob } from '../src/jobs/run-job.ts'
+import { warmUp } from '../src/jobs/warm-up.ts'
+import type { Kernels } from '../src/kernel/kernels.ts'
 import { wasmKernels } from '../src/kernel/wasm-kernels.ts'
+import type { SharedHeap } from '../src/memory/shared-heap.ts'
 import type { WorkerReply, WorkerTask } from '../src/pool/protocol.ts'
 import { createTaskRunner } from '../src/pool/worker-loop.ts'
+
+const kernels = (heap: SharedHeap): Kernels => wasmKernels(heap.memory)
+
+warmUp(kernels, systemRandom)
 
 export const runTask: (task: WorkerTask) => WorkerReply = createTaskRunner({
   runJob,
   fs: nodeFileSystem,
-  kernels: (heap) => wasmKernels(heap.memory),
+  kernels,
   random: systemRandom,
 })

@@ -274,12 +274,14 @@ function wireBackground({ foundation, allocator }: Wiring, stores: Stores) {
     failed,
     flushed: () => {
       succeeded()
+      if (tree.levels[0]!.length + 2 >= options.l0CompactTrigger) executor.warmUp(2)
       compactions.kick()
     },
   })
   bindings.bind({
     changed: () => tree.publishMemtables(),
     flushable: () => flushes.kick(),
+    flushComes: () => executor.warmUp(1),
     roomChanged: () => {
       health.background = undefined
       writes.resume()
@@ -309,6 +311,10 @@ class EventBindings implements MemtablesEvents {
 
   flushable(): void {
     this.#bound.flushable()
+  }
+
+  flushComes(): void {
+    this.#bound.flushComes()
   }
 
   roomChanged(): void {

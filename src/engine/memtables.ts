@@ -53,11 +53,16 @@ export interface MemtablesParts {
   readonly memtableCount: number
 }
 
+/** Once a memtable is filled to 1 / this, the thread that will flush it is started. */
+const WARM_UP_SHARE = 16
+
 export interface MemtablesEvents {
   /** The set of memtables changed: publish a new view. */
   changed(): void
   /** The oldest immutable memtable is complete. */
   flushable(): void
+  /** A flush will be due before long. */
+  flushComes(): void
   /** A waiting commit may find room now. */
   roomChanged(): void
   /** No room will come until this is mended. */
@@ -172,7 +177,11 @@ export class Memtables {
   /** A group of this memtable was linked or rejected. */
   groupFinished(target: LoggedMemtable): void {
     const { memtable } = target
-    if (!target.frozen && memtable.usedBytes * 2 > memtable.arena.length) this.prepare()
+    if (!target.frozen) {
+      const { usedBytes, arena } = memtable
+      if (usedBytes * 2 > arena.length) this.prepare()
+      if (usedBytes * WARM_UP_SHARE > arena.length) this.#events.flushComes()
+    }
     if (!target.frozen || target.unfinished > 0) return
     this.#recordLink(target)
     if (this.immutables[0] === target) this.#events.flushable()

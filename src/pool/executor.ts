@@ -33,6 +33,8 @@ export interface Executor {
   /** How many jobs can run at the same time; 0 = inline on the calling thread. */
   readonly workers: number
   run<T extends JobResult>(spec: JobSpec, ticket: JobTicket): Promise<T>
+  /** Jobs are coming: starts threads until there are that many. Returns at once; failures show at the jobs. */
+  warmUp(threads: number): void
   /** Jobs done for the caller's databases, by worker. */
   stats(): readonly WorkerStats[]
   /** Rejects what is queued, waits for what runs; idempotent. The shared pool itself lives on. */

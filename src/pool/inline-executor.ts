@@ -56,6 +56,10 @@ class InlineExecutor implements Executor {
     }) as Promise<T>
   }
 
+  warmUp(): void {
+    // The calling thread is running already.
+  }
+
   stats(): readonly WorkerStats[] {
     return this.#counters.stats()
   }

@@ -127,6 +127,18 @@ export class ThreadGroup {
     }
   }
 
+  /** Starts threads until there are that many. */
+  warmUp(threads: number): void {
+    if (this.#broken !== undefined || this.#piscina.threads.length >= threads) return
+    this.#piscina.options.maxThreads = Math.max(1, threads, this.#options.threadsMax())
+    // Piscina starts a thread only for a task that finds none idle.
+    for (let i = 0; i < threads; i++) {
+      this.#piscina.run({ kind: 'ping' }).catch((error: unknown) => {
+        this.#threadError = error
+      })
+    }
+  }
+
   /** Ends every thread; jobs that run or wait reject with SETT_WORKER_FAILED. Resolves when all are gone. */
   end(why: string): Promise<void> {
     if (this.#ended !== undefined) return this.#ended

@@ -74,6 +74,10 @@ class WorkerExecutor implements Executor {
     return promise as Promise<T>
   }
 
+  warmUp(threads: number): void {
+    if (this.#closing === undefined) this.#pool.warmUp(Math.min(threads, this.workers))
+  }
+
   stats(): readonly WorkerStats[] {
     return this.#counters.stats()
   }

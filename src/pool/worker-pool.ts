@@ -33,6 +33,15 @@ export class WorkerPool {
     })
   }
 
+  /** Starts threads ahead of their jobs; a job that needs one meets the same failure again. */
+  warmUp(threads: number): void {
+    this.#group ??= this.#open()
+    this.#group.then(
+      (group) => group.warmUp(threads),
+      () => undefined,
+    )
+  }
+
   /** Ends the threads; the next job starts new ones. */
   async drain(): Promise<void> {
     const group = await this.#group?.catch(() => undefined)

@@ -101,7 +101,7 @@ for (const name of readdirSync(FOLDER)) {
         return [each.title, ...each.levels, ...each.commands, ...results].join('\n')
       })
       .join('\n\n')}\n`
-    if (process.env.UPDATE_GOLDEN === '1') writeFileSync(path, now)
+    if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(path, now)
     else expect(now).toBe(text)
   })
 }
