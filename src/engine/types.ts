@@ -1,11 +1,11 @@
 // What the public API asks of the engine. Keys and values are strings (utf8) or bytes; the engine copies what it
 // is given before it returns, and returns copies.
 import type { Clock } from '../base/clock.ts'
+import type { HeapMemory } from '../base/heap-memory.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import type { FileSystem } from '../io/file-system.ts'
 import type { Kernels } from '../kernel/kernels.ts'
-import type { HeapMemory } from '../memory/shared-heap.ts'
 import type { WorkerStats } from '../pool/executor.ts'
 
 /** Everything the engine takes from outside; tests and simulation replace parts of it. */

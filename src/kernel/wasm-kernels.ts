@@ -1,7 +1,7 @@
 // Binds the wasm kernels to a memory. On any thread: the module is compiled once per thread, on
 // first use, and instantiated per memory. The module holds no state, so instances may be made at
 // any time.
-import type { HeapMemory } from '../memory/shared-heap.ts'
+import type { HeapMemory } from '../base/heap-memory.ts'
 import { kernelsWasm } from './generated/kernels-wasm.ts'
 import type { Kernels } from './kernels.ts'
 

@@ -1,10 +1,6 @@
 // One shared wasm memory of a database, as every thread sees it. Created by heap-pool.ts on the main thread;
 // other threads rebuild the views from the memory they were sent.
-
-/** A WebAssembly.Memory, named so that the published types do not ask for the DOM's. */
-export interface HeapMemory {
-  readonly buffer: ArrayBuffer
-}
+import type { HeapMemory } from '../base/heap-memory.ts'
 
 /** A heap as plain data, for posting to a worker. */
 export interface HeapHandle {
