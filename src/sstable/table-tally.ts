@@ -1,4 +1,4 @@
-// What is counted of a table's entries while it is written, or when it is read again.
+// What is counted of a table's entries when it is read again; the builder kernel counts while it is written.
 import { type KernelHeap, loadU32, loadU64 } from '../cursor/words.ts'
 import {
   DESC_EXPIRES_AT,

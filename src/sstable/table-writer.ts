@@ -34,17 +34,25 @@ import {
   BUILDER_BLOCK_SIZE,
   BUILDER_BLOCKS,
   BUILDER_BLOCKS_CAPACITY,
+  BUILDER_EARLIEST_EXPIRY,
+  BUILDER_ENTRIES,
   BUILDER_FILE_NUMBER,
   BUILDER_FILE_OFFSET,
   BUILDER_HASH_COUNT,
   BUILDER_HASHES,
   BUILDER_HASHES_CAPACITY,
+  BUILDER_KEY_BYTES,
   BUILDER_KEYS,
   BUILDER_KEYS_CAPACITY,
+  BUILDER_LARGEST_VERSION,
+  BUILDER_LATEST_EXPIRY,
   BUILDER_OUT,
   BUILDER_OUT_CAPACITY,
   BUILDER_OUT_USED,
   BUILDER_SALT,
+  BUILDER_SMALLEST_VERSION,
+  BUILDER_TOMBSTONES,
+  BUILDER_VALUE_BYTES,
   DESC_EXPIRES_AT,
   DESC_FLAGS,
   DESC_KEY,
@@ -58,7 +66,6 @@ import {
   DESC_VERSION,
   FILTER_HEADER,
 } from '../kernel/layout.ts'
-import { TableTally } from './table-tally.ts'
 import type { WriterMemory, WriterShape } from './writer-workspace.ts'
 
 export interface TablePlan {
@@ -76,7 +83,6 @@ const STOPPED_LISTS = 2
 const RANGE_TOMBSTONES_BYTES = 8
 
 export class TableWriter {
-  readonly tally: TableTally = new TableTally()
   readonly #machine: KernelHeap
   readonly #memory: WriterMemory
   readonly #lazy: LazyValues
@@ -132,7 +138,6 @@ export class TableWriter {
       else if (this.#appendAlone(descriptors + taken * DESC_SIZE)) taken += 1
       else break
     }
-    this.tally.add(this.#machine, descriptors, descriptors + taken * DESC_SIZE)
     return taken
   }
 
@@ -193,6 +198,22 @@ export class TableWriter {
     return listed !== 0
   }
 
+  /** What the builder kernel counted; the re-read counts again, by other code. */
+  #counts() {
+    const { u32 } = this.#machine.heap
+    const count = (field: number): number => loadU64(u32, this.#builder + field)
+    return {
+      entries: count(BUILDER_ENTRIES),
+      tombstones: count(BUILDER_TOMBSTONES),
+      smallestVersion: count(BUILDER_SMALLEST_VERSION),
+      largestVersion: count(BUILDER_LARGEST_VERSION),
+      earliestExpiry: count(BUILDER_EARLIEST_EXPIRY),
+      latestExpiry: count(BUILDER_LATEST_EXPIRY),
+      keyBytes: count(BUILDER_KEY_BYTES),
+      valueBytes: count(BUILDER_VALUE_BYTES),
+    }
+  }
+
   /** Ends the table: filter, range tombstones, properties, index and footer, then the file's bytes are durable.
    * Returns what the manifest is to know of it. */
   finish(): TableMeta {
@@ -200,20 +221,13 @@ export class TableWriter {
     const { u32 } = this.#machine.heap
     const { plan, blocks } = { plan: this.#plan, blocks: this.#listBlocks() }
     assert(blocks.length > 0, 'a table has an entry')
-    const { tally } = this
+    const counts = this.#counts()
     const largestBlock = blocks.reduce((most, { length }) => Math.max(most, length), 0)
     const filter = this.#writeFilter(loadU64(u32, this.#builder + BUILDER_FILE_OFFSET))
     const rangeTombstones = this.#writePart(Buffer.alloc(RANGE_TOMBSTONES_BYTES), endOf(filter))
     const properties = this.#writePart(
       encodeProperties({
-        entries: tally.entries,
-        tombstones: tally.tombstones,
-        smallestVersion: tally.smallestVersion,
-        largestVersion: tally.largestVersion,
-        earliestExpiry: tally.earliestExpiry,
-        latestExpiry: tally.latestExpiry,
-        keyBytes: tally.keyBytes,
-        valueBytes: tally.valueBytes,
+        ...counts,
         blockSize: plan.shape.blockSize,
         largestBlock,
         newestWal: plan.newestWal,
@@ -227,7 +241,7 @@ export class TableWriter {
     const parts = { filter, rangeTombstones, properties, index }
     file.writeSync(encodeFooter({ ...parts, fileSize: size, fileNumber, salt }), endOf(index))
     file.dataSyncSync()
-    const { entries, tombstones, smallestVersion, largestVersion } = tally
+    const { entries, tombstones, smallestVersion, largestVersion } = counts
     return {
       number: fileNumber,
       size,
