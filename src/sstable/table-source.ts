@@ -178,21 +178,32 @@ export class TableSource implements RunSource {
   }
 
   #seekBlock(table: TableBlocks): number {
-    const found = table.locate(this.#keys, this.#placeStart())
+    const length = this.#placeStart()
+    if (length < 0) return table.blockCount - 1
+    const found = table.locate(this.#keys, length)
     if (this.#step > 0) return found >= 0 ? found : -(found + 1)
     // In reverse the key looked for is the least above `start`: a gap lies behind the block wanted.
     return found >= 0 ? found : -(found + 1) - 1
   }
 
-  /** Puts the start key into the (still unused) key area; in reverse its successor. Returns its length. */
+  /** Puts the start key into the (still unused) key area; in reverse its successor, the least key above it.
+   * Returns its length, or -1: it has no successor. */
   #placeStart(): number {
     const { start } = this.#options
     assert(start !== undefined, 'a source that seeks knows its start')
     const { bytes } = this.#machine.heap
     bytes.set(start, this.#keys)
-    if (this.#step > 0 || start.length === KEY_LENGTH_MAX) return start.length
-    bytes[this.#keys + start.length] = 0
-    return start.length + 1
+    if (this.#step > 0) return start.length
+    if (start.length < KEY_LENGTH_MAX) {
+      bytes[this.#keys + start.length] = 0
+      return start.length + 1
+    }
+    // No longer key exists: the next one differs in the last byte that can be raised.
+    let last = start.length - 1
+    while (last >= 0 && start[last] === 0xff) last -= 1
+    if (last < 0) return -1
+    bytes[this.#keys + last] = (start[last] as number) + 1
+    return last + 1
   }
 
   #enterBlock(table: TableBlocks, ordinal: number): void {
@@ -218,12 +229,12 @@ export class TableSource implements RunSource {
   #seekInterval(table: TableBlocks, ordinal: number): void {
     const { kernels } = this.#machine
     const length = this.#placeStart()
+    this.#seeking = false
+    if (length < 0) return
     const restart = kernels.blockSeek(this.#block, this.#payload, this.#keys, length)
     if (restart < 0) throw malformedBlock(table, ordinal)
-    this.#seeking = false
     if (this.#step > 0) this.#from = restart
-    // Without its successor (a key of full length) the last interval cannot be told.
-    else if (length !== this.#options.start?.length) this.#to = Math.min(this.#to, restart + 1)
+    else this.#to = Math.min(this.#to, restart + 1)
   }
 
   /** Address of the verified block. */
