@@ -1,23 +1,17 @@
-// The default suite is everything quick. `--mode long` runs the rest: *.long.test.ts and test/long/.
-import { defineConfig, type ViteUserConfigFnObject } from 'vitest/config'
+// The default suite: everything quick. Longer runs are programs of their own (docs/TESTING.md).
+import { defineConfig, type ViteUserConfig } from 'vitest/config'
 import { ClosingLine } from './test/support/closing-line.ts'
 
-const LONG: string[] = ['test/**/*.long.test.ts', 'test/long/**/*.test.ts']
-
-const config: ViteUserConfigFnObject = defineConfig(({ mode }) => {
-  const long = mode === 'long'
-  return {
-    test: {
-      environment: 'node',
-      pool: 'forks',
-      include: long ? LONG : ['test/**/*.test.ts'],
-      exclude: ['**/node_modules/**', ...(long ? [] : LONG)],
-      testTimeout: long ? 1_800_000 : 30_000,
-      hookTimeout: long ? 300_000 : 30_000,
-      teardownTimeout: 10_000,
-      reporters: ['default', new ClosingLine()],
-    },
-  }
+const config: ViteUserConfig = defineConfig({
+  test: {
+    environment: 'node',
+    pool: 'forks',
+    include: ['test/**/*.test.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    teardownTimeout: 10_000,
+    reporters: ['default', new ClosingLine()],
+  },
 })
 
 export default config

@@ -15,6 +15,7 @@ import { SettError } from '../base/errors.ts'
 import { explain, type ResolvedOptions } from '../base/options.ts'
 import { openEngine } from '../engine/open.ts'
 import type { Data, DataForm, Engine, EngineStats, WriteOperation } from '../engine/types.ts'
+import { checkedData, checkedKey, checkedOperations } from './checked-data.ts'
 import {
   checkLocation,
   constructorOptions,
@@ -26,6 +27,7 @@ import { EntryIterator, type IteratorParts, KeyIterator, ValueIterator } from '.
 import { engineRange, type PrivateRange } from './page-source.ts'
 import { readMany } from './read-many.ts'
 import { Snapshot, versionOf } from './snapshot.ts'
+import { systemFailure } from './system-failure.ts'
 import { TurnBudget } from './turn-budget.ts'
 import { type CommitOptions, writeOptions } from './write-options.ts'
 
@@ -57,18 +59,6 @@ interface ReadOptions {
   readonly snapshot?: unknown
 }
 
-/** Errors of the operating system get a code of ours and a next step; all others pass as they are. */
-function openError(location: string, error: unknown): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  if (typeof code !== 'string' || !/^E[A-Z]+$/.test(code)) return error
-  return new SettError(
-    'LEVEL_IO_ERROR',
-    `${location} cannot be used (${(error as Error).message}). Check the path and its ` +
-      'permissions, or choose another place.',
-    error,
-  )
-}
-
 /** An ordered key-value database in one directory. */
 export class Database<K = string, V = string> extends AbstractLevel<Data, K, V> {
   /** The directory, as given. */
@@ -77,6 +67,7 @@ export class Database<K = string, V = string> extends AbstractLevel<Data, K, V> 
   readonly #given: object
   #options: ResolvedOptions
   #engine: Engine | undefined
+  #failedToClose: Engine | undefined
   #parts: IteratorParts | undefined
 
   /** Opens by itself; operations wait for that. Throws SETT_INVALID_OPTION. */
@@ -112,9 +103,14 @@ export class Database<K = string, V = string> extends AbstractLevel<Data, K, V> 
   /** Rewrites the range (bounds included; undefined: open) down to its last level. */
   async compactRange(start?: K, end?: K): Promise<void> {
     const encoding = this.keyEncoding()
-    const bound = (key: K | undefined): Data | undefined =>
-      key === undefined ? undefined : encoding.encode(key)
-    await this.#whenOpen((engine) => engine.compactRange(bound(start), bound(end)))
+    const bound = (key: K | undefined): Data | undefined => {
+      if (key === undefined) return undefined
+      if (key === null) throw noKey()
+      return checkedKey(encoding.encode(key))
+    }
+    const from = bound(start)
+    const to = bound(end)
+    await this.#whenOpen((engine) => engine.compactRange(from, to))
   }
 
   /** Resolves once no background work runs or is due. */
@@ -128,19 +124,18 @@ export class Database<K = string, V = string> extends AbstractLevel<Data, K, V> 
     key: K2,
     options: GetEntryOptions<K2, V2>,
   ): DatabaseEntry<K2, V2> | undefined
-  getEntry(key: K, options: GetEntryOptions<K, V> = {}): DatabaseEntry<K, V> | undefined {
+  getEntry(key: K, options?: GetEntryOptions<K, V> | null): DatabaseEntry<K, V> | undefined {
     const engine = this.#opened()
-    if (key === null || key === undefined) {
-      throw new SettError('LEVEL_INVALID_KEY', 'Key cannot be null or undefined. Pass a key.')
-    }
-    const keys = this.keyEncoding((options.keyEncoding ?? undefined) as 'utf8')
-    const values = this.valueEncoding((options.valueEncoding ?? undefined) as 'utf8')
-    const entry = engine.getEntry(
-      keys.encode(key as never),
-      versionOf(engine, options.snapshot),
-      keys.format,
-      values.format,
-    )
+    if (key === null || key === undefined) throw noKey()
+    const keys = this.keyEncoding((options?.keyEncoding ?? undefined) as 'utf8')
+    const values = this.valueEncoding((options?.valueEncoding ?? undefined) as 'utf8')
+    const encoded = checkedKey(keys.encode(key as never))
+    const snapshot = options?.snapshot ?? undefined
+    const version = versionOf(engine, snapshot)
+    // Throws when the snapshot was closed: its version may be gone.
+    snapshot?.ref()
+    snapshot?.unref()
+    const entry = engine.getEntry(encoded, version, keys.format, values.format)
     if (entry === undefined) return undefined
     return {
       key: keys.decode(entry.key as never) as K,
@@ -178,14 +173,22 @@ export class Database<K = string, V = string> extends AbstractLevel<Data, K, V> 
   async _open(options: object): Promise<void> {
     this.#options = openOptions(this.#given, options)
     const engine = await openEngine(this.location, this.#options).catch((error: unknown) => {
-      throw openError(this.location, error)
+      throw systemFailure(this.location, error)
     })
     this.#engine = engine
     this.#parts = { engine, budget: this.#budget, scanPageSize: this.#options.scanPageSize }
   }
 
   async _close(): Promise<void> {
-    await this.#engine?.close()
+    const engine = this.#engine
+    // The engine gives everything back even when closing fails, so that is told once: a second close() succeeds.
+    if (engine !== undefined && engine !== this.#failedToClose) {
+      await engine.close().catch((error: unknown) => {
+        this.#failedToClose = engine
+        throw systemFailure(this.location, error)
+      })
+    }
+    this.#failedToClose = undefined
     this.#engine = undefined
     this.#parts = undefined
   }
@@ -194,14 +197,14 @@ export class Database<K = string, V = string> extends AbstractLevel<Data, K, V> 
     const engine = this.#engine!
     const { snapshot } = options
     const version = snapshot === undefined ? undefined : versionOf(engine, snapshot)
-    return engine.getSync(key, version, options.valueEncoding)
+    return engine.getSync(checkedKey(key), version, options.valueEncoding)
   }
 
   _get(key: Data, options: ReadOptions): Data | undefined | Promise<Data | undefined> {
     const engine = this.#engine!
     const { snapshot } = options
     const version = snapshot === undefined ? undefined : versionOf(engine, snapshot)
-    const value = engine.get(key, version, options.valueEncoding)
+    const value = engine.get(checkedKey(key), version, options.valueEncoding)
     if (value instanceof Promise) return value
     return this.#budget.spend(1) ? this.#later(value) : value
   }
@@ -214,13 +217,13 @@ export class Database<K = string, V = string> extends AbstractLevel<Data, K, V> 
       engine,
       version,
       budget: this.#budget,
-      read: (key, at) => engine.get(key, at, form),
+      read: (key, at) => engine.get(checkedKey(key), at, form),
     })
   }
 
   _has(key: Data, options: ReadOptions): boolean | Promise<boolean> {
     const engine = this.#engine!
-    const found = engine.hasSync(key, versionOf(engine, options.snapshot))
+    const found = engine.hasSync(checkedKey(key), versionOf(engine, options.snapshot))
     return this.#budget.spend(1) ? this.#later(found) : found
   }
 
@@ -231,20 +234,21 @@ export class Database<K = string, V = string> extends AbstractLevel<Data, K, V> 
       engine,
       version,
       budget: this.#budget,
-      read: (key, at) => engine.hasSync(key, at),
+      read: (key, at) => engine.hasSync(checkedKey(key), at),
     })
   }
 
   _put(key: Data, value: Data, options: object): Promise<void> {
-    return this.#engine!.put(key, value, writeOptions(options))
+    const bytes = checkedData(value, 'value')
+    return this.#engine!.put(checkedKey(key), bytes, writeOptions(options))
   }
 
   _del(key: Data, options: object): Promise<void> {
-    return this.#engine!.del(key, writeOptions(options))
+    return this.#engine!.del(checkedKey(key), writeOptions(options))
   }
 
   _batch(operations: readonly WriteOperation[], options: object | undefined): Promise<void> {
-    return this.#engine!.batch(operations, writeOptions(options))
+    return this.#engine!.batch(checkedOperations(operations), writeOptions(options))
   }
 
   async _clear(range: PrivateRange): Promise<void> {
@@ -295,4 +299,8 @@ export class Database<K = string, V = string> extends AbstractLevel<Data, K, V> 
       return Promise.reject(error)
     }
   }
+}
+
+function noKey(): SettError {
+  return new SettError('LEVEL_INVALID_KEY', 'Key cannot be null or undefined. Pass a key.')
 }

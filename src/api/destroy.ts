@@ -3,11 +3,13 @@
 import { basename, join } from 'node:path'
 import { systemClock } from '../base/clock.ts'
 import { SettError } from '../base/errors.ts'
+import { checkOption } from '../base/options.ts'
 import { acquireDirectoryLock, LockRegistry } from '../io/directory-lock.ts'
 import { type FileKind, parseFileName } from '../io/file-names.ts'
 import type { FileSystem } from '../io/file-system.ts'
 import { nodeFileSystem } from '../io/node-file-system.ts'
 import { checkLocation } from './database-options.ts'
+import { systemFailure } from './system-failure.ts'
 
 /** First bytes of each kind of file (docs/FORMAT.md); kinds without a magic are known by name alone. */
 const MAGIC: Partial<Record<FileKind, string>> = {
@@ -36,19 +38,31 @@ export interface DestroyOptions {
  * is no such directory. Fails with LEVEL_LOCKED while it is open anywhere, and with SETT_NOT_A_DATABASE
  * when the directory holds none.
  */
-export async function destroy(location: string, options: DestroyOptions = {}): Promise<void> {
+export async function destroy(location: string, options?: DestroyOptions): Promise<void> {
   checkLocation(location)
+  const timeoutMs = checkOption('lockTimeout', options?.lockTimeout ?? 0) as number
+  try {
+    await destroyFiles(location, timeoutMs)
+  } catch (error) {
+    throw systemFailure(location, error)
+  }
+}
+
+async function destroyFiles(location: string, timeoutMs: number): Promise<void> {
   const fs = nodeFileSystem
-  const found = fs.statSync(join(location, '.'))
-  if (found === undefined && fs.statSync(location) === undefined) return
-  if (found?.kind !== 'directory') throw notADatabase(location, 'is not a directory')
+  const there = fs.statSync(location)
+  if (there === undefined) return
+  // A symbolic link to a directory is followed, by the trailing dot; link and directory then stay.
+  const isLink = there.kind === 'other'
+  const kind = isLink ? fs.statSync(`${location}/.`)?.kind : there.kind
+  if (kind !== 'directory') throw notADatabase(location, 'is not a directory')
   checkIsDatabase(fs, location)
   const lock = await acquireDirectoryLock({
     fs,
     registry: new LockRegistry(),
     directory: location,
     mode: 'exclusive',
-    timeoutMs: options.lockTimeout ?? 0,
+    timeoutMs,
     clock: systemClock,
   })
   try {
@@ -56,7 +70,7 @@ export async function destroy(location: string, options: DestroyOptions = {}): P
   } finally {
     lock.release()
   }
-  if (fs.listSync(location).length === 0) fs.removeSync(location)
+  if (!isLink && fs.listSync(location).length === 0) fs.removeSync(location)
 }
 
 function checkIsDatabase(fs: FileSystem, location: string): void {

@@ -1,6 +1,7 @@
 // Reads a range page by page for an iterator. Owns the read version it pinned (unless a snapshot gave it) until
 // release(). Pages grow while they are consumed one by one, so that a seek stays cheap and a scan is fast.
 import type { Data, Engine, Pin, RangeOptions, RangeReader } from '../engine/types.ts'
+import { checkedKey } from './checked-data.ts'
 import { versionOf } from './snapshot.ts'
 
 export type Pair = [key: Data | undefined, value: Data | undefined]
@@ -75,7 +76,8 @@ export class PageSource {
     return pairs
   }
 
-  seek(target: Data): void {
+  seek(given: Data): void {
+    const target = checkedKey(given)
     this.#page = []
     this.#index = 0
     this.#pageSize = FIRST_PAGE
@@ -104,12 +106,12 @@ export class PageSource {
   }
 }
 
+type Draft = { -readonly [Name in keyof RangeOptions]: RangeOptions[Name] }
+
 /** Inclusive bounds win over exclusive ones, as elsewhere in Level. */
 export function engineRange(range: PrivateRange, wanted: Wanted, version: number): RangeOptions {
-  const { gt, gte, lt, lte } = range
-  return {
-    ...(gte !== undefined ? { gte } : gt !== undefined ? { gt } : {}),
-    ...(lte !== undefined ? { lte } : lt !== undefined ? { lt } : {}),
+  // Built up property by property: spreading optional parts took an eighth of a short scan.
+  const options: Draft = {
     reverse: range.reverse,
     keys: wanted.keys,
     values: wanted.values,
@@ -117,6 +119,12 @@ export function engineRange(range: PrivateRange, wanted: Wanted, version: number
     valueForm: range.valueEncoding ?? 'buffer',
     version,
   }
+  const { gt, gte, lt, lte } = range
+  if (gte !== undefined) options.gte = checkedKey(gte)
+  else if (gt !== undefined) options.gt = checkedKey(gt)
+  if (lte !== undefined) options.lte = checkedKey(lte)
+  else if (lt !== undefined) options.lt = checkedKey(lt)
+  return options
 }
 
 function isOutside(target: Data, range: RangeOptions): boolean {

@@ -132,6 +132,7 @@ async function wire(wiring: Wiring): Promise<{ engine: EngineParts; obsolete: Ob
     executor,
     ...kept,
     ...background,
+    coldReads: new Set(),
     tornTailsCut: logs.tornTailsCut,
     shutDown: () =>
       shutDown({ ...engine, manifest, numbering, obsolete, release: () => undo.run() }),
@@ -221,15 +222,19 @@ function wireReaders({ foundation, allocator, undo }: Wiring, views: () => ReadV
   const readParts = { ...machine, allocator, clock, tables, cache }
   const points = new PointRead(readParts)
   const ranges = new RangeReads({ ...readParts, options, views })
-  undo.add(() => ranges.invalidate())
+  undo.add(() => ranges.close())
   return { cache, tables, points, ranges }
 }
 
 /** Write queue and schedulers, and what each tells the others. */
-function wireBackground({ foundation, allocator }: Wiring, stores: Stores) {
+function wireBackground({ foundation, allocator, manifest }: Wiring, stores: Stores) {
   const { options, environment, machine, executor } = foundation
   const { clock, logger } = environment
   const { health, oracle, walSyncer, memtables, tree, progress, bindings, obsolete } = stores
+  // Whoever waits for a background job would wait for ever: most of them end here.
+  health.onPoison(() => progress.signal())
+  manifest.onFailure((error) => health.poison('Writing the manifest', error))
+  const halted = (): boolean => !manifest.usable
   const runner = new JobRunner({ executor, heap: machine.heap, allocator, obsolete })
   const writes = new WriteQueue({
     ...machine,
@@ -262,6 +267,7 @@ function wireBackground({ foundation, allocator }: Wiring, stores: Stores) {
     pick: { ...options, baseLevelSize: options.memtableSize * options.l0CompactTrigger },
     parallel: Math.max(1, options.workers - 1),
     enabled: !options.readOnly,
+    halted,
     failed,
     compacted: succeeded,
   })
@@ -271,6 +277,7 @@ function wireBackground({ foundation, allocator }: Wiring, stores: Stores) {
     clock,
     enabled: !options.readOnly,
     oldest: () => memtables.flushable,
+    halted,
     failed,
     flushed: () => {
       succeeded()
@@ -292,7 +299,12 @@ function wireBackground({ foundation, allocator }: Wiring, stores: Stores) {
       writes.rejectWaiting(error)
       progress.signal()
     },
-    stalled: () => tree.levels[0]!.length >= options.l0StallTrigger,
+    stalled() {
+      if (tree.levels[0]!.length < options.l0StallTrigger) return false
+      // Level 0 will not get shorter: to wait would be for ever.
+      if (compactions.damage !== undefined) throw compactions.damage
+      return true
+    },
   })
   return { writes, compactions, flushes }
 }

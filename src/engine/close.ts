@@ -16,10 +16,13 @@ export interface ClosingParts extends EngineParts {
 export async function shutDown(parts: ClosingParts): Promise<void> {
   const { writes, health, flushes, compactions, walSyncer, progress } = parts
   try {
-    await writes.drained()
+    // No turn may pass between the look and the refusal: a commit that came in then would miss the seal.
+    while (!writes.idle) await writes.drained()
     health.beginClose()
     progress.signal()
     walSyncer.stop()
+    // They read into the heap, from files that are about to be closed.
+    await Promise.allSettled(parts.coldReads)
     await Promise.all([flushes.stop(), compactions.stop()])
     const wals = await parts.memtables.settle()
     try {

@@ -23,6 +23,8 @@ export interface CompactionParts {
   readonly parallel: number
   /** False: read-only, nothing is ever compacted. */
   readonly enabled: boolean
+  /** True once no edit can be installed any more. */
+  readonly halted: () => boolean
   readonly failed: (error: unknown) => void
   /** Outputs are installed: level 0 may be shorter. */
   readonly compacted: () => void
@@ -36,7 +38,7 @@ export class CompactionScheduler {
   #retry: TimerHandle | undefined
   #stopped: boolean
   /** Damage was met: nothing is compacted until the database is reopened. */
-  #blocked = false
+  damage: unknown
   compactions = 0
   bytesCompacted = 0
 
@@ -52,8 +54,8 @@ export class CompactionScheduler {
 
   /** Starts what is due, as far as jobs are free. */
   kick(): void {
-    while (!this.#stopped && !this.#blocked && this.#retry === undefined) {
-      if (this.#running.size >= this.#parts.parallel) return
+    while (!this.#stopped && this.damage === undefined && this.#retry === undefined) {
+      if (this.#running.size >= this.#parts.parallel || this.#parts.halted()) return
       const { tree, pick } = this.#parts
       const plan = pickCompaction(tree.levels, pick, this.#reserved)
       if (plan === undefined) return
@@ -71,7 +73,7 @@ export class CompactionScheduler {
       const plan = planRange(tree.levels, { start, end, done, before }, pick, this.#reserved)
       if (plan === undefined && this.#running.size === 0) return
       if (plan === undefined) await Promise.race(this.#running)
-      else await this.#run(plan, done)
+      else await this.#runOrRetry(plan, done)
     }
   }
 
@@ -90,17 +92,27 @@ export class CompactionScheduler {
   }
 
   #start(plan: CompactionPlan): void {
-    this.#run(plan).catch((error: unknown) => {
-      if (this.#stopped) return
-      this.#parts.failed(error)
-      if (errorCode(error) === 'LEVEL_CORRUPTION') {
-        this.#blocked = true
-        return
-      }
-      this.#retry = this.#parts.clock.after(RETRY_MS, () => {
-        this.#retry = undefined
-        this.kick()
-      })
+    // Whom the error concerns was told by then.
+    this.#runOrRetry(plan).catch(() => undefined)
+  }
+
+  /** What failed is planned anew later on, for level 0 may wait for it. */
+  async #runOrRetry(plan: CompactionPlan, outputs?: Set<number>): Promise<void> {
+    try {
+      await this.#run(plan, outputs)
+    } catch (error) {
+      if (!this.#stopped) this.#failed(error)
+      throw error
+    }
+  }
+
+  #failed(error: unknown): void {
+    if (errorCode(error) === 'LEVEL_CORRUPTION') this.damage = error
+    this.#parts.failed(error)
+    if (this.damage !== undefined || this.#parts.halted()) return
+    this.#retry ??= this.#parts.clock.after(RETRY_MS, () => {
+      this.#retry = undefined
+      this.kick()
     })
   }
 
@@ -137,10 +149,13 @@ export class CompactionScheduler {
     const inputs = plan.sources.flat()
     const inputBytes = inputs.reduce((sum, { size }) => sum + size, 0)
     const largestBlock = inputs.reduce((max, table) => Math.max(max, table.largestBlock), 0)
+    // What is pinned from now on sees the newest of these entries, which are kept in any case.
+    const snapshots = tree.snapshots()
+    const { length } = plan.sources
     const count = 16 + inputs.length + 8 * Math.ceil(inputBytes / shape.tableSize)
     return runner.run<TablesResult>({
       priority: plan.inputLevel === 0 ? PRIORITY.l0 : PRIORITY.deeper,
-      workspaceBytes: compactWorkspaceBytes(shape, plan.sources.length, largestBlock),
+      workspaceBytes: compactWorkspaceBytes(shape, length, largestBlock, snapshots.length),
       cancel: this.#cancel,
       spec: (workspace): CompactSpec => ({
         kind: 'compact',
@@ -150,7 +165,7 @@ export class CompactionScheduler {
         shape,
         numbers: { first: tree.numbering.takeRange(count), count },
         workspace,
-        snapshots: tree.snapshots(),
+        snapshots,
         dropTombstones: plan.dropTombstones,
       }),
     })

@@ -52,6 +52,8 @@ export interface EngineParts {
   readonly cache: BlockCache
   readonly tables: OpenTables
   readonly progress: Progress
+  /** Reads that wait for the disk; they use heap and files. */
+  readonly coldReads: Set<Promise<unknown>>
   readonly executor: Executor
   /** Torn log ends that this open cut off. */
   readonly tornTailsCut: number
@@ -95,7 +97,7 @@ export class StorageEngine implements Engine {
     const { points } = this.#parts
     if (!points.slow) return this.getSync(key, version, form)
     const answer = this.#find(key, version, false)
-    if (answer === COLD) return this.#getCold(key, version, form)
+    if (answer === COLD) return this.#tracked(this.#getCold(key, version, form))
     return answer === FOUND ? this.#takeValue(form) : undefined
   }
 
@@ -188,6 +190,14 @@ export class StorageEngine implements Engine {
     return takeData(machine.heap.bytes, points.valueAddress, points.valueLength, form)
   }
 
+  /** close() waits for it. */
+  #tracked<T>(read: Promise<T>): Promise<T> {
+    const { coldReads } = this.#parts
+    const tracked = read.finally(() => void coldReads.delete(tracked))
+    coldReads.add(tracked)
+    return tracked
+  }
+
   /** Reads missing blocks without blocking the thread, at a version that stays readable meanwhile. */
   async #getCold(
     key: Data,
@@ -225,6 +235,7 @@ export class StorageEngine implements Engine {
     health.checkOpen()
     if (health.poisoned !== undefined) throw health.poisoned
     await progress.next()
+    if (health.poisoned !== undefined) throw health.poisoned
     if (health.background !== undefined) throw health.background
   }
 }

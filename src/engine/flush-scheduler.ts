@@ -21,6 +21,8 @@ export interface FlushParts {
   readonly oldest: () => FrozenMemtable | undefined
   /** The flush failed; it is tried again. */
   readonly failed: (error: unknown) => void
+  /** True once no edit can be installed any more. */
+  readonly halted: () => boolean
   /** A flush is installed. */
   readonly flushed: (memtable: FrozenMemtable) => void
 }
@@ -46,6 +48,7 @@ export class FlushScheduler {
   /** Starts the next flush, if one is due and none is running. */
   kick(): void {
     if (this.#running !== undefined || this.#retry !== undefined || this.#stopped) return
+    if (this.#parts.halted()) return
     const memtable = this.#parts.oldest()
     if (memtable === undefined) return
     this.#running = this.#flush(memtable).then(
@@ -71,6 +74,7 @@ export class FlushScheduler {
 
   #retryLater(error: unknown): void {
     this.#parts.failed(error)
+    if (this.#parts.halted()) return
     this.#retry = this.#parts.clock.after(RETRY_MS, () => {
       this.#retry = undefined
       this.kick()
@@ -86,9 +90,11 @@ export class FlushScheduler {
     }
     const shape = tree.shape
     const outputs = 16 + 8 * Math.ceil(memtable.arena.length / shape.tableSize)
+    // What is pinned from now on sees the newest of these entries, which are kept in any case.
+    const snapshots = tree.snapshots()
     const result = await runner.run<TablesResult>({
       priority: PRIORITY.flush,
-      workspaceBytes: flushWorkspaceBytes(shape, memtable.largestEntry),
+      workspaceBytes: flushWorkspaceBytes(shape, memtable.largestEntry, snapshots.length),
       cancel: this.#cancel,
       spec: (workspace): FlushSpec => ({
         kind: 'flush',
@@ -98,7 +104,7 @@ export class FlushScheduler {
         numbers: { first: tree.numbering.takeRange(outputs), count: outputs },
         workspace,
         newestWal: walNumber,
-        snapshots: tree.snapshots(),
+        snapshots,
       }),
     })
     await tree.installFlush(frozen, result)

@@ -8,7 +8,7 @@ export class Health {
   readonly #logger: Logger
   #poison: SettError | undefined
   #closing = false
-  #onPoison: (error: SettError) => void = () => undefined
+  readonly #onPoison: ((error: SettError) => void)[] = []
   /** Last error of a background job that is being retried; shown to writers who wait for that job. */
   background: Error | undefined
 
@@ -18,7 +18,7 @@ export class Health {
   }
 
   onPoison(listener: (error: SettError) => void): void {
-    this.#onPoison = listener
+    this.#onPoison.push(listener)
   }
 
   get poisoned(): SettError | undefined {
@@ -66,7 +66,7 @@ export class Health {
         cause,
       )
       this.#logger.error({ err: cause }, this.#poison.message)
-      this.#onPoison(this.#poison)
+      for (const listener of this.#onPoison) listener(this.#poison)
     }
     return this.#poison
   }

@@ -67,7 +67,7 @@ export interface MemtablesEvents {
   roomChanged(): void
   /** No room will come until this is mended. */
   blocked(error: Error): void
-  /** Level 0 is so full that rotation must wait. */
+  /** Level 0 is so full that rotation must wait. Throws when waiting will not help. */
   stalled(): boolean
 }
 

@@ -21,7 +21,7 @@ import { syncWorker } from '../pool/sync-worker.ts'
 import { workerExecutor } from '../pool/worker-executor.ts'
 import { assemble, type Foundation } from './assemble.ts'
 import type { StorageEngine } from './engine.ts'
-import { findWals, heapBytes } from './memory-plan.ts'
+import { planMemory } from './memory-plan.ts'
 import type { Environment } from './types.ts'
 
 /** Directories this process holds, by device and inode. */
@@ -85,9 +85,9 @@ async function openSteps(
   const recovered = readManifest(fs, directory)
   checkExistence(recovered !== undefined, directory, options)
   const manifest = recovered?.state ?? EMPTY_STATE
-  const wals = findWals(fs, directory, manifest)
+  const { wals, heapBytes } = planMemory(fs, directory, options, manifest)
 
-  const heap = processHeaps.acquire(heapBytes(options, wals))
+  const heap = processHeaps.acquire(heapBytes)
   undo.add(() => processHeaps.release(heap))
   const executor = createExecutor(options, environment)
   undo.add(() => executor.close())

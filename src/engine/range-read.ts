@@ -49,6 +49,7 @@ export class RangeReads {
   readonly #parts: RangeReadParts
   #workspace: Region | undefined
   #open: OpenMerge | undefined
+  #closed = false
   readonly #spare: SpareMemory
 
   constructor(parts: RangeReadParts) {
@@ -64,7 +65,13 @@ export class RangeReads {
     return new Reader(this, options, this.#parts.clock.wallMs())
   }
 
-  /** The view changed, or the database closes: cursors of the old one end. */
+  /** The heap is about to be given back. */
+  close(): void {
+    this.invalidate()
+    this.#closed = true
+  }
+
+  /** The view changed: cursors of the old one end. */
   invalidate(): void {
     this.#open?.merge.close()
     this.#open = undefined
@@ -77,6 +84,10 @@ export class RangeReads {
 
   /** Opens a merge for the owner over the newest view. */
   begin(owner: object, range: RangeOptions, bounds: Bounds, now: number): OpenMerge {
+    if (this.#closed) {
+      const what = 'The database was closed while it was being read. Open it again to read on.'
+      throw new SettError('LEVEL_DATABASE_NOT_OPEN', what)
+    }
     this.invalidate()
     const { options, views } = this.#parts
     const view = views().current
@@ -201,10 +212,18 @@ class Reader implements RangeReader {
 
   next(limit: number): Pair[] {
     const pairs: Pair[] = []
-    while (pairs.length < limit && !this.#ended) {
-      const before = pairs.length
-      this.#page(limit - before, pairs)
-      if (pairs.length === before) this.#ended = true
+    const place = this.#place
+    try {
+      while (pairs.length < limit && !this.#ended) {
+        const before = pairs.length
+        this.#page(limit - before, pairs)
+        if (pairs.length === before) this.#ended = true
+      }
+    } catch (error) {
+      // The caller gets none of these pairs, and the cursors may stand anywhere: asked again, it begins here again.
+      this.#reads.invalidate()
+      this.#place = place
+      throw error
     }
     return pairs
   }

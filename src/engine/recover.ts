@@ -2,6 +2,7 @@
 // all of them, and what counts becomes immutable memtables waiting for their flush. Main thread. Writes nothing; the
 // edit it returns makes the cuts durable.
 import { SettError } from '../base/errors.ts'
+import { HEAP_BYTES_MAX } from '../base/limits.ts'
 import { FILE_HEADER_BYTES } from '../format/file-header.ts'
 import type { ManifestEdit } from '../format/manifest-edit.ts'
 import { parseFileName, walPath } from '../io/file-names.ts'
@@ -13,7 +14,6 @@ import type { Region } from '../memory/shared-heap.ts'
 import { Memtable } from '../memtable/memtable.ts'
 import { createCancelFlag } from '../pool/cancel-flag.ts'
 import { PRIORITY } from '../pool/executor.ts'
-import { replayArenaBytes } from '../wal/replay.ts'
 import { planReplay, type ReplayPlan } from '../wal/replay-order.ts'
 import { inspectUnnamedWal } from '../wal/unnamed-wal.ts'
 import type { WalEnd } from '../wal/wal-file.ts'
@@ -48,10 +48,11 @@ export async function recoverLogs(
   if (!options.readOnly) await syncKept(foundation, plan)
   const frozen: FrozenMemtable[] = []
   const used = new Set<number>()
-  for (const { number, cutAt } of plan.kept) {
-    if (cutAt <= FILE_HEADER_BYTES) continue
+  for (const wal of plan.kept) {
+    const { number } = wal
+    if (wal.cutAt <= FILE_HEADER_BYTES) continue
     const { arena } = replayed.get(number)!
-    const memtable = Memtable.adopt(machine.heap, machine.kernels, arena, cutAt)
+    const memtable = Memtable.adopt(machine, arena, wal)
     frozen.push({ memtable, walNumber: number, wal: undefined, unfinished: 0 })
     used.add(number)
   }
@@ -93,12 +94,13 @@ async function replayOne(
   allocator: HeapAllocator,
   wal: WalOnDisk,
 ): Promise<Replayed> {
-  const length = replayArenaBytes(wal.bytes ?? 0)
+  const length = wal.arenaBytes
   const arena = allocator.allocate(length, 64)
   if (arena === undefined) {
     throw new SettError(
       'SETT_OUT_OF_MEMORY',
-      `Replaying the log needs ${length} bytes more than the heap has. Raise memoryBudget.`,
+      `Replaying the log needs ${length} bytes more than the heap of at most ${HEAP_BYTES_MAX} has. ` +
+        'Open with a smaller memtableSize and smaller caches.',
     )
   }
   const { number, salt, sealed } = wal

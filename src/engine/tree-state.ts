@@ -76,11 +76,12 @@ export class TreeState {
   /** Puts the tables of a flush in place of its memtable; undefined: it held nothing. */
   async installFlush(frozen: FrozenMemtable, result: TablesResult | undefined): Promise<void> {
     const { memtables, syncer, obsolete, allocator } = this.#parts
-    const levels = await this.#append({
+    const edit = {
       tablesAdded: (result?.tables ?? []).map((table) => ({ level: 0, table })),
       walsDropped: [frozen.walNumber],
       ...this.#marks(result),
-    })
+    }
+    const levels = await this.#append(edit, result)
     const removed = memtables.removeOldest()
     assert(removed === frozen, 'memtables are flushed in order')
     this.#publish(levels, () => allocator.free(frozen.memtable.arena))
@@ -89,11 +90,12 @@ export class TreeState {
   }
 
   async installCompaction(plan: CompactionPlan, result: TablesResult): Promise<void> {
-    const levels = await this.#append({
+    const edit = {
       tablesRemoved: plan.inputs,
       tablesAdded: result.tables.map((table) => ({ level: plan.outputLevel, table })),
       ...this.#marks(result),
-    })
+    }
+    const levels = await this.#append(edit, result)
     const { tables, obsolete } = this.#parts
     this.#publish(levels, () => {
       for (const { number } of plan.inputs) {
@@ -114,9 +116,16 @@ export class TreeState {
     this.#publish(levels)
   }
 
-  async #append(edit: ManifestEdit): Promise<Levels> {
-    const { levels } = await this.#parts.manifest.append(edit)
-    return levels
+  /** Outputs that the manifest surely does not name go: the next try has others. */
+  async #append(edit: ManifestEdit, outputs?: TablesResult): Promise<Levels> {
+    const { manifest, obsolete } = this.#parts
+    try {
+      return (await manifest.append(edit)).levels
+    } catch (error) {
+      if (manifest.usable)
+        for (const { number } of outputs?.tables ?? []) obsolete.removeTable(number)
+      throw error
+    }
   }
 
   #marks(result: TablesResult | undefined): ManifestEdit {

@@ -117,9 +117,15 @@ export class WriteQueue {
     this.#reportIdle()
   }
 
-  /** Resolves when nothing is open, queued, waiting or in flight. */
+  /** Nothing is open, queued, waiting or in flight. */
+  get idle(): boolean {
+    const behind = this.#queued.length + this.#waiting.length
+    return this.#inFlight === undefined && this.#open === undefined && behind === 0
+  }
+
+  /** Resolves once it was idle; more may have come since. */
   drained(): Promise<void> {
-    if (this.#isIdle()) return Promise.resolve()
+    if (this.idle) return Promise.resolve()
     return new Promise((resolve) => {
       this.#idle.push(resolve)
       this.#schedule()
@@ -347,6 +353,7 @@ export class WriteQueue {
     group.target.unfinished -= 1
     this.#inFlight = undefined
     group.reject(this.#parts.health.poison('Syncing the log', cause))
+    this.#reportIdle()
   }
 
   #rejectAll(error: Error): void {
@@ -359,18 +366,8 @@ export class WriteQueue {
     this.#reportIdle()
   }
 
-  #isIdle(): boolean {
-    const { length } = this.#queued
-    return (
-      this.#inFlight === undefined &&
-      this.#open === undefined &&
-      length === 0 &&
-      this.#waiting.length === 0
-    )
-  }
-
   #reportIdle(): void {
-    if (!this.#isIdle()) return
+    if (!this.idle) return
     for (const resolve of this.#idle.splice(0)) resolve()
   }
 }

@@ -308,7 +308,8 @@ function makeDirectory(path: string): boolean {
     fs.mkdirSync(full, DIRECTORY_MODE)
   } catch (error) {
     const parent = dirname(full)
-    if (isCode(error, 'ENOENT') && parent !== full) {
+    // Some file systems, such as /proc, say ENOENT although the parent is there: then it is final.
+    if (isCode(error, 'ENOENT') && parent !== full && !fs.existsSync(parent)) {
       makeDirectory(parent)
       return makeDirectory(full)
     }

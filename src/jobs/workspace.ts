@@ -8,14 +8,18 @@ import { tableSourceBytes } from '../sstable/table-source.ts'
 import { writerBytes } from '../sstable/writer-workspace.ts'
 import type { TableShape } from './job.ts'
 
-/** More live read versions than this take from the writer's share of the workspace. */
+/** Live read versions there is always room for: heaps are sized by it. */
 const SNAPSHOTS = 4096
 const SLACK = 1024
 
 /** Scratch of a flush of a memtable whose largest key + value is `largestEntry`. */
-export function flushWorkspaceBytes(shape: TableShape, largestEntry: number): number {
+export function flushWorkspaceBytes(
+  shape: TableShape,
+  largestEntry: number,
+  snapshotCount = 0,
+): number {
   return (
-    compactScratchBytes(1, SNAPSHOTS) +
+    compactScratchBytes(1, Math.max(SNAPSHOTS, snapshotCount)) +
     MEMTABLE_SOURCE_BYTES +
     writerBytes(shape, largestEntry) +
     SLACK
@@ -27,9 +31,10 @@ export function compactWorkspaceBytes(
   shape: TableShape,
   sourceCount: number,
   largestBlock: number,
+  snapshotCount = 0,
 ): number {
   return (
-    compactScratchBytes(sourceCount, SNAPSHOTS) +
+    compactScratchBytes(sourceCount, Math.max(SNAPSHOTS, snapshotCount)) +
     sourceCount * tableSourceBytes(compactSourceBlock(largestBlock)) +
     writerBytes(shape, largestBlock) +
     SLACK

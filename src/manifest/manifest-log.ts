@@ -34,6 +34,7 @@ export class ManifestLog {
   /** Ends when every append so far has. */
   #tail: Promise<unknown> = Promise.resolve()
   #failure: unknown
+  #onFailure: (error: unknown) => void = () => undefined
   #closed = false
 
   private constructor(parts: ManifestParts, file: OpenFile, state: ManifestState) {
@@ -77,6 +78,16 @@ export class ManifestLog {
     return this.#state.editNumber
   }
 
+  /** False once an append failed whose outcome on disk is unknown; no other will succeed. */
+  get usable(): boolean {
+    return this.#failure === undefined
+  }
+
+  /** `listener` runs when the manifest becomes unusable. */
+  onFailure(listener: (error: unknown) => void): void {
+    this.#onFailure = listener
+  }
+
   /** Bytes of the manifest. */
   get length(): number {
     return this.#length
@@ -117,7 +128,7 @@ export class ManifestLog {
     try {
       await this.#parts.sync(this.#file)
     } catch (error) {
-      this.#failure = error
+      this.#fail(error)
       throw error
     }
     this.#state = state
@@ -134,7 +145,7 @@ export class ManifestLog {
       if (bytes.length <= ASYNC_WRITE_BYTES) this.#file.writeSync(bytes, this.#length)
       else await this.#file.write(bytes, this.#length)
     } catch (error) {
-      if (!isFull(error)) this.#failure = error
+      if (!isFull(error)) this.#fail(error)
       else this.#undo()
       throw error
     }
@@ -144,8 +155,13 @@ export class ManifestLog {
     try {
       this.#file.truncateSync(this.#length)
     } catch (error) {
-      this.#failure = error
+      this.#fail(error)
     }
+  }
+
+  #fail(error: unknown): void {
+    this.#failure = error
+    this.#onFailure(error)
   }
 
   #requireUsable(): void {

@@ -49,10 +49,14 @@ export class Memtable {
   }
 
   /** Takes over an arena that a replay job filled; nothing more is encoded into it. */
-  static adopt(heap: SharedHeap, kernels: Kernels, arena: Region, fileLength: number): Memtable {
+  static adopt(
+    { heap, kernels }: { readonly heap: SharedHeap; readonly kernels: Kernels },
+    arena: Region,
+    filled: { readonly cutAt: number; readonly largestEntry: number },
+  ): Memtable {
     const memtable = new Memtable(heap, kernels, arena)
-    memtable.recordEnd = arena.address + ARENA_HEADER + fileLength
-    memtable.largestEntry = fileLength
+    memtable.recordEnd = arena.address + ARENA_HEADER + filled.cutAt
+    memtable.largestEntry = filled.largestEntry
     return memtable
   }
 

@@ -30,6 +30,8 @@ export class RecordWalk {
   committedEnd = 0
   /** Records of that frame before committedEnd. */
   committedRecords = 0
+  /** Longest key + value so far. */
+  largestEntry = 0
 
   constructor(words: Uint32Array, file: string, base: number) {
     this.#words = words
@@ -54,7 +56,9 @@ export class RecordWalk {
         this.#refuse(at, 'a put or a delete', `tag ${tag}`)
       }
       const fixed = (tag & TAG_EXPIRY) === 0 ? RECORD_HEADER : RECORD_HEADER_WITH_EXPIRY
-      const bytes = fixed + keyLength + words[word]!
+      const entry = keyLength + words[word]!
+      if (entry > this.largestEntry) this.largestEntry = entry
+      const bytes = fixed + entry
       const next = at + bytes + (-bytes & 7)
       if (next > end) this.#refuse(at, 'a record inside its frame', 'none')
       this.#version(at, words[word + 3]! * 2 ** 32 + words[word + 2]!, header.lastVersion)

@@ -53,7 +53,7 @@ export interface WalSource {
 export interface ReplayMemory {
   readonly kernels: Kernels
   readonly heap: SharedHeap
-  /** At least replayArenaBytes(file length). */
+  /** At least replayArenaBytes(file length, or more exactly). */
   readonly arena: Region
   readonly cancelled: () => boolean
 }
@@ -77,6 +77,8 @@ export interface ReplayedWal {
   readonly link?: WalLink
   /** Records linked: those of whole commits. */
   readonly records: number
+  /** Longest key + value of its records. */
+  readonly largestEntry: number
   /** Highest version any of its frames names. */
   readonly lastVersion: number
   /** Newest manifest edit a frame names. */
@@ -87,9 +89,12 @@ export interface ReplayedWal {
   readonly digest: string
 }
 
-/** A region length that suffices for every WAL of that length, however small its records. */
-export function replayArenaBytes(fileLength: number): number {
-  const records = Math.ceil(fileLength / RECORD_BYTES_MIN)
+/** A region length that suffices for every WAL of that length with so many records; by default however small
+ * they are. */
+export function replayArenaBytes(
+  fileLength: number,
+  records: number = Math.ceil(fileLength / RECORD_BYTES_MIN),
+): number {
   const nodes = 2 * LINK_RESERVE + LINK_RESERVE_PER_RECORD * records
   return Math.max(ARENA_BYTES_MIN, alignUp(ARENA_HEADER + fileLength + nodes, 64))
 }
@@ -142,7 +147,10 @@ class Replay {
     try {
       this.#fileLength = file.sizeSync()
       const wanted = Math.min(this.#fileLength, sealed?.length ?? this.#fileLength)
-      assert(replayArenaBytes(wanted) <= arena.length, `the arena is too small for ${this.#path}`)
+      assert(
+        replayArenaBytes(wanted, 0) <= arena.length,
+        `the arena is too small for ${this.#path}`,
+      )
       const image = heap.bytes.subarray(this.#base, this.#base + wanted)
       const read = file.readSync(image, 0)
       this.#image = image.subarray(0, read)
@@ -183,6 +191,7 @@ class Replay {
       syncedPastDamage: damage !== undefined && this.#searchBehind(damage),
       ...(this.#link === undefined ? {} : { link: this.#link }),
       records: this.#records,
+      largestEntry: this.#walk.largestEntry,
       lastVersion: this.#lastVersion,
       manifestEdit: this.#manifestEdit,
       syncedOffset: this.#syncedOffset,

@@ -1,8 +1,9 @@
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
+import { Readable, Writable } from 'node:stream'
 import { Command } from 'commander'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { addOptionFlags, pickOptions } from '../../src/adapters/cli/option-flags.ts'
+import { runCommand } from '../../src/adapters/cli/program.ts'
 import { formatTable } from '../../src/adapters/cli/table.ts'
 import { afterPrefix } from '../../src/adapters/cli/text-form.ts'
 import { open } from '../../src/index.ts'
@@ -19,7 +20,7 @@ describe('verbs', () => {
     expect((await run('put', 'b', 'zwei — 2', '--json')).stdout).toBe('{"key":"b","version":2}\n')
     expect((await run('put', '63', 'ff00', '--hex')).code).toBe(0)
     expect((await run('put', 'ZA==', 'AQI=', '--base64')).code).toBe(0)
-    expect((await run('get', 'a')).stdout).toBe('1\n')
+    expect((await run('get', 'a')).stdout).toBe('1')
     expect((await run('get', 'c', '--hex')).code).toBe(2)
     expect((await run('get', '63', '--hex')).stdout).toBe('ff00\n')
     expect((await run('get', '63', '--hex', '--json')).stdout).toBe(
@@ -51,6 +52,44 @@ describe('verbs', () => {
     await database.close()
   })
 
+  it('a stored file comes out of a pipe byte by byte; a person gets a line', async () => {
+    const db = join(temporaryDirectory(), 'db')
+    const database = await open<string, Buffer>(db, { workers: 0, valueEncoding: 'buffer' })
+    await database.put('file', Buffer.from([0xff, 0, 0x0a, 0x80]))
+    await database.close()
+    expect((await sett('get', 'file', '--db', db, '--hex')).code).toBe(2)
+    for (const [isTTY, end] of [
+      [false, ''],
+      [true, '0a'],
+    ] as const) {
+      const written: Uint8Array[] = []
+      const stdout = Object.assign(
+        new Writable({ write: (chunk, _, done) => done(void written.push(chunk)) }),
+        { isTTY },
+      )
+      const code = await runCommand(['get', 'file', '--db', db], { stdout, stderr: stdout }, '1')
+      expect(code).toBe(0)
+      expect(Buffer.concat(written).toString('hex')).toBe(`ff000a80${end}`)
+    }
+  })
+
+  it('scan: of a prefix and a bound, the narrower counts', async () => {
+    const db = join(temporaryDirectory(), 'db')
+    const database = await open(db, { workers: 0 })
+    for (const key of ['a', 'b', 'b1', 'b2', 'b3', 'c']) await database.put(key, '')
+    await database.close()
+    const scan = async (...given: string[]): Promise<string> => {
+      const { stdout } = await sett('scan', '--db', db, '--no-values', '--prefix', 'b', ...given)
+      return stdout.trim().replaceAll('\n', ' ')
+    }
+    expect(await scan('--gte', 'a')).toBe('b b1 b2 b3')
+    expect(await scan('--gt', 'b', '--lt', 'z')).toBe('b1 b2 b3')
+    expect(await scan('--gt', 'b1', '--lte', 'b2')).toBe('b2')
+    expect(await scan('--lte', 'c')).toBe('b b1 b2 b3')
+    expect(await scan('--lt', 'a')).toBe('')
+    expect(await scan('--gte', 'c')).toBe('')
+  })
+
   it('prints nothing for an empty database', async () => {
     const db = join(temporaryDirectory(), 'db')
     await (await open(db, { workers: 0 })).close()
@@ -80,6 +119,8 @@ describe('mistakes', () => {
     [['get', 'a', '--db', 'x', '--durability', 'often'], 2, /'sync', 'none'/],
     [['get', 'a', '--db', '/nowhere/at/all'], 1, /^LEVEL_NOT_FOUND: /],
     [['get', 'a', '--db', process.execPath], 1, /^SETT_NOT_A_DATABASE: /],
+    [['put', 'a', '1', '--db', ''], 2, /path of a directory/],
+    [['ingest', '.', '--db', ''], 2, /path of a directory/],
     [['ingest', '/nowhere/at/all'], 1, /^LEVEL_NOT_FOUND: /],
   ])('%j ends with %i', async (given, code, message) => {
     const result = await sett(...given)

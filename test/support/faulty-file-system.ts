@@ -12,6 +12,8 @@ export type Hook = (call: Call) => void
 
 export interface FaultyFileSystem extends FileSystem {
   hook: Hook
+  /** What an asynchronous call waits for before it is made; undefined: nothing. */
+  hold: (call: Call) => Promise<void> | undefined
   readonly calls: Call[]
 }
 
@@ -21,10 +23,11 @@ export function errno(code: string): Error {
 
 export function faultyFileSystem(inner: FileSystem): FaultyFileSystem {
   const calls: Call[] = []
-  const note = (kind: Call['kind'], path: string, bytes = 0): void => {
+  const note = (kind: Call['kind'], path: string, bytes = 0): Call => {
     const call = { kind, path, bytes }
     calls.push(call)
     outer.hook(call)
+    return call
   }
   const wrap = (file: OpenFile): OpenFile => ({
     path: file.path,
@@ -49,13 +52,14 @@ export function faultyFileSystem(inner: FileSystem): FaultyFileSystem {
       file.dataSyncSync()
     },
     async dataSync() {
-      note('sync', file.path)
+      await outer.hold(note('sync', file.path))
       await file.dataSync()
     },
     closeSync: () => file.closeSync(),
   })
   const outer: FaultyFileSystem = {
     hook: () => undefined,
+    hold: () => undefined,
     calls,
     inMemory: inner.inMemory,
     openSync(path: string, mode: OpenMode) {

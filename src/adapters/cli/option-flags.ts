@@ -25,7 +25,7 @@ export function addOptionFlags(command: Command): Command {
   for (const name of FLAGS) {
     const { doc, rule, unit } = OPTION_TABLE[name]
     const value = unit === '' ? 'value' : unit
-    const option = new Option(`--${kebab(name)} <${value}>`, doc)
+    const option = new Option(`--${kebab(name)} <${value}>`, `${doc}${words(name)}`)
     command.addOption(option.argParser((text: string) => parseFlag(name, text, rule)))
   }
   return command
@@ -47,6 +47,14 @@ function parseFlag(name: OptionName, text: string, rule: string): unknown {
     throw new InvalidArgumentError(`It ${rule}.`)
   }
   return value
+}
+
+/** The words an option takes, where it takes any: ` (sync, none, ms)`. */
+function words(name: OptionName): string {
+  const { type } = OPTION_TABLE[name]
+  if (!type.includes("'")) return ''
+  const plain = type.replaceAll("'", '').replace('{ interval: number }', 'ms')
+  return ` (${plain.replaceAll(' | ', ', ')})`
 }
 
 function kebab(name: string): string {

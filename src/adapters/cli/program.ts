@@ -67,7 +67,7 @@ function buildProgram(terminal: Terminal, version: string, finish: Finish): Comm
 
 function addCommon(command: Command): Command {
   return command
-    .option('-d, --db <directory>', 'the database')
+    .option('-d, --db <directory>', 'the database', directory)
     .option('--hex', 'keys and values are hexadecimal')
     .option('--base64', 'keys and values are base64')
     .option('--json', 'print JSON')
@@ -84,7 +84,7 @@ function addIngest(program: Command, terminal: Terminal, finish: Finish): void {
     .command('ingest')
     .description('store every file below a directory, read all back, compare')
     .argument('<directory>', 'where the files are')
-    .option('-d, --db <directory>', 'the database; without it a temporary one')
+    .option('-d, --db <directory>', 'the database; without it a temporary one', directory)
     .option('--keep', 'keep the temporary database')
     .option('--json', 'print JSON')
   addOptionFlags(command).action(async (source: string, flags: Flags) => {
@@ -123,6 +123,12 @@ function addScan(program: Command, terminal: Terminal, finish: Finish): void {
   addOptionFlags(command).action(async (flags: Flags) => {
     finish(await scan(terminal, target(flags), flags as unknown as ScanRange))
   })
+}
+
+/** An unset shell variable must not become the current directory. */
+function directory(text: string): string {
+  if (text === '') throw new InvalidArgumentError('It must be the path of a directory.')
+  return text
 }
 
 function wholeNumber(text: string): number {

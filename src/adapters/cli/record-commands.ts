@@ -44,7 +44,8 @@ export async function get(terminal: Terminal, target: Target, key: string): Prom
     line(terminal.stdout, JSON.stringify({ key, value, version: entry.version }))
   } else if (target.form === 'utf8') {
     await write(terminal.stdout, entry.value)
-    line(terminal.stdout, '')
+    // Into a file or a pipe go the bytes of the value and no other, so that a stored file comes out whole.
+    if (terminal.stdout.isTTY === true) line(terminal.stdout, '')
   } else {
     line(terminal.stdout, toText(entry.value, target.form))
   }
@@ -125,17 +126,25 @@ interface Bounds {
   lte?: Buffer
 }
 
+/** Where a prefix and a bound meet, the narrower one counts. */
 function scanBounds(range: ScanRange, form: TextForm): Bounds {
   const bounds: Bounds = {}
-  if (range.prefix !== undefined) {
-    const prefix = fromText(range.prefix, form)
-    const after = afterPrefix(prefix)
-    bounds.gte = prefix
-    if (after !== undefined) bounds.lt = after
-  }
   for (const name of ['gt', 'gte', 'lt', 'lte'] as const) {
     const text = range[name]
     if (text !== undefined) bounds[name] = fromText(text, form)
+  }
+  if (range.prefix === undefined) return bounds
+  const prefix = fromText(range.prefix, form)
+  const after = afterPrefix(prefix)
+  const low = bounds.gte ?? bounds.gt
+  if (low === undefined || Buffer.compare(low, prefix) < 0) {
+    delete bounds.gt
+    bounds.gte = prefix
+  }
+  const high = bounds.lte ?? bounds.lt
+  if (after !== undefined && (high === undefined || Buffer.compare(high, after) >= 0)) {
+    delete bounds.lte
+    bounds.lt = after
   }
   return bounds
 }

@@ -16,7 +16,10 @@ export async function stats(terminal: Terminal, target: Target): Promise<number>
   line(terminal.stdout, levelTable(figures))
   const memory = figures.memtables.reduce((sum, { entries }) => sum + entries, 0)
   line(terminal.stdout, `\nversion ${count(figures.version)}`)
-  line(terminal.stdout, `in the log, not yet in tables: ${count(memory)} entries`)
+  line(
+    terminal.stdout,
+    `in the log, not yet in tables: ${count(memory)} ${memory === 1 ? 'entry' : 'entries'}`,
+  )
   line(terminal.stdout, `log files ${figures.wals}, torn ends cut ${figures.tornTailsCut}`)
   line(terminal.stdout, `\n${options}`)
   return EXIT.ok

@@ -3,7 +3,7 @@
 import { SettError } from '../../base/errors.ts'
 
 export interface Terminal {
-  readonly stdout: NodeJS.WritableStream
+  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean }
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean }
 }
 

@@ -22,6 +22,7 @@ function wal(number: number, changes: Partial<ReplayedWal> = {}): ReplayedWal {
     cutAt: 1000,
     syncedPastDamage: false,
     records: 5,
+    largestEntry: 20,
     lastVersion: number * 10,
     manifestEdit: 3,
     syncedOffset: 0,

@@ -47,6 +47,7 @@ describe('replay', () => {
       syncedPastDamage: false,
       link,
       records: 8,
+      largestEntry: 6,
       lastVersion: 5,
       manifestEdit: 5,
       syncedOffset: 64,

@@ -15,7 +15,8 @@ export interface Place {
 
 export async function choosePlace(source: string, db: string | undefined): Promise<Place> {
   const found = statSync(source, { throwIfNoEntry: false })
-  if (found === undefined) throw new SettError('LEVEL_NOT_FOUND', `There is no ${source}.`)
+  if (found === undefined)
+    throw new SettError('LEVEL_NOT_FOUND', `There is no directory '${source}'. Check the path.`)
   if (!found.isDirectory()) throw new UsageError(`${source} is not a directory. Name one.`)
   const real = realpathSync(source)
   const parent = db === undefined ? tmpdir() : db
