@@ -69,10 +69,12 @@ export class PageSource {
     const ahead = this.#page.length - this.#index
     if (ahead === 0) return this.#ended ? [] : this.#fetch(count)
     const pairs = this.#page.slice(this.#index, this.#index + count)
-    this.#index += pairs.length
-    if (pairs.length < count && !this.#ended) {
-      for (const pair of this.#fetch(count - pairs.length)) pairs.push(pair)
+    const taken = pairs.length
+    if (taken < count && !this.#ended) {
+      for (const pair of this.#fetch(count - taken)) pairs.push(pair)
     }
+    // Only now: had the fetch failed, the next call must still find what was read ahead.
+    this.#index += taken
     return pairs
   }
 

@@ -1,12 +1,12 @@
 // Options of a single write, checked. Unknown properties are left alone: hooks and events may use them.
 import { SettError } from '../base/errors.ts'
-import { checkDurability, DURABILITY_RULE, type DurabilityOption } from '../base/option-table.ts'
+import { checkDurability, DURABILITY_RULE } from '../base/option-table.ts'
 import type { WriteOptions } from '../engine/types.ts'
 
 /** What put, del and batch take beside encodings. */
 export interface CommitOptions {
   /** Overrides the database's `durability` for this commit. */
-  readonly durability?: DurabilityOption | undefined
+  readonly durability?: 'sync' | 'none' | undefined
   /** Called with the commit's version once it is visible, before the promise resolves. */
   readonly onCommit?: ((version: number) => void) | undefined
 }
@@ -37,6 +37,11 @@ function checkedOptions({ durability, onCommit, ttl, sync }: GivenOptions): Writ
   const checked = kept === undefined ? undefined : checkDurability(kept)
   if (kept !== undefined && checked === undefined) {
     throw invalid(`Write option 'durability' ${DURABILITY_RULE}.`)
+  }
+  if (typeof checked === 'object') {
+    throw invalid(
+      "Write option 'durability' must be 'sync' or 'none': an interval is the database's.",
+    )
   }
   if (onCommit !== undefined && typeof onCommit !== 'function') {
     throw invalid("Write option 'onCommit' must be a function taking the version.")

@@ -8,6 +8,7 @@ import {
   buildPlan,
   type CompactionPlan,
   hullOf,
+  type KeyRange,
   overlapping,
   overlapSpan,
   type PlanInputs,
@@ -36,6 +37,8 @@ const EXPANDED_TABLES = 8
  * From this share of tombstones on, a table is worth moving down although its level is not full.
  */
 const TOMBSTONE_SHARE = 0.5
+/** A table below this fraction of the table size is small. */
+const SMALL_SHARE = 8
 
 export function pickCompaction(
   levels: Levels,
@@ -51,7 +54,7 @@ export function pickCompaction(
     if (l0Blocked && level === targets.base) continue
     const plan =
       level === 0
-        ? planLevel0(levels, targets.base, inFlight)
+        ? planLevel0(levels, targets.base, inFlight, options.tableSize)
         : planDeeper(levels, level, options, inFlight)
     if (plan !== undefined) return plan
     if (level === 0) l0Blocked = true
@@ -71,12 +74,30 @@ export function planLevel0(
   levels: Levels,
   base: number,
   inFlight: InFlight,
+  tableSize: number,
 ): CompactionPlan | undefined {
   const free = levels[0]!.filter((table) => !inFlight.holds(table))
   const upper = free.slice(-L0_TABLES_MAX)
   if (upper.length === 0) return undefined
-  const lower = overlapping(levels[base]!, hullOf(upper))
+  const lower = withSmallNeighbours(levels[base]!, hullOf(upper), tableSize)
   return unlessInTheWay(levels, { inputLevel: 0, outputLevel: base, upper, lower }, inFlight)
+}
+
+/**
+ * The tables that overlap the range, and small ones next to them: flushes of little data, each of other keys, would else
+ * leave a small table each for good.
+ */
+function withSmallNeighbours(
+  tables: readonly TableMeta[],
+  range: KeyRange,
+  tableSize: number,
+): readonly TableMeta[] {
+  let { from, to } = overlapSpan(tables, range)
+  const isSmall = (table: TableMeta | undefined): boolean =>
+    table !== undefined && table.size < tableSize / SMALL_SHARE
+  while (isSmall(tables[from - 1])) from -= 1
+  while (isSmall(tables[to])) to += 1
+  return tables.slice(from, to)
 }
 
 /** The table that costs the least: fewest bytes rewritten below per byte moved down. */

@@ -32,7 +32,7 @@ export function planRange(
   const inRange = levels.map((tables) => tables.filter((table) => touches(table, request)))
   const { before = Number.POSITIVE_INFINITY } = request
   if (inRange[0]!.some(({ number }) => number < before)) {
-    const plan = planLevel0(levels, base, inFlight)
+    const plan = planLevel0(levels, base, inFlight, options.tableSize)
     if (plan !== undefined) return plan
   }
   const bottom = inRange.findLastIndex((tables) => tables.length > 0)

@@ -265,6 +265,7 @@ function wireBackground({ foundation, allocator, manifest }: Wiring, stores: Sto
     clock,
     // Level 0 and the base level of equal size cost the least to merge.
     pick: { ...options, baseLevelSize: options.memtableSize * options.l0CompactTrigger },
+    maxLevels: options.maxLevels,
     parallel: Math.max(1, options.workers - 1),
     enabled: !options.readOnly,
     halted,

@@ -23,7 +23,9 @@ export async function shutDown(parts: ClosingParts): Promise<void> {
     walSyncer.stop()
     // They read into the heap, from files that are about to be closed.
     await Promise.allSettled(parts.coldReads)
-    await Promise.all([flushes.stop(), compactions.stop()])
+    // In this order: what a flush adds may be what a small compaction takes away.
+    await flushes.stop()
+    await compactions.stop()
     const wals = await parts.memtables.settle()
     try {
       if (health.poisoned === undefined && !parts.options.readOnly) await seal(parts, wals)

@@ -1,25 +1,32 @@
 // Runs compactions the plan asks for, on the executor, and installs their outputs. Main thread. A plan reserves
 // its key ranges, so parallel jobs never meet.
 import type { Clock, TimerHandle } from '../base/clock.ts'
+import { MIB } from '../base/limits.ts'
 import { InFlight } from '../compaction/in-flight.ts'
 import { type PickOptions, pickCompaction } from '../compaction/pick.ts'
 import type { CompactionPlan } from '../compaction/plan.ts'
 import { planRange } from '../compaction/plan-range.ts'
 import type { CompactSpec, TablesResult } from '../jobs/job.ts'
 import { compactWorkspaceBytes } from '../jobs/workspace.ts'
+import type { Levels } from '../manifest/levels.ts'
 import { createCancelFlag } from '../pool/cancel-flag.ts'
-import { PRIORITY } from '../pool/executor.ts'
+import { type CancelFlag, PRIORITY } from '../pool/executor.ts'
 import { errorCode } from './health.ts'
 import type { JobRunner } from './job-runner.ts'
 import type { TreeState } from './tree-state.ts'
 
 const RETRY_MS = 500
+/** Compactions of so few input bytes are still done when the database closes: processes that live shortly would
+ * otherwise leave table after table behind. */
+const SMALL_INPUT_BYTES = 4 * MIB
 
 export interface CompactionParts {
   readonly runner: JobRunner
   readonly tree: TreeState
   readonly clock: Clock
   readonly pick: PickOptions
+  /** Levels that may be filled, 2 to LEVEL_COUNT. */
+  readonly maxLevels: number
   readonly parallel: number
   /** False: read-only, nothing is ever compacted. */
   readonly enabled: boolean
@@ -30,11 +37,16 @@ export interface CompactionParts {
   readonly compacted: () => void
 }
 
+interface RunningPlan {
+  readonly bytes: number
+  readonly cancel: CancelFlag
+}
+
 export class CompactionScheduler {
   readonly #parts: CompactionParts
   readonly #reserved = new InFlight()
-  readonly #cancel = createCancelFlag()
-  readonly #running = new Set<Promise<void>>()
+  readonly #running = new Map<RunningPlan, Promise<void>>()
+  #closing = false
   #retry: TimerHandle | undefined
   #stopped: boolean
   /** Damage was met: nothing is compacted until the database is reopened. */
@@ -56,9 +68,9 @@ export class CompactionScheduler {
   kick(): void {
     while (!this.#stopped && this.damage === undefined && this.#retry === undefined) {
       if (this.#running.size >= this.#parts.parallel || this.#parts.halted()) return
-      const { tree, pick } = this.#parts
-      const plan = pickCompaction(tree.levels, pick, this.#reserved)
-      if (plan === undefined) return
+      const { pick } = this.#parts
+      const plan = pickCompaction(this.#levels(), pick, this.#reserved)
+      if (plan === undefined || (this.#closing && inputBytes(plan) > SMALL_INPUT_BYTES)) return
       this.#start(plan)
     }
   }
@@ -70,25 +82,24 @@ export class CompactionScheduler {
     // What is flushed from now on is not this call's business, or it might never end.
     const before = tree.numbering.next
     while (!this.#stopped) {
-      const plan = planRange(tree.levels, { start, end, done, before }, pick, this.#reserved)
+      const plan = planRange(this.#levels(), { start, end, done, before }, pick, this.#reserved)
       if (plan === undefined && this.#running.size === 0) return
-      if (plan === undefined) await Promise.race(this.#running)
+      if (plan === undefined) await Promise.race(this.#running.values())
       else await this.#runOrRetry(plan, done)
     }
   }
 
-  /** Cancels what runs and waits for it; starts nothing more. */
+  /** Finishes what is small, cancels the rest, and starts nothing more. */
   async stop(): Promise<void> {
-    this.#stopped = true
-    this.#cancel.cancel()
+    this.#closing = true
     this.#retry?.cancel()
     this.#retry = undefined
-    await Promise.allSettled(this.#running)
-  }
-
-  /** Resolves when a running compaction ends. */
-  async nextEnd(): Promise<void> {
-    await Promise.race(this.#running)
+    for (const { bytes, cancel } of this.#running.keys()) {
+      if (bytes > SMALL_INPUT_BYTES) cancel.cancel()
+    }
+    this.kick()
+    while (this.#running.size > 0) await Promise.allSettled(this.#running.values())
+    this.#stopped = true
   }
 
   #start(plan: CompactionPlan): void {
@@ -101,7 +112,8 @@ export class CompactionScheduler {
     try {
       await this.#run(plan, outputs)
     } catch (error) {
-      if (!this.#stopped) this.#failed(error)
+      if (this.#closing) this.#stopped = true
+      else this.#failed(error)
       throw error
     }
   }
@@ -117,46 +129,60 @@ export class CompactionScheduler {
   }
 
   #run(plan: CompactionPlan, outputs?: Set<number>): Promise<void> {
+    const running = { bytes: inputBytes(plan), cancel: createCancelFlag() }
     const release = this.#reserved.reserve(plan)
-    const work = this.#compact(plan, outputs).finally(() => {
-      release()
-      this.#running.delete(work)
-    })
-    this.#running.add(work)
-    return work.then(() => {
-      this.#parts.compacted()
-      this.kick()
-    })
+    const work = this.#compact(plan, running.cancel, outputs)
+      .finally(() => {
+        release()
+        this.#running.delete(running)
+      })
+      .then(() => {
+        this.#parts.compacted()
+        // The next one is known before anybody hears that this one ended.
+        this.kick()
+      })
+    this.#running.set(running, work)
+    return work
   }
 
-  async #compact(plan: CompactionPlan, outputs: Set<number> | undefined): Promise<void> {
+  /** Those that may be filled, and those that are filled already. */
+  #levels(): Levels {
+    const { tree, maxLevels } = this.#parts
+    const deepest = tree.levels.findLastIndex((tables) => tables.length > 0)
+    return tree.levels.slice(0, Math.max(maxLevels, deepest + 1))
+  }
+
+  async #compact(
+    plan: CompactionPlan,
+    cancel: CancelFlag,
+    outputs: Set<number> | undefined,
+  ): Promise<void> {
     const { tree } = this.#parts
     if (plan.trivialMove) {
       await tree.installMove(plan)
       for (const { number } of plan.inputs) outputs?.add(number)
       return
     }
-    const result = await this.#merge(plan)
+    const result = await this.#merge(plan, cancel)
     await tree.installCompaction(plan, result)
     for (const { number } of result.tables) outputs?.add(number)
     this.compactions += 1
     this.bytesCompacted += result.bytesWritten
   }
 
-  #merge(plan: CompactionPlan): Promise<TablesResult> {
+  #merge(plan: CompactionPlan, cancel: CancelFlag): Promise<TablesResult> {
     const { tree, runner } = this.#parts
     const shape = tree.shape
     const inputs = plan.sources.flat()
-    const inputBytes = inputs.reduce((sum, { size }) => sum + size, 0)
     const largestBlock = inputs.reduce((max, table) => Math.max(max, table.largestBlock), 0)
     // What is pinned from now on sees the newest of these entries, which are kept in any case.
     const snapshots = tree.snapshots()
     const { length } = plan.sources
-    const count = 16 + inputs.length + 8 * Math.ceil(inputBytes / shape.tableSize)
+    const count = 16 + inputs.length + 8 * Math.ceil(inputBytes(plan) / shape.tableSize)
     return runner.run<TablesResult>({
       priority: plan.inputLevel === 0 ? PRIORITY.l0 : PRIORITY.deeper,
       workspaceBytes: compactWorkspaceBytes(shape, length, largestBlock, snapshots.length),
-      cancel: this.#cancel,
+      cancel,
       spec: (workspace): CompactSpec => ({
         kind: 'compact',
         directory: tree.directory,
@@ -170,4 +196,8 @@ export class CompactionScheduler {
       }),
     })
   }
+}
+
+function inputBytes(plan: CompactionPlan): number {
+  return plan.sources.flat().reduce((sum, { size }) => sum + size, 0)
 }

@@ -29,7 +29,7 @@ export interface WriteOperation {
 
 export interface WriteOptions {
   /** Overrides the database's durability for this commit. */
-  readonly durability?: Durability
+  readonly durability?: 'sync' | 'none'
   /** Called with the commit's version after it became visible, before the promise resolves. */
   readonly onCommit?: (version: number) => void
 }

@@ -73,10 +73,10 @@ export class WriteQueue {
     if (this.#waiting.length === 0 && room <= this.#parts.ownMemtableBytes) {
       const { memtable } = this.#parts.memtables.active
       if (memtable.fits(room + FRAME_ROOM, 1)) {
-        const group = this.#joinGroup(options)
-        const version = this.#parts.oracle.next()
-        memtable.encode(KIND_PUT | TAG_COMMIT_END, version, key, value)
-        return this.#joined(group, version, 1, options)
+        return this.#encode(options, (version) => {
+          memtable.encode(KIND_PUT | TAG_COMMIT_END, version, key, value)
+          return 1
+        })
       }
     }
     return this.#commit([{ type: 'put', key, value }], options)
@@ -159,7 +159,7 @@ export class WriteQueue {
     operations: readonly WriteOperation[],
     options: WriteOptions,
   ): Promise<void> | undefined {
-    const { memtables, ownMemtableBytes, commitBytesMax, oracle } = this.#parts
+    const { memtables, ownMemtableBytes, commitBytesMax } = this.#parts
     const bytes = operations.reduce(addRecordBytes, 0)
     if (bytes > commitBytesMax) {
       throw new SettError(
@@ -173,15 +173,38 @@ export class WriteQueue {
     if (own || !memtables.active.memtable.fits(bytes + FRAME_ROOM, count)) {
       if (!memtables.advance(own ? bytes : 0, count, () => this.closeOpenGroup())) return undefined
     }
-    const group = this.#joinGroup(options)
     const { memtable } = memtables.active
-    const version = oracle.next()
-    let record = 0
-    for (const { type, key, value } of operations) {
-      record = memtable.encode(type === 'put' ? KIND_PUT : KIND_DELETE, version, key, value)
+    return this.#encode(options, (version) => {
+      let record = 0
+      for (const { type, key, value } of operations) {
+        record = memtable.encode(type === 'put' ? KIND_PUT : KIND_DELETE, version, key, value)
+      }
+      memtable.markTag(record, TAG_COMMIT_END)
+      return count
+    })
+  }
+
+  /** Lets `write` encode one commit into the open group; what it leaves behind when it throws is undone. */
+  #encode(options: WriteOptions, write: (version: number) => number): Promise<void> {
+    const group = this.#joinGroup(options)
+    const { memtable } = group.target
+    const { recordEnd, pending } = memtable
+    const version = this.#parts.oracle.next()
+    let count = 0
+    try {
+      count = write(version)
+    } catch (error) {
+      memtable.undo(recordEnd, pending)
+      if (group.recordCount === 0) this.#dropOpenGroup(group)
+      throw error
     }
-    memtable.markTag(record, TAG_COMMIT_END)
     return this.#joined(group, version, count, options)
+  }
+
+  #dropOpenGroup(group: CommitGroup): void {
+    this.#open = undefined
+    group.target.memtable.abandon(group.start, group.target.memtable.recordEnd, 0)
+    group.target.unfinished -= 1
   }
 
   #joinGroup(options: WriteOptions): CommitGroup {

@@ -122,6 +122,12 @@ export class Memtable {
     this.pending -= count
   }
 
+  /** Takes back what was encoded since these values were read. */
+  undo(recordEnd: number, pending: number): void {
+    this.recordEnd = recordEnd
+    this.pending = pending
+  }
+
   /** Gives up a run that was never linked. Its bytes are reused only if nothing was encoded behind it. */
   abandon(start: number, end: number, count: number): void {
     if (this.recordEnd === end) this.recordEnd = start

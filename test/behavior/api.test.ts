@@ -78,9 +78,11 @@ describe('a database', () => {
     await database
       .batch()
       .put('c', '3')
-      .write({ onCommit, durability: { interval: 5 } })
+      .write({ onCommit, durability: 'sync' })
     expect(seen).toEqual([1, 2, 3, 4])
     expect(database.version).toBe(4)
+    const interval = { durability: { interval: 5 } } as object
+    await expect(database.put('d', '4', interval)).rejects.toThrow(/'sync' or 'none'/)
     await database.close()
   })
 

@@ -107,7 +107,7 @@ async function write(
     const operations = history.next()
     const commit = history.last
     const done = engine
-      .batch(operations, { durability })
+      .batch(operations, typeof durability === 'object' ? {} : { durability })
       .then(() => void work.acks.push({ commit, durability, steps: fs.steps }))
     pending.push(done)
     if (random() < 0.3) await done
