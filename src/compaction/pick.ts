@@ -84,8 +84,8 @@ export function planLevel0(
 }
 
 /**
- * The tables that overlap the range, and small ones next to them: flushes of little data, each of other keys, would else
- * leave a small table each for good.
+ * The tables that overlap the range, and small ones next to them: flushes of little data, each of other
+ * keys, would else leave a small table each for good.
  */
 function withSmallNeighbours(
   tables: readonly TableMeta[],

@@ -2,8 +2,6 @@
 // parts. Main thread.
 import { assert } from '../base/assert.ts'
 import { SettError } from '../base/errors.ts'
-import type { ResolvedOptions } from '../base/options.ts'
-import type { KernelHeap } from '../cursor/words.ts'
 import { parseFileName } from '../io/file-names.ts'
 import type { FileSystem, OpenFile } from '../io/file-system.ts'
 import { memoryFileSystem } from '../io/memory-file-system.ts'
@@ -13,19 +11,20 @@ import { HeapAllocator } from '../memory/heap-allocator.ts'
 import type { Region } from '../memory/shared-heap.ts'
 import { Oracle } from '../mvcc/oracle.ts'
 import { Pins } from '../mvcc/pins.ts'
-import type { Executor } from '../pool/executor.ts'
 import { BlockCache } from '../sstable/block-cache.ts'
 import { OpenTables } from '../sstable/open-tables.ts'
 import { WAL_SCRATCH_BYTES } from '../wal/wal-file.ts'
 import { shutDown } from './close.ts'
 import { CompactionScheduler } from './compaction-scheduler.ts'
-import { type EngineParts, StorageEngine } from './engine.ts'
+import { StorageEngine } from './engine.ts'
+import type { EngineParts } from './engine-parts.ts'
 import { FileNumbering } from './file-numbering.ts'
 import { FlushScheduler } from './flush-scheduler.ts'
+import type { Foundation, UndoSteps } from './foundation.ts'
 import { Health } from './health.ts'
 import { JobRunner } from './job-runner.ts'
 import { LevelFences } from './level-fences.ts'
-import { tableShape, type WalOnDisk } from './memory-plan.ts'
+import { tableShape } from './memory-plan.ts'
 import { Memtables, type MemtablesEvents, type MemtablesParts } from './memtables.ts'
 import { ObsoleteFiles } from './obsolete-files.ts'
 import { PointRead } from './point-read.ts'
@@ -37,23 +36,6 @@ import { TreeState } from './tree-state.ts'
 import type { Environment } from './types.ts'
 import { WalSyncer } from './wal-syncer.ts'
 import { WriteQueue } from './write-queue.ts'
-
-/** What is there before the engine: checked, locked, allocated. */
-export interface Foundation {
-  readonly directory: string
-  readonly options: ResolvedOptions
-  readonly environment: Environment
-  readonly machine: KernelHeap
-  readonly executor: Executor
-  readonly syncFile: (file: OpenFile) => Promise<void>
-  readonly manifest: ManifestState
-  readonly wals: readonly WalOnDisk[]
-}
-
-export interface UndoSteps {
-  add(step: () => void | Promise<void>): void
-  run(): Promise<void>
-}
 
 /** Where this open writes: a read-only one has a manifest and a WAL too, but in memory. */
 interface Output {

@@ -1,7 +1,7 @@
 // Closes a database: finishes what was promised, seals the logs, and gives everything back. Main thread.
 import type { ManifestLog } from '../manifest/manifest-log.ts'
 import type { WalFile } from '../wal/wal-file.ts'
-import type { EngineParts } from './engine.ts'
+import type { EngineParts } from './engine-parts.ts'
 import type { FileNumbering } from './file-numbering.ts'
 import type { ObsoleteFiles } from './obsolete-files.ts'
 

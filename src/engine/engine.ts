@@ -1,29 +1,13 @@
-// The engine: its parts wired together, and the public operations handed to them. Main thread. It holds no
-// algorithm; open.ts builds it, close.ts takes it down.
-import type { ResolvedOptions } from '../base/options.ts'
-import type { KernelHeap } from '../cursor/words.ts'
-import type { Oracle } from '../mvcc/oracle.ts'
-import type { Pins } from '../mvcc/pins.ts'
-import type { Executor } from '../pool/executor.ts'
-import type { BlockCache } from '../sstable/block-cache.ts'
-import type { OpenTables } from '../sstable/open-tables.ts'
 import { clearRange } from './clear.ts'
-import type { CompactionScheduler } from './compaction-scheduler.ts'
-import type { FlushScheduler } from './flush-scheduler.ts'
-import type { Health } from './health.ts'
-import type { Memtables } from './memtables.ts'
-import { COLD, FOUND, type PointRead } from './point-read.ts'
-import type { Progress } from './progress.ts'
-import type { RangeReads } from './range-read.ts'
+import type { EngineParts } from './engine-parts.ts'
+import { COLD, FOUND } from './point-read.ts'
 import { engineStats } from './stats.ts'
-import type { TreeState } from './tree-state.ts'
 import type {
   Data,
   DataForm,
   Engine,
   EngineStats,
   Entry,
-  Environment,
   Pin,
   RangeOptions,
   RangeReader,
@@ -31,35 +15,6 @@ import type {
   WriteOptions,
 } from './types.ts'
 import { asForm, takeData } from './values.ts'
-import type { WalSyncer } from './wal-syncer.ts'
-import type { WriteQueue } from './write-queue.ts'
-
-export interface EngineParts {
-  readonly options: ResolvedOptions
-  readonly environment: Environment
-  readonly machine: KernelHeap
-  readonly health: Health
-  readonly oracle: Oracle
-  readonly pins: Pins
-  readonly memtables: Memtables
-  readonly writes: WriteQueue
-  readonly walSyncer: WalSyncer
-  readonly tree: TreeState
-  readonly flushes: FlushScheduler
-  readonly compactions: CompactionScheduler
-  readonly points: PointRead
-  readonly ranges: RangeReads
-  readonly cache: BlockCache
-  readonly tables: OpenTables
-  readonly progress: Progress
-  /** Reads that wait for the disk; they use heap and files. */
-  readonly coldReads: Set<Promise<unknown>>
-  readonly executor: Executor
-  /** Torn log ends that this open cut off. */
-  readonly tornTailsCut: number
-  /** Takes everything down, in order. */
-  readonly shutDown: () => Promise<void>
-}
 
 export class StorageEngine implements Engine {
   readonly #parts: EngineParts

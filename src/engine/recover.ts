@@ -17,7 +17,7 @@ import { PRIORITY } from '../pool/executor.ts'
 import { planReplay, type ReplayPlan } from '../wal/replay-order.ts'
 import { inspectUnnamedWal } from '../wal/unnamed-wal.ts'
 import type { WalEnd } from '../wal/wal-file.ts'
-import type { Foundation } from './assemble.ts'
+import type { Foundation } from './foundation.ts'
 import type { WalOnDisk } from './memory-plan.ts'
 import type { FrozenMemtable } from './memtables.ts'
 

@@ -1,5 +1,5 @@
 // Gathers the figures stats() shows. Main thread; reads only.
-import type { EngineParts } from './engine.ts'
+import type { EngineParts } from './engine-parts.ts'
 import type { EngineStats, LevelStats } from './types.ts'
 
 export function engineStats(parts: EngineParts): EngineStats {
