@@ -75,10 +75,7 @@ describe('a database', () => {
     await database.put('a', '1', { onCommit, durability: 'none' })
     await database.del('a', { onCommit })
     await database.batch([{ type: 'put', key: 'b', value: '2' }], { onCommit })
-    await database
-      .batch()
-      .put('c', '3')
-      .write({ onCommit, durability: 'sync' })
+    await database.batch().put('c', '3').write({ onCommit, durability: 'sync' })
     expect(seen).toEqual([1, 2, 3, 4])
     expect(database.version).toBe(4)
     const interval = { durability: { interval: 5 } } as object
