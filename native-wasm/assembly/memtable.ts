@@ -242,7 +242,8 @@ function split(arena: usize, parent: usize, i: u32, append: bool): usize {
   lock(left)
   store<u32>(left, metaOf(keep, level, skipOf(meta)), NODE_META)
   if (level == 0) store<u32>(left, <u32>right, NODE_NEXT)
-  setSkip(left, keep, sharedKeyPrefix(recordAt(left, 0), recordAt(left, keep - 1)))
+  const skip = sharedKeyPrefix(recordAt(left, 0), recordAt(left, keep - 1))
+  if (skip != skipOf(meta)) setSkip(left, keep, skip)
   unlock(left)
   if (<usize>load<u32>(arena, ARENA_TAIL_LEAF) == left) {
     store<u32>(arena, <u32>right, ARENA_TAIL_LEAF)
@@ -253,12 +254,18 @@ function split(arena: usize, parent: usize, i: u32, append: bool): usize {
 /** Copies the entries of full `from`, starting at `first`, into a node nobody sees yet. */
 function fill(node: usize, from: usize, first: u32): void {
   const n = SLOTS - first
-  const level = levelOf(load<u32>(node, NODE_META))
+  const meta = load<u32>(from, NODE_META)
+  const skip = skipOf(meta)
   for (let j: u32 = 0; j < n; j++) {
+    store<u64>(node + <usize>j * 8, prefixAt(from, first + j), NODE_PREFIX)
     store<u32>(node + <usize>j * 4, <u32>recordAt(from, first + j), NODE_RECORD)
   }
-  store<u32>(node, metaOf(n, level, 0), NODE_META)
-  if (n > 0) setSkip(node, n, sharedKeyPrefix(recordAt(node, 0), recordAt(node, n - 1)))
+  store<u32>(node, metaOf(n, levelOf(meta), skip), NODE_META)
+  if (n == 0) return
+  const shared = sharedKeyPrefix(recordAt(node, 0), recordAt(node, n - 1))
+  // Other prefixes are needed, at the price of a look at every key, only if the half shares more.
+  if (shared != skip) setSkip(node, n, shared)
+  else setCommon(node, recordAt(node, 0), skip)
 }
 
 /** Prefix bytes two records' keys share, as far as a node may skip. */

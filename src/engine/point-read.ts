@@ -105,7 +105,9 @@ export class PointRead {
     if (this.#spare !== undefined) this.#freeSpare()
     if (!this.#placeKey(key)) return ABSENT
     const { kernels } = this.#parts
-    for (const { arena } of view.memtables) {
+    for (const memtable of view.memtables) {
+      if (memtable.entries === 0) continue
+      const { arena } = memtable
       const record = kernels.memtableGet(arena.address, this.#key, this.#keyLength, version)
       if (record !== 0) return this.#takeRecord(record)
     }

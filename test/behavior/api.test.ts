@@ -83,6 +83,22 @@ describe('a database', () => {
     await database.close()
   })
 
+  it('decodes with an encoding of the same name as a built-in one', async () => {
+    const shout = {
+      name: 'utf8',
+      format: 'utf8' as const,
+      encode: (text: string) => text.toLowerCase(),
+      decode: (text: string) => text.toUpperCase(),
+    }
+    const options = { ...SMALL, valueEncoding: shout as unknown as 'utf8' }
+    const database = await open(temporaryDirectory(), options)
+    await database.put('a', 'Loud')
+    expect(await database.get('a')).toBe('LOUD')
+    expect(await database.get('missing')).toBe(undefined)
+    await database.close()
+    await expect(database.get('a')).rejects.toMatchObject({ code: 'LEVEL_DATABASE_NOT_OPEN' })
+  })
+
   it('gives entries with their version', async () => {
     const database = await open<string, object>(temporaryDirectory(), {
       ...SMALL,
