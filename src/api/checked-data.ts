@@ -21,7 +21,8 @@ export function checkedOperations(
   return operations.every(isPlainOperation) ? operations : operations.map(checkedOperation)
 }
 
-function isPlain(data: unknown): data is Data {
+/** Text, or a byte array of the usual kinds with something in it. */
+export function isPlain(data: unknown): data is Data {
   if (typeof data === 'string') return true
   if (!ArrayBuffer.isView(data)) return false
   const prototype: unknown = Object.getPrototypeOf(data)

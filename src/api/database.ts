@@ -26,6 +26,7 @@ import {
 } from './database-options.ts'
 import { EntryIterator, type IteratorParts, KeyIterator, ValueIterator } from './iterators.ts'
 import { engineRange, type PrivateRange } from './page-source.ts'
+import { plainOperations } from './plain-batch.ts'
 import { readMany } from './read-many.ts'
 import { Snapshot, versionOf } from './snapshot.ts'
 import { systemFailure } from './system-failure.ts'
@@ -61,6 +62,10 @@ interface ReadOptions {
 }
 
 const NATIVE_ENCODINGS = ['utf8', 'buffer', 'view'] as const
+
+function nothing(): void {
+  // The commit's promise resolves with nothing.
+}
 
 interface PlainReads<K> {
   readonly keys: { encode(key: K): unknown }
@@ -197,7 +202,9 @@ export class Database<K = string, V = string> extends AbstractLevel<Data, K, V> 
   override batch(
     ...given: [operations?: AbstractBatchOperation<this, K, V>[], options?: BatchOptions<K, V>]
   ): Promise<void> | AbstractChainedBatch<this, K, V> {
-    return given.length === 0 ? super.batch() : super.batch(given[0]!, given[1]!)
+    if (given.length === 0) return super.batch()
+    const plain = given.length === 1 ? this.#plainBatch(given[0]) : undefined
+    return plain ?? super.batch(given[0]!, given[1]!)
   }
 
   async _open(options: object): Promise<void> {
@@ -312,13 +319,34 @@ export class Database<K = string, V = string> extends AbstractLevel<Data, K, V> 
     return answer
   }
 
+  /** Commits a batch that needs nothing but the engine; undefined: it needs more. */
+  #plainBatch(operations: unknown): Promise<void> | undefined {
+    const plain = this.#plain
+    if (plain === undefined || this.status !== 'open' || this.listenerCount('write') > 0) {
+      return undefined
+    }
+    const { prewrite } = this.hooks
+    if (!('noop' in prewrite) || prewrite.noop !== true) return undefined
+    const { keyEncoding: keyFormat, valueEncoding: valueFormat } = plain.options
+    const copies = plainOperations(operations, { keyFormat, valueFormat })
+    if (copies === undefined) return undefined
+    try {
+      // A promise of the caller's own: commits of one group share the engine's.
+      return this.#engine!.batch(copies, writeOptions(undefined)).then(nothing)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
   /** How to read without options, if the default encodings are ones the engine itself speaks. */
   #plainReads(): PlainReads<K> | undefined {
     const keys = this.keyEncoding()
     const values = this.valueEncoding()
     // The very objects: somebody's own encoding may bear the same name.
-    if (!NATIVE_ENCODINGS.some((name) => this.keyEncoding(name) === keys)) return undefined
-    if (!NATIVE_ENCODINGS.some((name) => this.valueEncoding(name) === values)) return undefined
+    if (!NATIVE_ENCODINGS.some((name) => (this.keyEncoding(name) as unknown) === keys))
+      return undefined
+    if (!NATIVE_ENCODINGS.some((name) => (this.valueEncoding(name) as unknown) === values))
+      return undefined
     return { keys, options: { keyEncoding: keys.format, valueEncoding: values.format } }
   }
 

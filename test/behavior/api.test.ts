@@ -99,6 +99,40 @@ describe('a database', () => {
     await expect(database.get('a')).rejects.toMatchObject({ code: 'LEVEL_DATABASE_NOT_OPEN' })
   })
 
+  it('treats a plain batch and one with hooks, events, encodings or sublevels alike', async () => {
+    const database = await open(temporaryDirectory(), SMALL)
+    await database.batch([
+      { type: 'put', key: 'a', value: '1' },
+      { type: 'put', key: 'gone', value: '' },
+      { type: 'del', key: 'gone' },
+    ])
+    const written: unknown[] = []
+    database.on('write', (operations: { key: unknown }[]) => {
+      written.push(...operations.map(({ key }) => key))
+    })
+    await database.batch([{ type: 'put', key: 'b', value: '2' }])
+    database.removeAllListeners('write')
+    const bytes = Buffer.from('c')
+    await database.batch([
+      { type: 'put', key: bytes as unknown as string, value: '3', keyEncoding: 'buffer' },
+    ])
+    const sublevel = database.sublevel('sub')
+    await database.batch([{ type: 'put', key: 'd', value: '4', sublevel }])
+    database.hooks.prewrite.add((operation, batch) => {
+      if (operation.key === 'e') batch.add({ type: 'put', key: 'f', value: '6' })
+    })
+    await database.batch([{ type: 'put', key: 'e', value: '5' }])
+    expect(written).toEqual(['b'])
+    expect(await database.getMany(['a', 'b', 'c', 'e', 'f', 'gone'])).toEqual([
+      ...['1', '2', '3', '5', '6'],
+      undefined,
+    ])
+    expect(await sublevel.get('d')).toBe('4')
+    const twice = database.batch([{ type: 'put', key: 'g', value: '7' }])
+    expect(database.batch([{ type: 'put', key: 'h', value: '8' }])).not.toBe(twice)
+    await database.close()
+  })
+
   it('gives entries with their version', async () => {
     const database = await open<string, object>(temporaryDirectory(), {
       ...SMALL,
