@@ -332,7 +332,7 @@ export class Database<K = string, V = string> extends AbstractLevel<Data, K, V> 
     if (copies === undefined) return undefined
     try {
       // A promise of the caller's own: commits of one group share the engine's.
-      return this.#engine!.batch(copies, writeOptions(undefined)).then(nothing)
+      return this._batch(copies, undefined).then(nothing)
     } catch (error) {
       return Promise.reject(error)
     }
