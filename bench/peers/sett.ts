@@ -1,13 +1,12 @@
-// Sett at the defaults of its `balanced` preset but for the memtable's size and the durability class.
+// Sett at the defaults of its `balanced` preset but for the memtable's size and the durability class, which is that of
+// the peers: the log is handed to the kernel and synced by nobody.
 import { Database } from 'sett'
 import type { Peer } from '../lib/peer.ts'
 import { levelStore } from './level-store.ts'
 
-const SYNC_INTERVAL_MS = 100
-
 export const sett: Peer = {
   name: 'sett',
-  durability: `{ interval: ${SYNC_INTERVAL_MS} } (acked when the log is in the kernel)`,
+  durability: `'none' (acked when the log is in the kernel)`,
   persistent: true,
   answers: true,
   async open(location, { memtableBytes }) {
@@ -15,7 +14,7 @@ export const sett: Peer = {
       keyEncoding: 'buffer',
       valueEncoding: 'buffer',
       memtableSize: memtableBytes,
-      durability: { interval: SYNC_INTERVAL_MS },
+      durability: 'none',
     })
     await db.open()
     return levelStore(db, {
