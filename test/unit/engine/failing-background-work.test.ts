@@ -1,38 +1,12 @@
 // Flushes, compactions and edits that fail: nobody waits for ever, and the disk is not filled with leftovers.
 import { describe, expect, it } from 'vitest'
-import { resolveOptions } from '../../../src/base/options.ts'
 import type { StorageEngine } from '../../../src/engine/engine.ts'
-import { openEngine } from '../../../src/engine/open.ts'
 import type { FileSystem, OpenFile } from '../../../src/io/file-system.ts'
 import { memoryFileSystem } from '../../../src/io/memory-file-system.ts'
-import { errno, type FaultyFileSystem, faultyFileSystem } from '../../support/faulty-file-system.ts'
+import { errno } from '../../support/faulty-file-system.ts'
+import { codeOf, endsWithin, faulty, start } from '../../support/small-engine.ts'
 
-const small = { workers: 0, memtableSize: 65_536, memoryBudget: 8 * 1024 * 1024 }
-
-function faulty(): FaultyFileSystem {
-  return faultyFileSystem(memoryFileSystem())
-}
-
-function start(fs: FileSystem, options: object = {}): Promise<StorageEngine> {
-  return openEngine('/db', resolveOptions({ ...small, ...options }), { fs })
-}
-
-async function codeOf(work: Promise<unknown>): Promise<string> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  )
-  return error instanceof Error && 'code' in error ? String(error.code) : 'no error'
-}
-
-/** Fails instead of hanging the run. */
-async function ends<T>(work: Promise<T>): Promise<T> {
-  const late = Symbol('late')
-  const timer = new Promise<typeof late>((resolve) => setTimeout(() => resolve(late), 3000))
-  const first = await Promise.race([work, timer])
-  if (first === late) throw new Error('it never ended')
-  return first as T
-}
+const ends = <T>(work: Promise<T>): Promise<T> => endsWithin(3000, work)
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 

@@ -1,19 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { resolveOptions } from '../../../src/base/options.ts'
 import type { StorageEngine } from '../../../src/engine/engine.ts'
-import { openEngine } from '../../../src/engine/open.ts'
-import { memoryFileSystem } from '../../../src/io/memory-file-system.ts'
-import { errno, type FaultyFileSystem, faultyFileSystem } from '../../support/faulty-file-system.ts'
-
-const small = { workers: 0, memtableSize: 65_536, memoryBudget: 8 * 1024 * 1024 }
-
-function faulty(): FaultyFileSystem {
-  return faultyFileSystem(memoryFileSystem())
-}
-
-function start(fs: FaultyFileSystem, options: object = {}): Promise<StorageEngine> {
-  return openEngine('/db', resolveOptions({ ...small, ...options }), { fs })
-}
+import { errno, type FaultyFileSystem } from '../../support/faulty-file-system.ts'
+import { codeOf, faulty, start } from '../../support/small-engine.ts'
 
 function walWrites(fs: FaultyFileSystem): number {
   return fs.calls.filter(({ kind, path }) => kind === 'write' && path.endsWith('.wal')).length
@@ -21,14 +9,6 @@ function walWrites(fs: FaultyFileSystem): number {
 
 function text(engine: StorageEngine, key: string): unknown {
   return engine.getSync(key, undefined, 'utf8')
-}
-
-async function codeOf(work: Promise<unknown>): Promise<string> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  )
-  return error instanceof Error && 'code' in error ? String(error.code) : `no error`
 }
 
 describe('group commit', () => {
