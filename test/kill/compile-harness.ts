@@ -13,7 +13,7 @@ export function compileHarness(name: string): URL {
   }
   const outDir = new URL(`dist/${name}/`, root)
   const compiler = fileURLToPath(new URL('node_modules/typescript/bin/tsc', root))
-  const config = fileURLToPath(new URL('tsconfig.bench.json', root))
+  const config = fileURLToPath(new URL('tsconfig.dev.json', root))
   const args = [compiler, '-p', config, '--outDir', fileURLToPath(outDir)]
   execFileSync(process.execPath, args, { stdio: 'inherit' })
   return new URL('test/', outDir)

@@ -1,4 +1,4 @@
-// The package as a user gets it: packed, installed into an empty folder, imported, required, type-checked and
+// The package as a user gets it: packed, weighed, installed into an empty folder, imported, required, type-checked and
 // started. Run by `npm run test:package`; needs a build in dist/ and npm's registry for the dependencies.
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -11,7 +11,15 @@ const fixtures = fileURLToPath(new URL('./fixtures/', import.meta.url))
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const folder = mkdtempSync(join(tmpdir(), 'sett-package-'))
 const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
-const PACKED_BYTES_MAX = 2_000_000
+/** Bytes at most. About a fifth above what they were when set: growth beyond that is to be decided, not to happen. */
+const BUDGETS = {
+  packed: 525_000,
+  unpacked: 1_650_000,
+  'code of the engine and its threads': 670_000,
+  'code and assets of the bench': 560_000,
+}
+const TYPED = ['types.mts', 'types-of-require.cts', 'types-of-bench.mts']
+const FIXTURES = ['imports.mjs', 'requires.cjs', 'bench.mjs', ...TYPED]
 const REQUIRED = [
   'package.json',
   'README.md',
@@ -21,21 +29,34 @@ const REQUIRED = [
   'dist/src/index.d.ts',
   'dist/workers/background.js',
   'dist/workers/sync.js',
+  'dist/bench/index.js',
+  'dist/bench/index.d.ts',
+  'dist/bench/main.js',
+  'dist/bench/session/session.js',
+  'dist/bench/report/assets/uplot.js',
   ...Object.values(manifest.bin ?? {}).map((path) => path.replace('./', '')),
 ]
 const WELCOME = [
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/,
   /^docs\/[\w./-]+\.(md|txt|svg|png)$/,
-  /^dist\/(src|workers)\/[\w./-]+\.(js|d\.ts)$/,
+  /^dist\/(src|workers|bench)\/[\w./-]+\.(js|d\.ts)$/,
+  /^dist\/bench\/report\/assets\/[\w.-]+\.(css|txt)$/,
 ]
+const ENGINE_CODE = /^dist\/(src|workers)\/(?!adapters\/).*\.js$/
+const BENCH_CODE = /^dist\/bench\/.*(\.js|\/assets\/.*)$/
 
 function run(command, args, cwd = folder) {
-  return execFileSync(command, args, {
-    cwd,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-    shell: process.platform === 'win32',
-  })
+  try {
+    return execFileSync(command, args, {
+      cwd,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'inherit'],
+      shell: process.platform === 'win32',
+    })
+  } catch (error) {
+    // Checkers say on stdout what they found.
+    throw new Error(`${command} ${args.join(' ')} failed\n${error.stdout ?? ''}`, { cause: error })
+  }
 }
 
 function node(...args) {
@@ -71,9 +92,25 @@ function checkContents() {
   expectEqual('missing files', REQUIRED.filter((path) => !paths.includes(path)).join(), '')
   const strangers = paths.filter((path) => !WELCOME.some((pattern) => pattern.test(path)))
   expectEqual('files that have no place in the package', strangers.join(), '')
-  if (packed.size > PACKED_BYTES_MAX) throw new Error(`the package has ${packed.size} bytes`)
-  console.log(`package: ${paths.length} files, ${packed.size} bytes packed`)
+  weigh(packed)
   tarball = join(folder, packed.filename)
+}
+
+function weigh({ size, unpackedSize, files }) {
+  const sum = (pattern) =>
+    files.filter(({ path }) => pattern.test(path)).reduce((bytes, file) => bytes + file.size, 0)
+  const [engine, bench] = [sum(ENGINE_CODE), sum(BENCH_CODE)]
+  for (const [at, found] of [size, unpackedSize, engine, bench].entries()) {
+    const [what, budget] = Object.entries(BUDGETS)[at]
+    console.log(`package: ${what}: ${found} bytes of at most ${budget}`)
+    if (found > budget) throw new Error(`${what}: ${found} bytes are above the budget of ${budget}`)
+  }
+}
+
+/** Of every entry point. `require` gets the ES module, which Node has allowed since 20.19. */
+function checkResolution() {
+  const attw = join(root, 'node_modules/@arethetypeswrong/cli/dist/index.js')
+  node(attw, tarball, '--profile', 'esm-only', '--no-emoji', '--no-color', '--format', 'ascii')
 }
 
 function install() {
@@ -82,11 +119,12 @@ function install() {
 }
 
 function checkUse() {
-  for (const name of ['imports.mjs', 'requires.cjs', 'types.mts', 'types-of-require.cts']) {
+  for (const name of FIXTURES) {
     copyFileSync(join(fixtures, name), join(folder, name))
   }
   expectEqual('import', node('imports.mjs').trim(), 'hello from import')
   expectEqual('require', node('requires.cjs').trim(), 'hello from require')
+  expectEqual('sett/bench', node('bench.mjs').trim(), 'Sett measured')
 }
 
 function checkTypes() {
@@ -100,7 +138,7 @@ function checkTypes() {
     types: ['node'],
     typeRoots: [join(root, 'node_modules/@types')],
   }
-  const config = { compilerOptions: options, files: ['types.mts', 'types-of-require.cts'] }
+  const config = { compilerOptions: options, files: TYPED }
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config))
   node(join(root, 'node_modules/typescript/bin/tsc'), '-p', '.')
 }
@@ -108,6 +146,8 @@ function checkTypes() {
 function checkCommand() {
   const command = join(folder, 'node_modules/.bin/sett')
   expectEqual('sett --version', run(command, ['--version']).trim(), manifest.version)
+  const help = run(command, ['bench', '--help'])
+  if (!/badger/.test(help)) throw new Error(`sett bench --help lists no commands:\n${help}`)
 }
 
 try {
@@ -116,6 +156,7 @@ try {
   step('passes publint', () =>
     node(join(root, 'node_modules/publint/src/cli.js'), 'run', tarball, '--strict'),
   )
+  step('resolves to the right types', checkResolution)
   step('installs into an empty folder', install)
   step('can be imported and required', checkUse)
   step('has types that hold without skipLibCheck', checkTypes)

@@ -1,5 +1,6 @@
 // The verbs, their arguments and flags. Parsing only: each verb hands over to its own file.
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { bench } from './bench-command.ts'
 import { ingest } from './ingest/ingest.ts'
 import { addOptionFlags, pickOptions } from './option-flags.ts'
 import { del, get, put, type ScanRange, scan, type Target } from './record-commands.ts'
@@ -48,6 +49,8 @@ function buildProgram(terminal: Terminal, version: string, finish: Finish): Comm
   const program = new Command('sett')
     .description('Embedded, ordered key-value database: look into one, or fill one.')
     .version(version)
+    // So that what follows a verb is the verb's.
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void terminal.stdout.write(text),
@@ -62,6 +65,7 @@ function buildProgram(terminal: Terminal, version: string, finish: Finish): Comm
   addOptionFlags(addCommon(program.command('stats').description('levels, log and options')))
     // Indirect, so that every command gets its parsed flags in the same way.
     .action(async (flags: Flags) => finish(await stats(terminal, target(flags))))
+  addBench(program, finish)
   return program
 }
 
@@ -123,6 +127,18 @@ function addScan(program: Command, terminal: Terminal, finish: Finish): void {
   addOptionFlags(command).action(async (flags: Flags) => {
     finish(await scan(terminal, target(flags), flags as unknown as ScanRange))
   })
+}
+
+/** Its flags, and its --help, are those of the bench itself. */
+function addBench(program: Command, finish: Finish): void {
+  program
+    .command('bench')
+    .description('measure Sett beside other stores: sett bench --help')
+    .argument('[arguments...]')
+    .helpOption(false)
+    .allowUnknownOption()
+    .passThroughOptions()
+    .action(async (given: readonly string[]) => finish(await bench(given)))
 }
 
 /** An unset shell variable must not become the current directory. */

@@ -1,4 +1,5 @@
 // Words and shapes that have no place in the repository.
+import { BARRELS } from '../floors.ts'
 import { isGenerated, isTypeScript, type Problem, type SourceText } from '../source-text.ts'
 
 interface Banned {
@@ -66,9 +67,9 @@ export function checkFileNames(files: readonly SourceText[]): Problem[] {
   const problems: Problem[] = []
   for (const { path } of files.filter(isTypeScript)) {
     const name = path.slice(path.lastIndexOf('/') + 1)
-    if (name === 'index.ts' && path !== 'src/index.ts' && !path.startsWith('native-wasm/')) {
-      const message =
-        'is a second barrel. Import files by their own names; only src/index.ts collects'
+    if (name === 'index.ts' && !BARRELS.includes(path) && !path.startsWith('native-wasm/')) {
+      const collecting = BARRELS.join(' and ')
+      const message = `is a second barrel. Import files by their own names; only ${collecting} collect`
       problems.push({ path, line: 1, message })
     }
     if (/^(?:utils?|common|helpers?|misc)\.ts$/.test(name)) {

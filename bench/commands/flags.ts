@@ -1,0 +1,70 @@
+// What the flags of all commands have in common: lists of known names, counts, sizes, durations.
+import { InvalidArgumentError } from 'commander'
+import { UsageError } from './errors.ts'
+
+/** `given`, each known and once; throws a UsageError that lists the known ones. */
+export function knownNames<Name extends string>(
+  given: readonly string[],
+  what: string,
+  known: readonly Name[],
+): readonly Name[] {
+  const names = new Set<Name>()
+  for (const text of given) {
+    const found = known.find((name) => name === text)
+    if (found === undefined) {
+      throw new UsageError(`no ${what} is called '${text}'; known: ${known.join(', ')}`)
+    }
+    names.add(found)
+  }
+  return [...names]
+}
+
+/** `a, b` → a and b. */
+export function commaList(text: string): readonly string[] {
+  return text.split(',').map((part) => part.trim())
+}
+
+export function wholeNumber(text: string): number {
+  const value = Number(text)
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < 1) {
+    throw new InvalidArgumentError('It must be a whole number from 1.')
+  }
+  return value
+}
+
+export function wholeNumbers(text: string): readonly number[] {
+  return [...new Set(commaList(text).map(wholeNumber))]
+}
+
+export function seconds(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isFinite(value) || value <= 0) {
+    throw new InvalidArgumentError('It must be a number of seconds above 0.')
+  }
+  return value
+}
+
+const UNITS: { readonly [unit: string]: number } = {
+  '': 1,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+}
+
+/** `8MiB` in bytes; null for `default`. */
+export function sizeOrDefault(text: string): number | null {
+  if (text === 'default') return null
+  const [, digits, unit] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text) ?? []
+  const factor = UNITS[(unit ?? '').toLowerCase()]
+  const bytes = Number(digits) * (factor ?? Number.NaN)
+  if (!Number.isSafeInteger(bytes) || bytes < 1) {
+    throw new InvalidArgumentError("It must be a size such as 8MiB, or 'default'.")
+  }
+  return bytes
+}
+
+/** An unset shell variable must not become the current directory. */
+export function path(text: string): string {
+  if (text === '') throw new InvalidArgumentError('It must be a path.')
+  return text
+}

@@ -1,0 +1,135 @@
+// `npm run bench:presets -- [flags]`: Sett's presets beside each other, as Engram's table has BadgerDB by default and
+// optimised. Writes go in awaited batches of 10 and each preset acks as it says, for that is what it is chosen for.
+import { Command } from 'commander'
+import { type PresetName, presets } from 'sett'
+import type { DatasetSpec } from '../data/dataset.ts'
+import { engineNamed } from '../engines/all-engines.ts'
+import { durabilityWords, formatPresets, OPTIMISED, USUAL } from '../output/presets-table.ts'
+import type { RunRecord } from '../output/record.ts'
+import type { SessionOrder, Step } from '../session/protocol.ts'
+import { commaList, knownNames, seconds, wholeNumber } from './flags.ts'
+import { type MatrixSection, type PlannedSession, runMatrix } from './matrix.ts'
+import {
+  addOutcomeFlags,
+  deliver,
+  type OutcomeFlags,
+  requireFolders,
+  statedCommand,
+} from './outcome.ts'
+
+interface Flags extends OutcomeFlags {
+  readonly presets: readonly string[]
+  readonly runs?: number
+  readonly mib?: number
+  readonly value: number
+  readonly seconds?: number
+  readonly quick?: boolean
+}
+
+const DEFAULTS = { runs: 3, mib: 200, seconds: 3 }
+const QUICK = { runs: 1, mib: 20, seconds: 1 }
+const FURTHER: readonly PresetName[] = ['readHeavy', 'lowMemory', 'bulkLoad']
+const NAMES = Object.keys(presets) as readonly PresetName[]
+const BATCH = 10
+const KEY_BYTES = 16
+const VALUE_BYTES = 1024
+const SEED = 601
+
+export async function presetsCommand(args: readonly string[]): Promise<number> {
+  const flags = presetsProgram()
+    .parse([...args], { from: 'user' })
+    .opts<Flags>()
+  requireFolders(flags)
+  const { runs, mib, seconds } = { ...(flags.quick === true ? QUICK : DEFAULTS), ...flags }
+  const further = knownNames(flags.presets, 'preset', NAMES)
+  const names = [...new Set([USUAL, OPTIMISED, ...further])]
+  const count = Math.max(1, Math.floor((mib * 2 ** 20) / (KEY_BYTES + flags.value)))
+  const dataset = {
+    count,
+    keys: 'random',
+    keyBytes: KEY_BYTES,
+    valueBytes: flags.value,
+    seed: SEED,
+  } as const
+  const measured = await runMatrix({
+    kind: 'presets',
+    engines: names.map((name) => engineNamed(`sett:${name}`)),
+    runs,
+    directory: flags.directory,
+    command: statedCommand('bench:presets', args),
+    sections: [presetsSection(dataset, seconds)],
+  })
+  const record = withOwnDurability(measured)
+  return deliver(formatPresets(record), record, flags)
+}
+
+function presetsSection(dataset: DatasetSpec, seconds: number): MatrixSection {
+  return {
+    section: {
+      title: 'presets',
+      dataset,
+      note: `writes in awaited batches of ${BATCH}, acked as the preset says; close counts in them`,
+    },
+    sessions: ({ name }, root) => presetSessions(name, { dataset, seconds }, root),
+  }
+}
+
+interface PresetPlan {
+  readonly dataset: DatasetSpec
+  readonly seconds: number
+}
+
+/** Two fills, reads of the second one, its compaction; each in a process of its own. */
+export function presetSessions(
+  engine: string,
+  { dataset, seconds }: PresetPlan,
+  root: string,
+): readonly PlannedSession[] {
+  const order = (folder: string, steps: readonly Step[]): SessionOrder => ({
+    engine,
+    location: `${root}/${folder}`,
+    dataset,
+    durability: 'os',
+    memtableBytes: null,
+    workers: null,
+    ownDurability: true,
+    steps,
+  })
+  const fill = (workload: string): Step => ({
+    workload,
+    operations: null,
+    seconds: null,
+    batch: BATCH,
+  })
+  const reads = ['readrandom-sync', 'readseq'].map(
+    (workload): Step => ({ workload, operations: null, seconds }),
+  )
+  const compact: Step = { workload: 'compact', operations: null, seconds: null }
+  return [
+    { order: order('ordered', [fill('fillseq')]), before: 'empty', after: 'remove' },
+    { order: order('main', [fill('fillrandom')]), before: 'empty' },
+    { order: order('main', reads) },
+    { order: order('main', [compact]), after: 'remove' },
+  ]
+}
+
+/** The engines' own words tell of a table's class, which is not what counted here. */
+function withOwnDurability(record: RunRecord): RunRecord {
+  const engines = record.engines.map((note) => {
+    const preset = NAMES.find((name) => note.name === `sett:${name}`)
+    return preset === undefined ? note : { ...note, durability: durabilityWords(preset) }
+  })
+  return { ...record, engines }
+}
+
+function presetsProgram(): Command {
+  const program = new Command('bench:presets')
+    .description(`what ${OPTIMISED} gains over ${USUAL}, beside Engram's own default and optimised`)
+    .option('--presets <list>', `further columns: ${NAMES.join(', ')}`, commaList, FURTHER)
+    .option('--runs <n>', `figures are their medians; default: ${DEFAULTS.runs}`, wholeNumber)
+    .option('--mib <n>', `keys and values together, MiB; default: ${DEFAULTS.mib}`, wholeNumber)
+    .option('--value <bytes>', 'of one value', wholeNumber, VALUE_BYTES)
+    .option('--seconds <s>', `length of the reads; default: ${DEFAULTS.seconds}`, seconds)
+    .option('--quick', '1 run, 20 MiB, reads of 1 s')
+  return addOutcomeFlags(program)
+}

@@ -1,0 +1,91 @@
+// Sett as `sett` (its default preset, `balanced`) and as `sett:<preset>`. A table's durability class overrides the
+// preset's own unless the run asks for that; every other option is what the preset says, unless the run names it.
+import { createRequire } from 'node:module'
+import { Database, type PresetName, presets } from 'sett'
+import type { DurabilityClass, NodeEngine, SettleReport, Store, StoreSettings } from './engine.ts'
+import { levelStore } from './level-store.ts'
+
+type SettDatabase = Database<Uint8Array, Uint8Array>
+
+const DURABILITY: { readonly [Class in DurabilityClass]: 'none' | 'sync' } = {
+  os: 'none',
+  sync: 'sync',
+}
+const WORDS = {
+  os: "durability 'none': acked when the log is written to the kernel",
+  sync: "durability 'sync': acked when the log is synced, one sync for all that wait",
+}
+
+function report(db: SettDatabase): SettleReport {
+  const { levels, memtables } = db.stats()
+  const inTables = levels.reduce((sum, { entries }) => sum + entries, 0)
+  const inMemory = memtables.reduce((sum, { entries }) => sum + entries, 0)
+  const held = levels.filter(({ tables }) => tables > 0)
+  const layout = held.map(({ level, tables }) => `L${level}:${tables}`).join(' ')
+  return { tableShare: inTables / Math.max(1, inTables + inMemory), layout }
+}
+
+async function openStore(
+  location: string,
+  settings: StoreSettings,
+  preset: PresetName | undefined,
+): Promise<Store> {
+  const { durability, ownDurability = false, memtableBytes, workers, settOptions } = settings
+  const db: SettDatabase = new Database(location, {
+    keyEncoding: 'buffer',
+    valueEncoding: 'buffer',
+    preset: preset ?? 'balanced',
+    ...(!ownDurability && { durability: DURABILITY[durability] }),
+    // A preset is measured as it is, its memtable included.
+    ...(preset === undefined && memtableBytes !== undefined && { memtableSize: memtableBytes }),
+    ...(workers !== undefined && { workers }),
+    ...settOptions,
+  })
+  await db.open()
+  return {
+    ...levelStore(db, {}),
+    deleteRange: (from, to) => db.clear({ gte: from, lt: to }),
+    async compact() {
+      await db.flush()
+      await db.compactRange()
+      await db.settle()
+    },
+    async settle() {
+      await db.flush()
+      await db.settle()
+      return report(db)
+    },
+    busyMs: () => db.stats().workers.reduce((sum, { busyMs }) => sum + busyMs, 0),
+    levels: () => db.stats().levels,
+    bytesWritten() {
+      const { walBytes, bytesFlushed, bytesCompacted } = db.stats()
+      return walBytes + bytesFlushed + bytesCompacted
+    },
+  }
+}
+
+function settEngine(preset?: PresetName): NodeEngine {
+  return {
+    name: preset === undefined ? 'sett' : `sett:${preset}`,
+    kind: 'ours',
+    durability: WORDS,
+    persistent: true,
+    answers: true,
+    async load() {
+      const manifest: { readonly version: string } = createRequire(import.meta.url)(
+        'sett/package.json',
+      )
+      return {
+        version: manifest.version,
+        open: (location, settings) => openStore(location, settings, preset),
+      }
+    },
+  }
+}
+
+const NAMES = Object.keys(presets) as readonly PresetName[]
+
+export const settEngines: readonly NodeEngine[] = [
+  settEngine(),
+  ...NAMES.map((name) => settEngine(name)),
+]

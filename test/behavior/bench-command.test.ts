@@ -1,0 +1,102 @@
+// The bench as a program: what it refuses, what it leaves behind. Figures are not judged here.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import type { RunRecord } from '../../bench/output/record.ts'
+import { builtUrl } from '../support/built.ts'
+import { temporaryDirectory } from '../support/temp-directory.ts'
+
+const BENCH = fileURLToPath(new URL('bench/main.js', builtUrl))
+const SETT = fileURLToPath(new URL('src/adapters/cli/main.js', builtUrl))
+
+function start(program: string, args: readonly string[]) {
+  const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  const output = Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
+  const ended = output.then(([stdout, stderr, [code]]) => ({ stdout, stderr, code }))
+  return { child, ended }
+}
+
+describe('bad usage ends with 2 and tells what there is', () => {
+  it.each([
+    [['--engines', 'sett,leveldown'], /no engine is called 'leveldown'; known: sett, .*lmdb.*map/],
+    [['--only', 'fillrandm'], /no workload is called 'fillrandm'; known: fillseq, fillrandom/],
+    [['--group', 'reads'], /no group is called 'reads'; known: write, sync, read, scan, space/],
+    [['--keys', 'short'], /no kind of keys is called 'short'; known: random, sequential, text/],
+    [['--group', 'scan', '--only', 'put1'], /none of the workloads put1 is in scan/],
+    [['--runs', '0'], /whole number from 1/],
+    [['--memtable', '8 cats'], /a size such as 8MiB/],
+    [['--json', '/nowhere/at/all.json'], /there is no folder \/nowhere\/at/],
+    [['--engine', 'sett'], /unknown option '--engine'/],
+    [['frob'], /no bench command is called 'frob'; known: database, badger, /],
+  ])('%j', async (args, message) => {
+    const { code, stdout, stderr } = await start(BENCH, args).ended
+    expect(stderr).toMatch(message)
+    expect(stderr).not.toMatch(/ {4}at /)
+    expect([code, stdout]).toEqual([2, ''])
+  })
+
+  it('through `sett bench` as well, which has the help of the bench', async () => {
+    const [refused, help] = await Promise.all([
+      start(SETT, ['bench', '--only', 'frob']).ended,
+      start(SETT, ['bench', '--help']).ended,
+    ])
+    expect(refused.code).toBe(2)
+    expect(refused.stderr).toContain("no workload is called 'frob'")
+    expect(help.code).toBe(0)
+    for (const word of ['presets', '--quick', 'readwhilewriting', 'classic-level']) {
+      expect(help.stdout).toContain(word)
+    }
+  })
+})
+
+describe('a run', () => {
+  it('measures every asked cell and leaves no folder behind', async () => {
+    const directory = temporaryDirectory()
+    const json = join(temporaryDirectory(), 'record.json')
+    const workloads = ['fillrandom', 'readrandom-sync', 'readseq']
+    const { code, stdout, stderr } = await start(BENCH, [
+      ...['--engines', 'sett,map', '--no-bounds', '--only', workloads.join(), '--runs', '1'],
+      ...['--count', '2000', '--seconds', '0.05', '--directory', directory, '--json', json],
+    ]).ended
+    expect({ code, stderr }).toMatchObject({ code: 0 })
+    const record: RunRecord = JSON.parse(readFileSync(json, 'utf8'))
+    const cells = record.samples.map(({ engine, workload }) => `${engine} ${workload}`)
+    expect(cells.sort()).toEqual(
+      ['map', 'sett'].flatMap((engine) => workloads.map((name) => `${engine} ${name}`)),
+    )
+    for (const { operations, elapsedMs } of record.samples) {
+      expect(operations).toBeGreaterThan(0)
+      expect(elapsedMs).toBeGreaterThan(0)
+    }
+    expect(record.controls).toHaveLength(1)
+    expect(record.gaps).toEqual([])
+    expect(stdout).toMatch(/^fillrandom +[\d.]+ [kM]/m)
+    expect(readdirSync(directory)).toEqual([])
+  })
+
+  it('removes its databases on Ctrl-C and ends with 130, also through `sett bench`', async () => {
+    const directory = temporaryDirectory()
+    const { child, ended } = start(SETT, [
+      ...['bench', '--engines', 'sett', '--no-bounds', '--only', 'fillrandom', '--runs', '50'],
+      ...['--count', '100000', '--directory', directory],
+    ])
+    const begun = (): boolean =>
+      readdirSync(directory).some((root) =>
+        readdirSync(join(directory, root)).some((turn) =>
+          existsSync(join(directory, root, turn, 'main', 'CURRENT')),
+        ),
+      )
+    while (child.exitCode === null && !begun()) await delay(10)
+    child.kill('SIGINT')
+    const { code, stderr } = await ended
+    expect({ code, stderr }).toMatchObject({ code: 130 })
+    expect(stderr).toContain('interrupted by SIGINT')
+    expect(readdirSync(directory)).toEqual([])
+  })
+})
