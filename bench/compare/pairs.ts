@@ -77,9 +77,9 @@ async function takeTurns(
   const costs: Costs = { first: [], second: [] }
   const warmUp = Math.ceil(slices * WARM_UP_SHARE)
   for (let slice = 0; slice < warmUp + slices; slice++) {
-    const ahead = slice % 2 === 0 ? await first.slice(slice) : undefined
-    const other = await second.slice(slice)
-    const own = ahead ?? (await first.slice(slice))
+    const ahead = slice % 2 === 0 ? await first.slice() : undefined
+    const other = await second.slice()
+    const own = ahead ?? (await first.slice())
     if (slice < warmUp) continue
     costs.first.push(own)
     costs.second.push(other)

@@ -45,11 +45,11 @@ export class SampleProcess {
   }
 
   /** µs of CPU per operation. */
-  async slice(number: number): Promise<number> {
+  async slice(): Promise<number> {
     const report = this.#report()
-    this.#order(number)
+    this.#order('slice')
     const cost = await report
-    if (cost === 'open') throw new Error(`slice ${number} was answered without a figure`)
+    if (cost === 'open') throw new Error('a slice was answered without a figure')
     return cost
   }
 

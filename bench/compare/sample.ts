@@ -12,8 +12,8 @@ export interface SampleOrder extends Places {
   readonly workload: SampleWorkload | 'prepare'
 }
 
-/** Parent to sample: the number of the slice to do, or that there is no more to do. */
-export type SliceOrder = number | 'close'
+/** Parent to sample: do one slice, or: there is no more to do. */
+export type SliceOrder = 'slice' | 'close'
 
 /** Sample to parent: that it has opened its workload, then µs of CPU per operation of each slice. */
 export type SliceReport = number | 'open'
@@ -25,14 +25,15 @@ async function serve({ root, workload, ...places }: SampleOrder): Promise<void> 
     return process.disconnect()
   }
   const work = await MEASURES[workload].open(build, places)
-  process.on('message', async (number: SliceOrder) => {
-    if (number === 'close') {
+  process.on('message', async (order: SliceOrder) => {
+    if (order === 'close') {
       await work.close()
       return process.disconnect()
     }
+    if (work.leadIn > 0) await work.run(work.leadIn)
     // User and system time of the whole process: what another thread does for the work counts as well.
     const before = process.cpuUsage()
-    await work.slice(number)
+    await work.run(work.operations)
     const { user, system } = process.cpuUsage(before)
     report((user + system) / work.operations)
   })
