@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { UsageError } from './commands/errors.ts'
 import { knownNames } from './commands/flags.ts'
 import { type MatrixOptions, type MatrixSection, runMatrix } from './commands/matrix.ts'
-import { CELL_SECONDS, type PlanSetup, planSessions } from './commands/plan.ts'
+import { type PlanSetup, planSessions } from './commands/plan.ts'
 import type { DatasetSpec, KeyKind } from './data/dataset.ts'
 import { ENGINES } from './engines/all-engines.ts'
 import type { Engine } from './engines/engine.ts'
@@ -48,6 +48,8 @@ const RUNS = 3
 const MEMTABLE_BYTES = 8 * 2 ** 20
 const COUNT_MAX = 1_000_000
 const VALUES_BYTES = 200 * 2 ** 20
+/** Seconds of most cells: all workloads, six engines and three runs then take some 40 minutes. */
+const USUAL_SECONDS = 2
 const QUICK = { runs: 1, count: 100_000, seconds: 1 }
 const QUICK_ROWS = [
   'fillseq',
@@ -136,7 +138,7 @@ function sectionsOf(options: BenchOptions): readonly MatrixSection[] {
   const { values = [100], quick = false, memtableBytes = MEMTABLE_BYTES } = options
   const kinds = knownNames(options.keys ?? ['random'], 'kind of keys', KEY_KINDS)
   const workloads = chosenWorkloads(options)
-  const seconds = options.seconds ?? (quick ? QUICK.seconds : CELL_SECONDS)
+  const seconds = options.seconds ?? (quick ? QUICK.seconds : USUAL_SECONDS)
   const sections = values.flatMap((valueBytes) =>
     kinds.map((keys) => {
       const count = options.count ?? (quick ? QUICK.count : defaultCount(valueBytes))

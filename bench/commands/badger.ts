@@ -117,7 +117,7 @@ function badgerProgram(): Command {
     .option('--only <list>', 'workloads by name', commaList)
     .option('--count <n>', 'keys; default: 1,000,000', wholeNumber)
     .option('--memtable <size>', "Sett's, or 'default'; default: 8MiB", sizeOrDefault)
-    .option('--seconds <s>', 'length of most cells that end by time; default: 3', seconds)
+    .option('--seconds <s>', 'length of most cells that end by time; default: 2', seconds)
     .option('--quick', '1 run, 100,000 keys, cells of 1 s, the main rows')
   return addOutcomeFlags(program)
 }

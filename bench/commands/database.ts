@@ -63,7 +63,7 @@ function databaseProgram(): Command {
     .option('--keys <list>', `${KEY_KINDS.join(', ')}, a table each; default: random`, commaList)
     .option('--count <n>', 'keys; default: 1,000,000 or 200 MiB of values', wholeNumber)
     .option('--memtable <size>', "Sett's, or 'default'; default: 8MiB", sizeOrDefault)
-    .option('--seconds <s>', 'length of most cells that end by time; default: 3', seconds)
+    .option('--seconds <s>', 'length of most cells that end by time; default: 2', seconds)
     .option('--quick', '1 run, 100,000 keys, cells of 1 s, the main rows')
     .option('--large', 'adds 10,000,000 keys at the defaults: two fills, four engines, one run')
     .addHelpText(

@@ -26,6 +26,7 @@ export interface PlanSetup {
   readonly seconds: number
 }
 
+/** What the vocabulary writes its seconds for; other lengths are taken in proportion. */
 export const CELL_SECONDS = 3
 /** The fill whose database the reads and rewrites go on with. */
 const MAIN_FILL = 'fillrandom'
