@@ -29,7 +29,7 @@ export interface BenchOptions {
   readonly count?: number
   /** Bytes that Sett writes before it flushes; null: its own default. Default: 8 MiB. */
   readonly memtableBytes?: number | null
-  /** Length of most cells that end by time; some take up to 3.3 times as long. Default: 3; `quick`: 1. */
+  /** Length of most cells that end by time; some take up to 3.3 times as long. Default: 2; `quick`: 1. */
   readonly seconds?: number
   /** Default: false. */
   readonly quick?: boolean

@@ -284,7 +284,10 @@ function samplesOf(turn: Of, order: SessionOrder, result: SessionResult): readon
   }))
 }
 
-/** Run by run, section by section, engine by engine; each run begins with another engine. */
+/**
+ * Run by run, section by section, engine by engine; each run begins with another engine. What bounds the harness runs
+ * once, as it is compared with nothing; what bounds the disk (`only`) runs each time, as targets are ratios to it.
+ */
 function turnsOf({ engines, runs, sections }: MatrixOptions, root: string): readonly Turn[] {
   const turns: Turn[] = []
   const most = Math.max(...sections.map((one) => one.runs ?? runs))
@@ -294,6 +297,7 @@ function turnsOf({ engines, runs, sections }: MatrixOptions, root: string): read
     sections.forEach(({ section, sessions, runs: own = runs }, at) => {
       if (run >= own) return
       for (const engine of rotated) {
+        if (run > 0 && engine.kind === 'bound' && engine.only === undefined) continue
         const folder = `${run}-${at}-${engine.name.replaceAll(/[^\w-]/g, '-')}`
         turns.push({ engine, run, section, sessions: sessions(engine, join(root, folder)) })
       }

@@ -109,6 +109,7 @@ function planMain(
   const order = orderOf(engine, setup, location)
   const planned: PlannedSession[] = []
   let whole = false
+  let missing: 'all' | 'ranges' = 'all'
   let rewritten = false
   const stepsOf = (infos: readonly WorkloadInfo[]): readonly Step[] => {
     const steps = infos.map((info) => stepOf(info, setup, rewritten))
@@ -121,7 +122,10 @@ function planMain(
   }
   /** Beside the measured process where there is a disk, inside it where there is none. */
   const addOnWhole = (steps: readonly Step[]): void => {
-    if (engine.persistent && !whole) add([PREPARE], planned.length === 0 ? { before: 'empty' } : {})
+    if (engine.persistent && !whole) {
+      const refill: Step = { ...PREPARE, parameters: { missing } }
+      add([missing === 'all' ? PREPARE : refill], planned.length === 0 ? { before: 'empty' } : {})
+    }
     whole = true
     add(engine.persistent ? steps : [PREPARE, ...steps])
   }
@@ -143,6 +147,7 @@ function planMain(
     }
     addOnWhole(stepsOf([info]))
     if (info.spoils) whole = false
+    missing = name === 'deleterange' ? 'ranges' : 'all'
   }
   const last = planned.pop()
   return last === undefined ? [] : [...planned, { ...last, after: 'remove' }]

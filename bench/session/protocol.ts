@@ -33,8 +33,9 @@ export interface Step {
   /** Writes per second kept up beside reads (`readwhilewriting`). */
   readonly writesPerSecond?: number
   /**
-   * Further figures a workload asks for: `from` (`prepare`: keys from this index on are missing), `generation` (0, 1 or
-   * `either`: which values reads find; default 0), `acked` (`reopen-kill`: puts that `unclean` made).
+   * Further figures a workload asks for: `from` (`prepare`: keys from this index on are missing), `missing`
+   * (`prepare`: `ranges`, only keys that `deleterange` removes can be missing), `generation` (0, 1 or `either`: which
+   * values reads find; default 0), `acked` (`reopen-kill`: puts that `unclean` made).
    */
   readonly parameters?: { readonly [name: string]: number | string }
 }

@@ -15,7 +15,7 @@ import {
   parameter,
   type WorkloadContext,
 } from '../workloads/workload-code.ts'
-import { pairsOf } from '../workloads/write.ts'
+import { pairsOf, rangesOf } from '../workloads/write.ts'
 import { Usage } from './process-figures.ts'
 import type { Cell, SessionOrder, SessionResult, Step } from './protocol.ts'
 
@@ -120,13 +120,13 @@ class Session {
 
   /**
    * Puts, in random order, the keys of the dataset that are missing: all in a new directory; from index `from` on where
-   * the step has this parameter; else those that are not found.
+   * the step has this parameter; those of `deleterange` where it says `missing: 'ranges'`; else those that are not found.
    */
   async #prepare(step: Step): Promise<void> {
     const { store, dataset } = this.#setup
     const size = step.batch ?? BATCH
     const from = this.#filled ? parameter(step, 'from') : 0
-    const indexes = dataset.shuffled().filter((index) => index >= (from ?? 0))
+    const indexes = this.#maybeMissing(step).filter((index) => index >= (from ?? 0))
     for (let at = 0; at < indexes.length; at += size) {
       const some = indexes.subarray(at, at + size)
       const pairs = from === undefined ? await this.#missing(some) : pairsOf(dataset, some)
@@ -134,6 +134,16 @@ class Session {
     }
     this.#filled = true
     this.#settled = undefined
+  }
+
+  #maybeMissing(step: Step): Uint32Array {
+    const { dataset } = this.#setup
+    if (!this.#filled || step.parameters?.['missing'] !== 'ranges') return dataset.shuffled()
+    this.#ascending ??= dataset.ascending()
+    const order = this.#ascending
+    return Uint32Array.from(
+      rangesOf(dataset.count).flatMap(({ from, to }) => [...order.subarray(from, to)]),
+    )
   }
 
   async #missing(indexes: Uint32Array): Promise<readonly Pair[]> {

@@ -45,7 +45,7 @@ function info(
 }
 
 const FILL = { begins: 'empty', closes: true, operations: ALL, seconds: undefined } as const
-const REWRITE = { begins: 'filled', closes: true, operations: ALL, seconds: 10 } as const
+const REWRITE = { begins: 'filled', closes: true, operations: ALL, seconds: 8 } as const
 const PUTS = { begins: 'empty', spoils: true, closes: true, operations: ALL, seconds: 5 } as const
 
 export const VOCABULARY: readonly WorkloadInfo[] = [

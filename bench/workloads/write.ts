@@ -115,7 +115,20 @@ const deleteRandom: WorkloadCode = (context) => {
   )
 }
 
-/** 100 ranges of a thousandth of the keys each, evenly spread over the key order. */
+interface Places {
+  readonly from: number
+  readonly to: number
+}
+
+/** 100 ranges of a thousandth of the keys each, evenly spread: places in the key order. */
+export function rangesOf(keys: number): readonly Places[] {
+  const size = Math.max(1, Math.floor(keys / RANGE_SHARE))
+  return Array.from({ length: RANGES }, (_, range) => {
+    const from = Math.floor((range * keys) / RANGES)
+    return { from, to: from + size }
+  })
+}
+
 const deleteRange: WorkloadCode = async (context) => {
   const { store, dataset } = context
   const remove = store.deleteRange?.bind(store)
@@ -124,21 +137,20 @@ const deleteRange: WorkloadCode = async (context) => {
     throw new Error(`deleterange needs ${RANGE_KEYS_MIN} keys, the dataset has ${dataset.count}`)
   }
   const order = context.ascending()
-  const size = Math.max(1, Math.floor(dataset.count / RANGE_SHARE))
-  const start = (range: number): number => Math.floor((range * dataset.count) / RANGES)
+  const ranges = rangesOf(dataset.count)
+  const size = ranges[0]!.to
   const keyAt = (place: number): Buffer => dataset.key(order[place]!)
   return measured(
     context,
-    (clock) => awaited(clock, (at) => remove(keyAt(start(at)), keyAt(start(at) + size))),
+    (clock) => awaited(clock, (at) => remove(keyAt(ranges[at]!.from), keyAt(ranges[at]!.to))),
     {
       ...WRITING,
       most: RANGES,
-      alive: (ranges) => dataset.count - ranges * size,
-      async verify(ranges) {
-        for (let range = 0; range < RANGES; range++) {
-          const [from, to] = [start(range), start(range) + size]
+      alive: (done) => dataset.count - done * size,
+      async verify(done) {
+        for (const [range, { from, to }] of ranges.entries()) {
           const inside = order.subarray(from, to)
-          if (range < ranges) await spotCheck(context, inside, 'gone')
+          if (range < done) await spotCheck(context, inside, 'gone')
           else await checkKept(context, inside)
           await checkKept(context, order.subarray(to, to + 1))
         }

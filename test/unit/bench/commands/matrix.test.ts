@@ -68,6 +68,21 @@ const measure: Run = async ({ engine, location, steps }) => {
 }
 
 describe('a matrix', () => {
+  it('runs a bound of the harness once, a bound of the disk each time', async () => {
+    const turns: string[] = []
+    const nothing: Engine = { ...engine('null'), kind: 'bound' }
+    const disk: Engine = { ...engine('raw'), kind: 'bound', only: ['fillseq'] }
+    const given = options(['fillseq'], { runs: 3, engines: [engine('a'), nothing, disk] })
+    await runMatrix(
+      given,
+      surroundings((order) => {
+        turns.push(order.engine)
+        return measure(order)
+      }),
+    )
+    expect(turns.sort()).toEqual(['a', 'a', 'a', 'null', 'raw', 'raw', 'raw'])
+  })
+
   it('rotates the engines from run to run and leaves no folder behind', async () => {
     const turns: string[] = []
     const given = options(['fillseq'], { runs: 3 })

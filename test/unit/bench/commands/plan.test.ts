@@ -114,8 +114,18 @@ describe('the plan of one engine', () => {
     const steps = plan(DISK, undefined, 1.5).flatMap(({ order }) => order.steps)
     const seconds = (name: string) => steps.find(({ workload }) => workload === name)?.seconds
     expect(seconds('readrandom-sync')).toBe(1.5)
-    expect(seconds('overwrite')).toBe(5)
+    expect(seconds('overwrite')).toBe(4)
     expect(seconds('fillrandom')).toBeNull()
+  })
+
+  it('puts back what deleterange removed, and looks for nothing else', () => {
+    const refill = (only: string[]) =>
+      plan(DISK, only)
+        .flatMap(({ order }) => order.steps)
+        .filter(({ workload }) => workload === 'prepare')
+        .map(({ parameters }) => parameters?.['missing'])
+    expect(refill(['fillrandom', 'deleterange', 'deleterandom'])).toEqual(['ranges'])
+    expect(refill(['deleterandom'])).toEqual([undefined])
   })
 
   it('knows how many copies of the data lie on disk at once', () => {
