@@ -37,15 +37,16 @@ export interface ComparisonPlan {
   readonly workloads: readonly SampleWorkload[]
   readonly pairs: number
   readonly checkout: string
-  /** Empty folder; the caller removes it. */
-  readonly directory: string
+  /** Empty folders; the caller removes them. */
+  readonly builds: string
+  readonly databases: string
   readonly signal: AbortSignal
   readonly progress: Progress
 }
 
 export async function compareSources(plan: ComparisonPlan): Promise<WorkloadComparison[]> {
   const sides = [await makeSide(plan, 0), await makeSide(plan, 1)] as const
-  const { workloads, pairs, directory, signal, progress } = plan
+  const { workloads, pairs, databases: directory, signal, progress } = plan
   const found = workloads.map((workload): [SampleWorkload, Pair[]] => [workload, []])
   for (let number = 0; number < pairs; number++) {
     for (const [at, [workload, done]] of found.entries()) {
@@ -61,10 +62,10 @@ export async function compareSources(plan: ComparisonPlan): Promise<WorkloadComp
 }
 
 async function makeSide(plan: ComparisonPlan, which: 0 | 1): Promise<Side> {
-  const { sources, checkout, directory, signal, progress } = plan
+  const { sources, checkout, builds, databases, signal, progress } = plan
   const name = which === 0 ? 'a' : 'b'
   progress.show(0, `building ${sources[which].label}`)
-  const side = { root: join(directory, name), prepared: join(directory, `${name}-data`) }
+  const side = { root: join(builds, name), prepared: join(databases, name) }
   await buildSource({ source: sources[which], checkout, folder: side.root, signal })
   await prepareSide(side, signal)
   return side

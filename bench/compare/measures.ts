@@ -1,5 +1,6 @@
 // The work of a sample, in slices of equal size. Reads find a settled database that they do not change; fills include
 // all that their writes cause in the background.
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Database } from 'sett'
 import { Dataset } from '../data/dataset.ts'
@@ -12,7 +13,7 @@ type Store = Database<Buffer, Buffer>
 export interface Places {
   /** Database that reads open and never change. */
   readonly prepared: string
-  /** Empty directory for what writes make. */
+  /** Existing, empty directory for what writes make. */
   readonly scratch: string
 }
 
@@ -20,10 +21,10 @@ export interface Places {
 export interface Work {
   /** Of one slice. */
   readonly operations: number
-  /** Done before the clock starts: the other process has had the caches since the last slice. */
-  readonly leadIn: number
-  /** Throws when an answer is wrong. */
-  run(operations: number): Promise<void>
+  /** Before each slice, off the clock: the other process has had the caches since the last one. */
+  leadIn(): Promise<void>
+  /** A slice; throws when an answer is wrong. */
+  run(): Promise<void>
   close(): Promise<void>
 }
 
@@ -44,10 +45,11 @@ const DATASET = {
 const ENCODINGS = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
 const BATCH = 1_000
 /** Small enough that a fill flushes and compacts. */
-const FILL_MEMTABLE_BYTES = 2 ** 19
+const FILL_MEMTABLE_BYTES = 2 ** 20
 const LOOKUPS = 20_000
 const SCANS = 3
-const PUTS = 5_000
+const PUTS = 3_000
+const FILL_KEYS = 40_000
 const LEAD_IN = 1 / 4
 
 export const SAMPLE_WORKLOADS = ['getSync', 'get', 'scan', 'put', 'fillrandom'] as const
@@ -66,7 +68,7 @@ export const MEASURES: { readonly [Name in SampleWorkload]: Measure } = {
   }),
   scan: { slices: 24, open: openScan },
   put: { slices: 24, open: openPut },
-  fillrandom: { slices: 10, open: openFill },
+  fillrandom: { slices: 9, open: openFill },
 }
 
 /** Makes the database that reads open: settled, in its last level, every value checked. */
@@ -110,11 +112,8 @@ function lookups(read: Read): Measure {
     const few = keys.slice(0, LOOKUPS * LEAD_IN)
     return {
       operations: keys.length,
-      leadIn: few.length,
-      async run(operations) {
-        const found = await read(db, operations === few.length ? few : keys)
-        expectCount('lookups', found, operations)
-      },
+      leadIn: async () => expectCount('lookups', await read(db, few), few.length),
+      run: async () => expectCount('lookups', await read(db, keys), keys.length),
       close: () => db.close(),
     }
   }
@@ -123,22 +122,22 @@ function lookups(read: Read): Measure {
 
 async function openScan(build: Build, places: Places): Promise<Work> {
   const db = await openPrepared(build, places)
-  const { count } = DATASET
+  const scan = async (): Promise<void> => {
+    const iterator = db.iterator()
+    let entries = 0
+    for (;;) {
+      const page = await iterator.nextv(BATCH)
+      if (page.length === 0) break
+      entries += page.length
+    }
+    await iterator.close()
+    expectCount('a scan', entries, DATASET.count)
+  }
   return {
-    operations: SCANS * count,
-    leadIn: count,
-    async run(operations) {
-      let entries = 0
-      for (let scans = 0; scans < operations / count; scans++) {
-        const iterator = db.iterator()
-        for (;;) {
-          const page = await iterator.nextv(BATCH)
-          if (page.length === 0) break
-          entries += page.length
-        }
-        await iterator.close()
-      }
-      expectCount('scans', entries, operations)
+    operations: SCANS * DATASET.count,
+    leadIn: scan,
+    async run() {
+      for (let scans = 0; scans < SCANS; scans++) await scan()
     },
     close: () => db.close(),
   }
@@ -150,30 +149,31 @@ async function openPut(build: Build, { scratch }: Places): Promise<Work> {
   const options = { ...ENCODINGS, durability: 'none' } as const
   const db = await build.open<Buffer, Buffer>(join(scratch, 'put'), options)
   let next = 0
+  const puts = async (count: number): Promise<void> => {
+    for (const end = next + count; next < end; next++) {
+      const index = next % data.count
+      await db.put(data.key(index), data.value(index))
+    }
+  }
   return {
     operations: PUTS,
-    leadIn: PUTS * LEAD_IN,
-    async run(operations) {
-      for (let count = 0; count < operations; count++) {
-        await db.put(data.key(next), data.value(next))
-        next = (next + 1) % data.count
-      }
-    },
+    leadIn: () => puts(PUTS * LEAD_IN),
+    run: () => puts(PUTS),
     close: () => db.close(),
   }
 }
 
 /** A database per slice, from opening to closing, with all the flushing and compacting that its writes cause. */
 async function openFill(build: Build, { scratch }: Places): Promise<Work> {
-  const data = new Dataset(DATASET)
+  const data = new Dataset({ ...DATASET, count: FILL_KEYS })
   const order = data.shuffled()
   const options = { ...ENCODINGS, durability: 'none', memtableSize: FILL_MEMTABLE_BYTES } as const
-  let fills = 0
+  const location = join(scratch, 'fill')
   return {
     operations: data.count,
-    leadIn: 0,
+    leadIn: () => rm(location, { recursive: true, force: true }),
     async run() {
-      const db = await build.open<Buffer, Buffer>(join(scratch, `fill-${fills++}`), options)
+      const db = await build.open<Buffer, Buffer>(location, options)
       await fill(db, data, order)
       await db.settle()
       await db.close()

@@ -33,7 +33,8 @@ export class SampleProcess {
       this.#child.once('close', (code, killedBy) => {
         if (code === 0) return resolve(undefined)
         const what = `${order.workload} with the build in ${order.root}`
-        const how = killedBy === null ? `exit code ${code}` : `killed by ${killedBy}`
+        const limit = `it may take ${TIMEOUT_MS / 1000} s`
+        const how = killedBy === null ? `exit code ${code}` : `killed by ${killedBy}; ${limit}`
         resolve(new Error(`${what} failed (${how}):\n${stderr.trim()}`))
       })
     })

@@ -27,7 +27,7 @@ function pretendedBuild(getSync: string): { root: string; prepared: string; log:
 }
 
 const FAST = 'return key'
-const SLOW = 'let sum = 0; for (let at = 0; at < 400; at++) sum += key[at & 15]; return sum'
+const SLOW = 'let sum = 0; for (let at = 0; at < 100; at++) sum += key[at & 15]; return sum'
 
 function plan(a: string, b: string) {
   const [first, second] = [pretendedBuild(a), pretendedBuild(b)]
