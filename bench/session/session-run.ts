@@ -20,6 +20,10 @@ import { Usage } from './process-figures.ts'
 import type { Cell, SessionOrder, SessionResult, Step } from './protocol.ts'
 
 const PREPARE = 'prepare'
+/** Random reads that meet nearly every block of a million small entries. */
+const CACHE_FILL_READS = 150_000
+const CACHE_FILL_SECONDS = 4
+const MANY = 100
 
 /**
  * Throws at the first wrong answer, and before anything is opened when the order asks for what cannot be. After a step
@@ -163,7 +167,7 @@ class Session {
       return
     }
     this.#checkBegin(workload, info.begins)
-    if (info.begins === 'settled') this.#settled ??= await store.settle()
+    if (info.begins === 'settled') this.#settled ??= await this.#settle()
     const settled = info.begins === 'settled' ? this.#settled : undefined
     try {
       const cell = await code(this.#context(step, info))
@@ -174,6 +178,19 @@ class Session {
     }
     if (info.begins === 'empty') this.#filled = true
     if (info.begins !== 'settled' || info.spoils) this.#settled = undefined
+  }
+
+  /** At rest, and with caches that know most of the data: else the first of the reads would pay for all of them. */
+  async #settle(): Promise<SettleReport> {
+    const { store, dataset } = this.#setup
+    const settled = await store.settle()
+    const until = performance.now() + CACHE_FILL_SECONDS * 1000
+    const order = dataset.shuffled().subarray(0, CACHE_FILL_READS)
+    for (let at = 0; at < order.length && performance.now() < until; at += MANY) {
+      const indexes = Array.from(order.subarray(at, at + MANY))
+      await store.getMany(indexes.map((index) => dataset.key(index)))
+    }
+    return settled
   }
 
   /** A workload on the wrong database would measure something else. */
