@@ -123,8 +123,9 @@ class Session {
   }
 
   /**
-   * Puts, in random order, the keys of the dataset that are missing: all in a new directory; from index `from` on where
-   * the step has this parameter; those of `deleterange` where it says `missing: 'ranges'`; else those that are not found.
+   * Puts, in random order, the keys of the dataset that are missing: all in a new directory; from index `from` on
+   * where the step has this parameter; those of `deleterange` where it says `missing: 'ranges'`; else those that are
+   * not found.
    */
   async #prepare(step: Step): Promise<void> {
     const { store, dataset } = this.#setup
@@ -160,7 +161,7 @@ class Session {
   }
 
   async #measure(step: Step, { info, code }: Workload): Promise<void> {
-    const { engine, store } = this.#setup
+    const { engine } = this.#setup
     const { workload } = step
     if (engine.only !== undefined && !engine.only.includes(workload)) {
       this.#skipped.push({ workload, why: `it runs ${engine.only.join(', ')} alone` })
