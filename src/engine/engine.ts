@@ -1,6 +1,7 @@
+import { NO_SLOT } from '../sstable/block-cache.ts'
 import { clearRange } from './clear.ts'
 import type { EngineParts } from './engine-parts.ts'
-import { COLD, FOUND } from './point-read.ts'
+import { COLD, type ColdBlock, FOUND } from './point-read.ts'
 import { engineStats } from './stats.ts'
 import type {
   Data,
@@ -159,28 +160,48 @@ export class StorageEngine implements Engine {
     version: number | undefined,
     form: DataForm,
   ): Promise<Data | undefined> {
-    const { points, cache, tables, pins, oracle, tree, environment } = this.#parts
+    const { points, cache, pins, oracle } = this.#parts
     const pin = pins.pin(version ?? oracle.visibleVersion)
     const copy = typeof key === 'string' ? key : new Uint8Array(key)
+    let letGo: (() => void) | undefined
     try {
-      for (;;) {
-        const answer = this.#find(copy, pin.version, false)
+      for (let wait = false; ; ) {
+        const answer = this.#find(copy, pin.version, wait)
         if (answer !== COLD) return answer === FOUND ? this.#takeValue(form) : undefined
-        const { table, block } = points.cold!
-        const view = tree.views.pin()
-        tables.acquire(table.meta)
-        const began = environment.clock.monotonicMs()
-        try {
-          const slot = await cache.fetchAsync(table, block)
-          if (slot >= 0) cache.unpin(slot)
-        } finally {
-          points.noteReadMs(environment.clock.monotonicMs() - began)
-          tables.release(table)
-          view.release()
-        }
+        const cold = points.cold!
+        letGo?.()
+        letGo = undefined
+        letGo = await this.#holdBlock(cold)
+        wait = letGo === undefined && !(await cache.released())
       }
     } finally {
+      letGo?.()
       pin.release()
+    }
+  }
+
+  /** Reads a block without blocking the thread. It stays in the cache until it is let go, so that the lookup finds it
+   * however many others want its slot; undefined: there is no slot for it now. */
+  async #holdBlock({ table, block }: ColdBlock): Promise<(() => void) | undefined> {
+    const { points, cache, tables, tree, environment } = this.#parts
+    const view = tree.views.pin()
+    tables.acquire(table.meta)
+    const release = (): void => {
+      tables.release(table)
+      view.release()
+    }
+    const began = environment.clock.monotonicMs()
+    let slot = NO_SLOT
+    try {
+      slot = await cache.fetchAsync(table, block)
+    } finally {
+      if (slot === NO_SLOT) release()
+    }
+    if (slot === NO_SLOT) return undefined
+    points.noteReadMs(environment.clock.monotonicMs() - began)
+    return () => {
+      cache.unpin(slot)
+      release()
     }
   }
 

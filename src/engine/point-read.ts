@@ -51,6 +51,11 @@ const AVERAGE_WEIGHT = 0.2
 
 const SCRATCH_BYTES = KEY_LENGTH_MAX + 1 + 8 + DESC_SIZE
 
+export interface ColdBlock {
+  readonly table: TableHandle
+  readonly block: number
+}
+
 export interface PointReadParts extends KernelHeap {
   readonly allocator: HeapAllocator
   readonly clock: Clock
@@ -66,7 +71,7 @@ export class PointRead {
   expiresAt = 0
   meta = 0
   /** After COLD. */
-  cold: { readonly table: TableHandle; readonly block: number } | undefined
+  cold: ColdBlock | undefined
   readonly #parts: PointReadParts
   readonly #key: number
   readonly #hash: number

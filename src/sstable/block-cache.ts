@@ -33,6 +33,9 @@ export class BlockCache {
   #touched = 0
   #held = 0
   #hand = 0
+  /** Slots with users. */
+  #pinned = 0
+  #waiting: ((released: boolean) => void)[] = []
   #hits = 0
   #misses = 0
 
@@ -118,13 +121,25 @@ export class BlockCache {
 
   /** Keeps a slot's block where it is until unpin; counts. */
   pin(slot: number): void {
-    this.#pins[slot] = (this.#pins[slot] as number) + 1
+    const pins = this.#pins[slot] as number
+    if (pins === 0) this.#pinned += 1
+    this.#pins[slot] = pins + 1
   }
 
   unpin(slot: number): void {
     const pins = this.#pins[slot] as number
     assert(pins > 0, 'a cache slot is unpinned once per pin')
     this.#pins[slot] = pins - 1
+    if (pins > 1) return
+    this.#pinned -= 1
+    for (const wake of this.#waiting.splice(0)) wake(true)
+  }
+
+  /** For whoever got NO_SLOT: true when a pinned slot was let go; false at once when none is pinned, so that there
+   * never will be one. */
+  released(): Promise<boolean> {
+    if (this.#pinned === 0) return Promise.resolve(false)
+    return new Promise((resolve) => this.#waiting.push(resolve))
   }
 
   /** Gives back all slots of a table that closes; none may be pinned. */
