@@ -11,11 +11,20 @@ export {
 export type { DatabaseOptions } from './api/database-options.ts'
 export { destroy } from './api/destroy.ts'
 export { open } from './api/open.ts'
+export { type RepairOptions, repair } from './api/repair.ts'
 export { Snapshot } from './api/snapshot.ts'
 export type { CommitOptions } from './api/write-options.ts'
 export { CorruptionError, SettError, type SettErrorCode } from './base/errors.ts'
 export type { Logger } from './base/logger.ts'
 export type { DurabilityOption, Options, PresetName } from './base/option-table.ts'
 export { PRESETS as presets } from './base/presets.ts'
+export type { Loss, RepairReport } from './engine/repair/report.ts'
 export type { EngineStats as DatabaseStats, LevelStats } from './engine/types.ts'
+export type {
+  VerifiedFiles,
+  VerifyOptions,
+  VerifyProblem,
+  VerifyProgress,
+  VerifyReport,
+} from './engine/verify/report.ts'
 export type { WorkerStats } from './pool/executor.ts'

@@ -19,6 +19,7 @@ const METHODS = Object.freeze({
   compactRange: true,
   settle: true,
   stats: true,
+  verify: true,
   explain: true,
 })
 

@@ -16,6 +16,7 @@ import { SettError } from '../base/errors.ts'
 import { explain, type ResolvedOptions } from '../base/options.ts'
 import { openEngine } from '../engine/open.ts'
 import type { Data, DataForm, Engine, EngineStats, WriteOperation } from '../engine/types.ts'
+import type { VerifyOptions, VerifyReport } from '../engine/verify/report.ts'
 import { checkedData, checkedKey, checkedOperations } from './checked-data.ts'
 import {
   checkLocation,
@@ -31,6 +32,7 @@ import { readMany } from './read-many.ts'
 import { Snapshot, versionOf } from './snapshot.ts'
 import { systemFailure } from './system-failure.ts'
 import { TurnBudget } from './turn-budget.ts'
+import { verifyOptions } from './verify.ts'
 import { type CommitOptions, writeOptions } from './write-options.ts'
 
 export type PutOptions<K, V> = AbstractPutOptions<K, V> & CommitOptions
@@ -130,6 +132,20 @@ export class Database<K = string, V = string> extends AbstractLevel<Data, K, V> 
   /** Resolves once no background work runs or is due. */
   async settle(): Promise<void> {
     await this.#whenOpen((engine) => engine.settle())
+  }
+
+  /**
+   * Reads every file of the database back, in worker threads, while reads and writes go on: checksums, order,
+   * counts. Damage does not throw; it is in the report. Fails with LEVEL_ABORTED, LEVEL_IO_ERROR, or
+   * LEVEL_DATABASE_NOT_OPEN when it is closed meanwhile.
+   */
+  verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    const checked = verifyOptions(options)
+    return this.#whenOpen((engine) =>
+      engine.verify(checked).catch((error: unknown) => {
+        throw systemFailure(this.location, error)
+      }),
+    )
   }
 
   /** The value with its version, expiry and meta byte; undefined when there is none. */

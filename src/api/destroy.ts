@@ -85,10 +85,21 @@ function removeFiles(fs: FileSystem, location: string): void {
   const rank = ({ kind }: OwnFile): number => (kind === 'current' ? 0 : kind === 'lock' ? 2 : 1)
   files.sort((a, b) => rank(a) - rank(b))
   for (const { path, kind } of files) {
-    fs.removeSync(path)
+    if (kind === 'lostFound') removeFolder(fs, path)
+    else fs.removeSync(path)
     if (kind === 'current') fs.syncDirectorySync(location)
   }
   fs.syncDirectorySync(location)
+}
+
+/** What a repair moved there, whatever its bytes; anything else in it stays, and the folder with it. */
+function removeFolder(fs: FileSystem, folder: string): void {
+  for (const name of fs.listSync(folder)) {
+    const path = join(folder, name)
+    const directory = fs.statSync(path)?.kind === 'directory'
+    if (parseFileName(name) !== undefined && !directory) fs.removeSync(path)
+  }
+  if (fs.listSync(folder).length === 0) fs.removeSync(folder)
 }
 
 function ownFiles(fs: FileSystem, location: string): OwnFile[] {
@@ -98,7 +109,10 @@ function ownFiles(fs: FileSystem, location: string): OwnFile[] {
     if (kind === undefined) continue
     const path = join(location, name)
     const stat = fs.statSync(path)
-    if (stat?.kind !== 'file') continue
+    if (kind === 'lostFound' && stat?.kind === 'directory') {
+      files.push({ path, kind, certain: false })
+    }
+    if (stat?.kind !== 'file' || kind === 'lostFound') continue
     const magic = MAGIC[kind]
     if (magic === undefined) {
       files.push({ path, kind, certain: false })

@@ -34,6 +34,7 @@ import type { ReadViews } from './read-view.ts'
 import { type RecoveredLogs, recoverLogs } from './recover.ts'
 import { TreeState } from './tree-state.ts'
 import type { Environment } from './types.ts'
+import { Verifier } from './verify/verifier.ts'
 import { WalSyncer } from './wal-syncer.ts'
 import { WriteQueue } from './write-queue.ts'
 
@@ -105,7 +106,9 @@ async function wire(wiring: Wiring): Promise<{ engine: EngineParts; obsolete: Ob
   const stores = await wireStores(wiring)
   const { foundation, logs, manifest, numbering, undo } = wiring
   const { options, environment, machine, executor } = foundation
-  const background = wireBackground(wiring, stores)
+  const { runner, ...background } = wireBackground(wiring, stores)
+  const { tree, memtables } = stores
+  const verifier = new Verifier({ foundation, runner, tree, memtables, manifest })
   const { obsolete, bindings: _, ...kept } = stores
   const engine: EngineParts = {
     options,
@@ -114,6 +117,7 @@ async function wire(wiring: Wiring): Promise<{ engine: EngineParts; obsolete: Ob
     executor,
     ...kept,
     ...background,
+    verifier,
     coldReads: new Set(),
     tornTailsCut: logs.tornTailsCut,
     shutDown: () =>
@@ -289,7 +293,7 @@ function wireBackground({ foundation, allocator, manifest }: Wiring, stores: Sto
       return true
     },
   })
-  return { writes, compactions, flushes }
+  return { writes, compactions, flushes, runner }
 }
 
 /** Lets the memtables be built before those they report to. */

@@ -23,6 +23,7 @@ export async function shutDown(parts: ClosingParts): Promise<void> {
     walSyncer.stop()
     // They read into the heap, from files that are about to be closed.
     await Promise.allSettled(parts.coldReads)
+    await parts.verifier.stop()
     // In this order: what a flush adds may be what a small compaction takes away.
     await flushes.stop()
     await compactions.stop()

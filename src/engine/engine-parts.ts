@@ -15,6 +15,7 @@ import type { Progress } from './progress.ts'
 import type { RangeReads } from './range-read.ts'
 import type { TreeState } from './tree-state.ts'
 import type { Environment } from './types.ts'
+import type { Verifier } from './verify/verifier.ts'
 import type { WalSyncer } from './wal-syncer.ts'
 import type { WriteQueue } from './write-queue.ts'
 
@@ -39,6 +40,7 @@ export interface EngineParts {
   /** Reads that wait for the disk; they use heap and files. */
   readonly coldReads: Set<Promise<unknown>>
   readonly executor: Executor
+  readonly verifier: Verifier
   /** Torn log ends that this open cut off. */
   readonly tornTailsCut: number
   /** Takes everything down, in order. */

@@ -16,6 +16,7 @@ import type {
   WriteOptions,
 } from './types.ts'
 import { asForm, takeData } from './values.ts'
+import type { VerifyOptions, VerifyReport } from './verify/report.ts'
 
 export class StorageEngine implements Engine {
   readonly #parts: EngineParts
@@ -124,6 +125,11 @@ export class StorageEngine implements Engine {
       compactions.kick()
       await this.#progress()
     }
+  }
+
+  async verify(options: VerifyOptions): Promise<VerifyReport> {
+    this.#parts.health.checkOpen()
+    return this.#parts.verifier.verify(options)
   }
 
   stats(): EngineStats {

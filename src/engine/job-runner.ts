@@ -1,6 +1,6 @@
 // Runs a job with scratch memory of its own, and again when its worker failed. Main thread.
 import { SettError } from '../base/errors.ts'
-import type { JobResult, JobSpec } from '../jobs/job.ts'
+import type { JobReport, JobResult, JobSpec } from '../jobs/job.ts'
 import type { HeapAllocator } from '../memory/heap-allocator.ts'
 import type { Region, SharedHeap } from '../memory/shared-heap.ts'
 import type { CancelFlag, Executor } from '../pool/executor.ts'
@@ -14,6 +14,7 @@ export interface JobRequest {
   readonly priority: number
   readonly workspaceBytes: number
   readonly cancel: CancelFlag
+  readonly onReport?: (report: JobReport) => void
   readonly spec: (workspace: Region) => JobSpec
 }
 
@@ -46,13 +47,19 @@ export class JobRunner {
           'lower tableSize.',
       )
     }
-    const { priority, cancel } = request
+    const { priority, cancel, onReport } = request
+    const watch = onReport === undefined ? {} : { onReport }
     try {
       for (let tries = 1; ; tries++) {
         // A spec per try: output numbers are never used twice, not even by a dead worker.
         const spec = request.spec(workspace)
         try {
-          return await this.#executor.run<T>(spec, { heap: this.#heap, priority, cancel })
+          return await this.#executor.run<T>(spec, {
+            heap: this.#heap,
+            priority,
+            cancel,
+            ...watch,
+          })
         } catch (error) {
           // The worker is gone for good by now: neither files nor memory change any more.
           if (errorCode(error) !== 'SETT_WORKER_FAILED') throw error
@@ -66,7 +73,7 @@ export class JobRunner {
   }
 
   #removeOutputs(spec: JobSpec): void {
-    if (spec.kind !== 'flush' && spec.kind !== 'compact') return
+    if (!('numbers' in spec)) return
     const { first, count } = spec.numbers
     for (let number = first; number < first + count; number++) this.#obsolete.removeTable(number)
   }

@@ -23,13 +23,15 @@ import { assemble } from './assemble.ts'
 import type { StorageEngine } from './engine.ts'
 import type { Foundation } from './foundation.ts'
 import { planMemory } from './memory-plan.ts'
+import { finishRepair } from './repair/set-aside.ts'
+import { requireTables } from './require-tables.ts'
 import type { Environment } from './types.ts'
 
 /** Directories this process holds, by device and inode. */
 const locks = new LockRegistry()
 
 /** Undoes steps, last first. */
-class Undo {
+export class Undo {
   readonly #steps: (() => void | Promise<void>)[] = []
 
   add(step: () => void | Promise<void>): void {
@@ -85,7 +87,9 @@ async function openSteps(
   await lockDirectory(directory, options, environment, undo)
   const recovered = readManifest(fs, directory)
   checkExistence(recovered !== undefined, directory, options)
+  if (recovered !== undefined && !options.readOnly) finishRepair(fs, directory, recovered)
   const manifest = recovered?.state ?? EMPTY_STATE
+  requireTables(fs, directory, manifest)
   const { wals, heapBytes } = planMemory(fs, directory, options, manifest)
 
   const heap = processHeaps.acquire(heapBytes)
@@ -152,7 +156,8 @@ function checkExistence(exists: boolean, directory: string, options: ResolvedOpt
   }
 }
 
-async function lockDirectory(
+/** Takes the lock for as long as `undo` holds it. */
+export async function lockDirectory(
   directory: string,
   options: ResolvedOptions,
   { fs, clock }: Environment,
@@ -170,7 +175,7 @@ async function lockDirectory(
   undo.add(() => lock.release())
 }
 
-function createExecutor(options: ResolvedOptions, environment: Environment): Executor {
+export function createExecutor(options: ResolvedOptions, environment: Environment): Executor {
   const { fs, clock, random, kernels } = environment
   if (options.workers === 0 || fs.inMemory) {
     return inlineExecutor({ runJob, fs, random, clock, kernels: (heap) => kernels(heap.memory) })

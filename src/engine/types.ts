@@ -7,6 +7,7 @@ import type { Random } from '../base/random.ts'
 import type { FileSystem } from '../io/file-system.ts'
 import type { Kernels } from '../kernel/kernels.ts'
 import type { WorkerStats } from '../pool/executor.ts'
+import type { VerifyOptions, VerifyReport } from './verify/report.ts'
 
 /** Everything the engine takes from outside; tests and simulation replace parts of it. */
 export interface Environment {
@@ -129,6 +130,8 @@ export interface Engine {
   compactRange(start: Data | undefined, end: Data | undefined): Promise<void>
   /** Resolves once no flush or compaction runs or is due. */
   settle(): Promise<void>
+  /** Reads every file back; damage is in the report. */
+  verify(options: VerifyOptions): Promise<VerifyReport>
   stats(): EngineStats
   /** Idempotent. */
   close(): Promise<void>

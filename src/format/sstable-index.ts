@@ -88,6 +88,18 @@ export interface BlockList {
   readonly largestKey: Buffer
 }
 
+/** Outermost keys of one block of a well-formed index, as copies. */
+export function blockKeys(
+  payload: Buffer,
+  block: number,
+): { readonly first: Uint8Array; readonly last: Uint8Array } {
+  const blocks = payload.readUInt32LE(0)
+  const keys = indexKeys(blocks)
+  const boundary = (i: number) => keys + payload.readUInt32LE(indexBoundaries(blocks) + 4 * i)
+  const key = (i: number) => new Uint8Array(payload.subarray(boundary(i), boundary(i + 1)))
+  return { first: key(2 * block), last: key(2 * block + 1) }
+}
+
 /** Reads the block list of a verified index payload; undefined when it is not well formed. */
 export function decodeBlockList(payload: Buffer, fileLimit: number): BlockList | undefined {
   if (payload.length < PREFIXES) return undefined

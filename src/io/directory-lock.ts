@@ -225,13 +225,15 @@ function recordedHolder(directory: string): string {
   return `process ${pid} on ${host}, since ${started}`
 }
 
-interface LockRecord {
+/** What an exclusive holder writes into LOCK about itself. */
+export interface LockRecord {
   readonly pid: number
   readonly host: string
   readonly started: string
 }
 
-function readRecord(directory: string): LockRecord | undefined {
+/** Of the exclusive holder, or of one that ended without taking it back. */
+export function readRecord(directory: string): LockRecord | undefined {
   let descriptor: number | undefined
   try {
     descriptor = lockFiles.openSync(lockPath(directory), 'read')
@@ -254,7 +256,7 @@ function printable(text: unknown): string {
 }
 
 /** Signal 0 only asks; EPERM means it runs and belongs to somebody else. */
-function isRunning(pid: number): boolean {
+export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0)
     return true

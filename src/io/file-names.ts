@@ -12,6 +12,7 @@ export type FileKind =
   | 'currentTemp'
   | 'lock'
   | 'keys'
+  | 'lostFound'
 
 export interface FileName {
   readonly kind: FileKind
@@ -59,16 +60,22 @@ export function keysPath(directory: string): string {
   return join(directory, 'KEYS')
 }
 
+/** Folder into which a repair moves what it took out of use. */
+export function lostFoundPath(directory: string, number: number): string {
+  return join(directory, `lost+found-${digits(number)}`)
+}
+
 /** Takes a bare name, not a path. Only the one spelling that the functions above give is accepted. */
 export function parseFileName(name: string): FileName | undefined {
   const single = SINGLE_NAMES.get(name)
   if (single !== undefined) return { kind: single, number: 0 }
-  const match = /^(?:(\d{6,16})\.(wal|sst|vlog)|MANIFEST-(\d{6,16}))$/.exec(name)
+  const match = /^(?:(\d{6,16})\.(wal|sst|vlog)|(MANIFEST|lost\+found)-(\d{6,16}))$/.exec(name)
   if (match === null) return undefined
-  const spelled = match[1] ?? match[3] ?? ''
+  const spelled = match[1] ?? match[4] ?? ''
   const number = Number(spelled)
   if (number === 0 || !Number.isSafeInteger(number) || digits(number) !== spelled) return undefined
-  return { kind: (match[2] ?? 'manifest') as FileKind, number }
+  const folder = match[3] === 'MANIFEST' ? 'manifest' : 'lostFound'
+  return { kind: (match[2] as FileKind | undefined) ?? folder, number }
 }
 
 function digits(number: number): string {

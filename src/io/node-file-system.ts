@@ -75,6 +75,31 @@ export const lockFiles = {
   },
 } as const
 
+/** What `statSync` does not tell: for whoever looks at a directory without using it. */
+export interface EntryFacts {
+  readonly type: 'file' | 'directory' | 'symbolic link' | 'FIFO' | 'socket' | 'device'
+  /** Permission bits. */
+  readonly mode: number
+}
+
+/** undefined: there is nothing; symbolic links are not followed. */
+export function entryFacts(path: string): EntryFacts | undefined {
+  const found = fs.lstatSync(path, { throwIfNoEntry: false })
+  if (found === undefined) return undefined
+  const type = found.isFile()
+    ? 'file'
+    : found.isDirectory()
+      ? 'directory'
+      : found.isSymbolicLink()
+        ? 'symbolic link'
+        : found.isFIFO()
+          ? 'FIFO'
+          : found.isSocket()
+            ? 'socket'
+            : 'device'
+  return { type, mode: found.mode & 0o777 }
+}
+
 /** An error shaped like the kernel's, for refusals of our own. */
 function systemError(code: string, syscall: string, path: string, why: string): Error {
   return Object.assign(new Error(`${code}: ${why}, ${syscall} '${path}'`), { code, syscall, path })

@@ -1,6 +1,6 @@
 // Job specs and results: plain data, a closed union. A job sees a file system, kernels, the heap and
 // its spec; never the engine, never a thread.
-import type { ErrorRecord } from '../base/errors.ts'
+import type { CorruptionPlace, ErrorRecord } from '../base/errors.ts'
 import type { FilterShape } from '../format/sstable-filter.ts'
 import type { FileSystem } from '../io/file-system.ts'
 import type { Kernels } from '../kernel/kernels.ts'
@@ -65,15 +65,37 @@ export interface ReplaySpec {
   readonly sealed?: { readonly length: number; readonly digest: string }
 }
 
-/** Re-reads tables: every checksum, order, counts, filter membership. */
+/** A log as far as it is known to be good. */
+export interface WalExtent {
+  readonly number: number
+  readonly salt: string
+  readonly length: number
+  readonly digest: string
+}
+
+/** Copies what verifies of a damaged table into new ones; a table without damage stays as it is. */
+export interface SalvageSpec {
+  readonly kind: 'salvage'
+  readonly directory: string
+  /** The number in the file's name; its header may say another. */
+  readonly file: number
+  /** What the manifest says of the table; undefined: as the file says. */
+  readonly meta?: TableMeta
+  readonly shape: TableShape
+  readonly numbers: FileNumbers
+  readonly workspace: Region
+}
+
+/** Re-reads tables and logs: every checksum, order, counts, filter membership. */
 export interface VerifySpec {
   readonly kind: 'verify'
   readonly directory: string
   readonly tables: readonly TableMeta[]
+  readonly wals?: readonly WalExtent[]
   readonly workspace: Region
 }
 
-export type JobSpec = FlushSpec | CompactSpec | ReplaySpec | VerifySpec
+export type JobSpec = FlushSpec | CompactSpec | ReplaySpec | VerifySpec | SalvageSpec
 
 export interface TablesResult {
   readonly kind: 'tables'
@@ -94,11 +116,35 @@ export interface ReplayResult extends ReplayedWal {
 
 export interface VerifyResult {
   readonly kind: 'verify'
+  /** Of tables, and records of logs. */
   readonly entries: number
   readonly bytesRead: number
+  /** Damage never fails the job. */
+  readonly problems: readonly CorruptionPlace[]
 }
 
-export type JobResult = TablesResult | ReplayResult | VerifyResult
+/** A part of a table that is gone. */
+export interface LostPart extends CorruptionPlace {
+  /** Bytes; 0 unknown. */
+  readonly length: number
+  /** First and last key of the entries that were there, where the index still tells. */
+  readonly keys?: { readonly first: Uint8Array; readonly last: Uint8Array }
+}
+
+export interface SalvageResult {
+  readonly kind: 'salvage'
+  /** The table, when it is whole and under its own name; else `tables` holds what could be read of it. */
+  readonly whole?: TableMeta
+  readonly tables: readonly TableMeta[]
+  /** Number in its header; 0 unknown. */
+  readonly number: number
+  readonly entries: number
+  /** Why it is not whole. */
+  readonly damage: readonly CorruptionPlace[]
+  readonly lost: readonly LostPart[]
+}
+
+export type JobResult = TablesResult | ReplayResult | VerifyResult | SalvageResult
 
 /** What a job may report while it runs; travels by ring from a worker. */
 export type JobReport =

@@ -4,6 +4,7 @@ import { runCompaction } from './compaction-job.ts'
 import { runFlush } from './flush-job.ts'
 import type { JobContext, JobResult, JobSpec } from './job.ts'
 import { runReplay } from './replay-job.ts'
+import { runSalvage } from './salvage-job.ts'
 import { runVerify } from './verify-job.ts'
 
 export function runJob(spec: JobSpec, context: JobContext): JobResult {
@@ -14,6 +15,8 @@ export function runJob(spec: JobSpec, context: JobContext): JobResult {
       return runCompaction(spec, context)
     case 'replay':
       return runReplay(spec, context)
+    case 'salvage':
+      return runSalvage(spec, context)
     case 'verify':
       return runVerify(spec, context)
     default:

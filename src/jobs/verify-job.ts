@@ -1,8 +1,10 @@
-// Re-reads tables: every checksum, the order and counts of entries, and that the filter knows every key.
-import { CorruptionError } from '../base/errors.ts'
+// Re-reads tables and logs: every checksum, the order and counts of entries, and that the filter knows every
+// key. Damage is told in the result, all of it; only what the system refuses fails the job.
+import { CorruptionError, type CorruptionPlace } from '../base/errors.ts'
 import { MIB } from '../base/limits.ts'
 import { Scratch } from '../cursor/scratch.ts'
 import { loadU32 } from '../cursor/words.ts'
+import { walPath } from '../io/file-names.ts'
 import { DESC_KEY, DESC_KEY_LENGTH, DESC_SIZE } from '../kernel/layout.ts'
 import type { TableMeta } from '../manifest/levels.ts'
 import {
@@ -13,17 +15,22 @@ import {
 } from '../sstable/table-check.ts'
 import { openTableParts } from '../sstable/table-parts.ts'
 import { checkFilter } from '../sstable/table-reader.ts'
-import { openBlockList, readPartInHeap } from '../sstable/table-recheck.ts'
-import type { JobContext, VerifyResult, VerifySpec } from './job.ts'
+import { openBlockList, type PartPlace, readPartInHeap } from '../sstable/table-recheck.ts'
+import { surveyWal } from '../wal/wal-survey.ts'
+import type { JobContext, VerifyResult, VerifySpec, WalExtent } from './job.ts'
 import { refuseIfCancelled } from './merge-tables.ts'
 
 const REPORT_BYTES = 4 * MIB
+
+/** Reports the bytes read, and looks at the cancel flag, every few of them. */
+type Read = (bytes: number) => void
 
 export function runVerify(spec: VerifySpec, context: JobContext): VerifyResult {
   let entries = 0
   let bytesRead = 0
   let reported = 0
-  const read = (bytes: number) => {
+  const problems: CorruptionPlace[] = []
+  const read: Read = (bytes) => {
     bytesRead += bytes
     if (bytesRead - reported < REPORT_BYTES) return
     reported = bytesRead
@@ -32,16 +39,37 @@ export function runVerify(spec: VerifySpec, context: JobContext): VerifyResult {
   }
   for (const table of spec.tables) {
     refuseIfCancelled(context)
-    entries += verifyTable(spec, context, table, read)
+    collect(problems, () => {
+      entries += verifyTable(spec, context, table, { read, problems })
+    })
   }
-  return { kind: 'verify', entries, bytesRead }
+  for (const wal of spec.wals ?? []) {
+    refuseIfCancelled(context)
+    collect(problems, () => {
+      entries += verifyWal(spec.directory, context, wal, read)
+    })
+  }
+  return { kind: 'verify', entries, bytesRead, problems }
+}
+
+function collect(problems: CorruptionPlace[], work: () => void): void {
+  try {
+    work()
+  } catch (error) {
+    if (!(error instanceof CorruptionError)) throw error
+    problems.push(placeOf(error))
+  }
+}
+
+export function placeOf({ file, offset, expected, found }: CorruptionPlace): CorruptionPlace {
+  return { file, offset, expected, found }
 }
 
 function verifyTable(
   spec: VerifySpec,
   context: JobContext,
   meta: TableMeta,
-  read: (bytes: number) => void,
+  { read, problems }: { readonly read: Read; readonly problems: CorruptionPlace[] },
 ): number {
   const { kernels, heap } = context
   const scratch = new Scratch(spec.workspace)
@@ -55,9 +83,10 @@ function verifyTable(
     heap.bytes.set(footer.salt, saltAddress)
     const place = { file, footer, saltAddress, buffer: filterMemory }
     const table = openBlockList(context, place, meta)
-    // Without room for the filter its checksum is still verified, the membership of keys is not.
-    const filter = readPartInHeap(context, place, footer.filter)
-    if (filter > 0) checkFilter(context, { file, footer, filter })
+    let filter = 0
+    collect(problems, () => {
+      filter = readFilter(context, place)
+    })
     const probe = (first: number, end: number) => {
       for (let at = first; at < end && filter > 0; at += DESC_SIZE) {
         const length = loadU32(heap.u32, at + DESC_KEY_LENGTH)
@@ -65,12 +94,38 @@ function verifyTable(
         if (kernels.filterProbe(filter, hash) === 0) throw missing(file.path, footer.filter.offset)
       }
     }
-    const tally = checkTable(context, table, { buffer, decode }, { entries: probe, read })
+    const damaged = (_ordinal: number, error: CorruptionError): void => {
+      problems.push(placeOf(error))
+    }
+    const tally = checkTable(context, table, { buffer, decode }, { entries: probe, read, damaged })
     read(meta.size - footer.filter.offset)
     return tally.entries
   } finally {
     file.closeSync()
   }
+}
+
+/** Address of the filter; 0: without room for it its checksum is still verified, the membership of keys is not. */
+export function readFilter(context: JobContext, place: PartPlace): number {
+  const { file, footer } = place
+  const filter = readPartInHeap(context, place, footer.filter)
+  if (filter > 0) checkFilter(context, { file, footer, filter })
+  return filter
+}
+
+function verifyWal(directory: string, context: JobContext, wal: WalExtent, read: Read): number {
+  const { number, salt, length, digest } = wal
+  const path = walPath(directory, number)
+  const refuse = (offset: number, expected: string, found: string): never => {
+    throw new CorruptionError({ file: path, offset, expected, found })
+  }
+  if (context.fs.statSync(path) === undefined) refuse(0, 'a log the manifest names', 'no file')
+  const found = surveyWal({ fs: context.fs, path, number, salt, length }, { read })
+  const damage = found.headerDamage ?? found.damage
+  if (damage !== undefined) refuse(damage.offset, damage.expected, damage.found)
+  if (found.cutAt < length) refuse(found.fileLength, `${length} bytes`, `${found.fileLength}`)
+  if (found.digest !== digest) refuse(found.cutAt, `digest ${digest}`, found.digest)
+  return found.records
 }
 
 function missing(file: string, offset: number): CorruptionError {

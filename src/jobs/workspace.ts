@@ -3,7 +3,7 @@
 import { compactScratchBytes } from '../cursor/compact-merge.ts'
 import type { TableMeta } from '../manifest/levels.ts'
 import { MEMTABLE_SOURCE_BYTES } from '../memtable/memtable-source.ts'
-import { checkBytes } from '../sstable/table-check.ts'
+import { checkBytes, decodeBytes } from '../sstable/table-check.ts'
 import { tableSourceBytes } from '../sstable/table-source.ts'
 import { writerBytes } from '../sstable/writer-workspace.ts'
 import type { TableShape } from './job.ts'
@@ -44,6 +44,12 @@ export function compactWorkspaceBytes(
 /** Longest block that passes through a compaction source's own buffers; longer ones are read one at a time. */
 export function compactSourceBlock(largestBlock: number): number {
   return Math.min(largestBlock, 256 * 1024)
+}
+
+/** Scratch of a salvage of a table file of so many bytes, whatever lies in it. */
+export function salvageWorkspaceBytes(shape: TableShape, fileBytes: number): number {
+  const search = fileBytes + decodeBytes(fileBytes) + SLACK
+  return Math.max(search, compactWorkspaceBytes(shape, 1, fileBytes))
 }
 
 /** Scratch of a verification of these tables. */

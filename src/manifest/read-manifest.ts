@@ -32,12 +32,31 @@ export interface RecoveredManifest {
 export function readManifest(fs: FileSystem, directory: string): RecoveredManifest | undefined {
   const currentFile = currentPath(directory)
   if (fs.statSync(currentFile) === undefined) return withoutCurrent(fs, directory)
-  const current = decodeCurrent(readWhole(fs, currentFile, CURRENT_BYTES), currentFile)
+  const current = readCurrent(fs, directory)
   const path = manifestPath(directory, current.manifest)
   if (fs.statSync(path) === undefined) {
     throw damaged(path, 0, 'the manifest CURRENT names', 'no such file')
   }
   return replay(readWhole(fs, path, GIB), path, current)
+}
+
+/** Replays one manifest, whatever CURRENT says; `length`: no more of it than that. */
+export function readManifestFile(
+  fs: FileSystem,
+  directory: string,
+  number: number,
+  length?: number,
+): RecoveredManifest {
+  const path = manifestPath(directory, number)
+  if (fs.statSync(path) === undefined) throw damaged(path, 0, 'a manifest', 'no such file')
+  const bytes = readWhole(fs, path, GIB)
+  return replay(bytes.subarray(0, length ?? bytes.length), path, { manifest: number })
+}
+
+/** The manifest CURRENT names, and what it must look like; throws CorruptionError. */
+export function readCurrent(fs: FileSystem, directory: string): CurrentFile {
+  const path = currentPath(directory)
+  return decodeCurrent(readWhole(fs, path, CURRENT_BYTES), path)
 }
 
 /**

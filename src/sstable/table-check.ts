@@ -24,6 +24,8 @@ export interface CheckMemory {
 export interface CheckWatch {
   /** Each batch of descriptors. */
   readonly entries?: (first: number, end: number) => void
+  /** Is told of a damaged block, which is then left out; without it the first one is thrown. */
+  readonly damaged?: (ordinal: number, error: CorruptionError) => void
   /** After each read. */
   readonly read?: (bytes: number) => void
 }
@@ -56,8 +58,9 @@ export function checkTable(
   memory: CheckMemory,
   watch: CheckWatch = {},
 ): TableTally {
-  const check = new TableCheck(machine, table, memory, watch)
-  const tally = check.run()
+  const { tally, damagedBlocks } = tallyBlocks(machine, table, memory, watch)
+  // What is missing has been told.
+  if (damagedBlocks > 0) return tally
   const { meta, file } = table
   const facts = ['entries', 'tombstones', 'smallestVersion', 'largestVersion'] as const
   for (const fact of facts) {
@@ -73,6 +76,18 @@ export function checkTable(
   return tally
 }
 
+/** Checks all data blocks by themselves. */
+export function tallyBlocks(
+  machine: KernelHeap,
+  table: TableBlocks,
+  memory: CheckMemory,
+  watch: CheckWatch,
+): { readonly tally: TableTally; readonly damagedBlocks: number } {
+  const check = new TableCheck(machine, table, memory, watch)
+  const tally = check.run()
+  return { tally, damagedBlocks: check.damagedBlocks }
+}
+
 class TableCheck {
   readonly #machine: KernelHeap
   readonly #table: TableBlocks
@@ -84,6 +99,7 @@ class TableCheck {
   readonly #keysBytes: number
   readonly #tally = new TableTally()
   readonly #last = new LastEntry()
+  damagedBlocks = 0
 
   constructor(machine: KernelHeap, table: TableBlocks, memory: CheckMemory, watch: CheckWatch) {
     const parts = new Scratch(memory.decode)
@@ -121,10 +137,27 @@ class TableCheck {
     this.#watch.read?.(length)
     for (let ordinal = from; ordinal < to; ordinal++) {
       const block = address + table.blockOffset(ordinal) - start
-      verifyTableBlock(this.#machine, table, ordinal, block)
-      this.#checkBlock(ordinal, block)
+      this.#orDamaged(ordinal, () => {
+        verifyTableBlock(this.#machine, table, ordinal, block)
+        this.#checkBlock(ordinal, block)
+      })
     }
     return to
+  }
+
+  #orDamaged(ordinal: number, work: () => void): void {
+    const { damaged } = this.#watch
+    if (damaged === undefined) {
+      work()
+      return
+    }
+    try {
+      work()
+    } catch (error) {
+      if (!(error instanceof CorruptionError)) throw error
+      this.damagedBlocks += 1
+      damaged(ordinal, error)
+    }
   }
 
   #checkBlock(ordinal: number, block: number): void {

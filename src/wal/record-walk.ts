@@ -16,10 +16,10 @@ import {
 const TAG_RESERVED = 0x40
 
 export class RecordWalk {
-  readonly #words: Uint32Array
+  #words: Uint32Array
   readonly #file: string
-  /** Heap address of file offset 0. */
-  readonly #base: number
+  /** Address of file offset 0. */
+  #base: number
   /** Version of the commit that is open across frames, 0: none. */
   #openVersion = 0
   #lastVersion = 0
@@ -37,6 +37,17 @@ export class RecordWalk {
     this.#words = words
     this.#file = file
     this.#base = base
+  }
+
+  /** The frames that come lie elsewhere. */
+  moveTo(words: Uint32Array, base: number): void {
+    this.#words = words
+    this.#base = base
+  }
+
+  /** The commit that was open is not going on: frames between were lost. */
+  forget(): void {
+    this.#openVersion = 0
   }
 
   /** Walks the records in [first, end) of one frame. */

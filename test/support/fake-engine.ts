@@ -136,6 +136,10 @@ export class FakeEngine implements Engine {
     return Promise.resolve()
   }
 
+  async verify(): Promise<never> {
+    throw new Error('a sorted array has no files')
+  }
+
   stats(): ReturnType<Engine['stats']> {
     const none = { flushes: 0, compactions: 0, bytesFlushed: 0, bytesCompacted: 0 }
     const log = { wals: 0, walBytes: 0, walWrites: 0, walSyncs: 0, stallMs: 0, tornTailsCut: 0 }

@@ -1,6 +1,7 @@
 // The verbs, their arguments and flags. Parsing only: each verb hands over to its own file.
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { bench } from './bench-command.ts'
+import { doctor, repairCommand, verify } from './care-commands.ts'
 import { ingest } from './ingest/ingest.ts'
 import { addOptionFlags, pickOptions } from './option-flags.ts'
 import { del, get, put, type ScanRange, scan, type Target } from './record-commands.ts'
@@ -66,6 +67,7 @@ function buildProgram(terminal: Terminal, version: string, finish: Finish): Comm
     // Indirect, so that every command gets its parsed flags in the same way.
     .action(async (flags: Flags) => finish(await stats(terminal, target(flags))))
   addBench(program, finish)
+  addCareCommands(program, terminal, finish)
   return program
 }
 
@@ -95,6 +97,20 @@ function addIngest(program: Command, terminal: Terminal, finish: Finish): void {
     const { db, keep = false, json = false } = flags
     finish(await ingest(terminal, { source, db, keep, json, options: pickOptions(flags) }))
   })
+}
+
+function addCareCommands(program: Command, terminal: Terminal, finish: Finish): void {
+  const command = (name: string, description: string): Command =>
+    addOptionFlags(addCommon(program.command(name).description(description)))
+  command('verify', 'read every file back: checksums, order, counts').action(async (flags: Flags) =>
+    finish(await verify(terminal, target(flags))),
+  )
+  command('doctor', 'look for what is wrong, and say what to do; reads only').action(
+    async (flags: Flags) => finish(await doctor(terminal, target(flags))),
+  )
+  command('repair', 'save what verifies of a damaged database, and tell what is lost').action(
+    async (flags: Flags) => finish(await repairCommand(terminal, target(flags))),
+  )
 }
 
 function addRecordCommands(program: Command, terminal: Terminal, finish: Finish): void {

@@ -32,7 +32,7 @@ const dependencies: InlineDependencies = {
     const { do: name } = JSON.parse(spec.directory) as { do: string }
     ran.push(name)
     actions.get(name)?.(context)
-    return { kind: 'verify', entries: name.length, bytesRead: 0 }
+    return { kind: 'verify', entries: name.length, bytesRead: 0, problems: [] }
   },
   fs: memoryFileSystem(),
   kernels: () => kernels,
@@ -91,7 +91,7 @@ test('a job gets what it needs and its result comes back', async () => {
   const onReport = (report: JobReport): void => void reports.push(report)
   const result = executor.run<VerifyResult>(order('look'), { heap, priority: 0, onReport })
   await turn()
-  expect(await result).toEqual({ kind: 'verify', entries: 4, bytesRead: 0 })
+  expect(await result).toEqual({ kind: 'verify', entries: 4, bytesRead: 0, problems: [] })
   expect(reports).toEqual([{ kind: 'progress', bytesRead: 1, bytesWritten: 2 }])
   expect(executor.stats()).toEqual([
     { worker: 0, flushes: 0, compactions: 0, otherJobs: 1, busyMs: 1 },

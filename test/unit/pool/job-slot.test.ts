@@ -17,7 +17,7 @@ function write(writer: RingWriter, job: number, ...reports: readonly JobReport[]
   writer.publish()
 }
 
-const verified = { kind: 'verify', entries: 0, bytesRead: 0 } as const
+const verified = { kind: 'verify', entries: 0, bytesRead: 0, problems: [] } as const
 
 test('what a dead job left, before or after its end, is not the next one’s', () => {
   const slot = new JobSlot(0, systemClock)

@@ -14,14 +14,21 @@ export async function startProgress(
   terminal: Terminal,
   label: string,
   total: number,
+  what: 'files' | 'percent' = 'files',
 ): Promise<Progress> {
-  if (terminal.stderr.isTTY === true) return startBar(terminal, label, total)
-  return plainProgress(terminal, label, { total, clock: systemClock })
+  if (terminal.stderr.isTTY === true) return startBar(terminal, label, total, what)
+  return plainProgress(terminal, label, { total, clock: systemClock, what })
 }
 
-async function startBar(terminal: Terminal, label: string, total: number): Promise<Progress> {
+async function startBar(
+  terminal: Terminal,
+  label: string,
+  total: number,
+  what: 'files' | 'percent',
+): Promise<Progress> {
   const { SingleBar } = await import('cli-progress')
-  const format = `${label.padEnd(8)} {bar} {percentage}%  {value}/{total} files  {megabytes} MB`
+  const counted = what === 'files' ? '  {value}/{total} files' : ''
+  const format = `${label.padEnd(8)} {bar} {percentage}%${counted}  {megabytes} MB`
   const bar = new SingleBar({ format, hideCursor: true, stream: terminal.stderr, fps: 10 })
   bar.start(total, 0, { megabytes: megabytes(0) })
   return {
@@ -34,14 +41,17 @@ async function startBar(terminal: Terminal, label: string, total: number): Promi
 export function plainProgress(
   terminal: Terminal,
   label: string,
-  setup: { readonly total: number; readonly clock: Clock },
+  setup: { readonly total: number; readonly clock: Clock; readonly what?: 'files' | 'percent' },
 ): Progress {
-  const { total, clock } = setup
+  const { total, clock, what = 'files' } = setup
   let shownMs = clock.monotonicMs()
   let last = { files: 0, bytes: 0 }
   const show = (): void => {
     const { files, bytes } = last
-    line(terminal.stderr, `${label} ${count(files)}/${count(total)} files, ${megabytes(bytes)} MB`)
+    line(
+      terminal.stderr,
+      `${label} ${count(files)}/${count(total)} ${what}, ${megabytes(bytes)} MB`,
+    )
   }
   return {
     update(files, bytes) {

@@ -1,0 +1,106 @@
+// What the steps of a repair work with: the directory, fresh file numbers, and jobs, one at a time, each in a
+// heap of its own size. Main thread.
+import { assert } from '../../base/assert.ts'
+import type { ResolvedOptions } from '../../base/options.ts'
+import type { FileSystem } from '../../io/file-system.ts'
+import type { FileNumbers, JobResult, JobSpec, TableShape } from '../../jobs/job.ts'
+import type { Kernels } from '../../kernel/kernels.ts'
+import { HeapAllocator } from '../../memory/heap-allocator.ts'
+import { HEAP_CONTROL_BYTES } from '../../memory/heap-control.ts'
+import type { Region, SharedHeap } from '../../memory/shared-heap.ts'
+import { createCancelFlag } from '../../pool/cancel-flag.ts'
+import { type Executor, PRIORITY } from '../../pool/executor.ts'
+import { processHeaps } from '../../pool/process-heaps.ts'
+import type { FileNumbering } from '../file-numbering.ts'
+import { JobRunner } from '../job-runner.ts'
+import { tableShape } from '../memory-plan.ts'
+import { ObsoleteFiles } from '../obsolete-files.ts'
+import type { Environment } from '../types.ts'
+import { RepairNotes } from './report.ts'
+
+export interface WorkshopParts {
+  readonly directory: string
+  readonly options: ResolvedOptions
+  readonly environment: Environment
+  readonly executor: Executor
+  readonly numbering: FileNumbering
+}
+
+/** A heap for one job, and what goes into it before. */
+export interface Bench {
+  readonly heap: SharedHeap
+  readonly kernels: Kernels
+  take(bytes: number): Region
+  run<T extends JobResult>(spec: (workspace: Region) => JobSpec): Promise<T>
+}
+
+export class Workshop {
+  readonly directory: string
+  readonly fs: FileSystem
+  readonly shape: TableShape
+  readonly numbering: FileNumbering
+  readonly notes: RepairNotes = new RepairNotes()
+  readonly environment: Environment
+  readonly #executor: Executor
+  readonly #obsolete: ObsoleteFiles
+
+  constructor(parts: WorkshopParts) {
+    const { directory, options, environment, executor, numbering } = parts
+    this.directory = directory
+    this.fs = environment.fs
+    this.shape = tableShape(options)
+    this.numbering = numbering
+    this.environment = environment
+    this.#executor = executor
+    this.#obsolete = new ObsoleteFiles(environment.fs, directory, environment.logger)
+  }
+
+  /** Numbers for the outputs of a job that writes about so many bytes from so many tables. */
+  outputs(bytes: number, tables: number): FileNumbers {
+    const count = 16 + tables + 8 * Math.ceil(bytes / this.shape.tableSize)
+    return { first: this.numbering.takeRange(count), count }
+  }
+
+  run<T extends JobResult>(
+    workspaceBytes: number,
+    spec: (workspace: Region) => JobSpec,
+  ): Promise<T> {
+    return this.with({ workspaceBytes, otherBytes: 0 }, (bench) => bench.run<T>(spec))
+  }
+
+  async with<T>(
+    need: { readonly workspaceBytes: number; readonly otherBytes: number },
+    work: (bench: Bench) => Promise<T>,
+  ): Promise<T> {
+    const { workspaceBytes, otherBytes } = need
+    const heap = processHeaps.acquire(HEAP_CONTROL_BYTES + workspaceBytes + otherBytes + 4096)
+    try {
+      const allocator = new HeapAllocator(heap)
+      const executor = this.#executor
+      const runner = new JobRunner({ executor, heap, allocator, obsolete: this.#obsolete })
+      return await work({
+        heap,
+        kernels: this.environment.kernels(heap.memory),
+        take(bytes) {
+          const region = allocator.allocate(bytes, 64)
+          assert(region !== undefined, 'the heap was sized for what goes into it')
+          return region
+        },
+        run: (spec) =>
+          runner.run({
+            priority: PRIORITY.replay,
+            workspaceBytes,
+            cancel: createCancelFlag(),
+            spec,
+          }),
+      })
+    } finally {
+      processHeaps.release(heap)
+    }
+  }
+
+  /** Resolves once files of jobs that failed are gone. */
+  settled(): Promise<void> {
+    return this.#obsolete.settled()
+  }
+}

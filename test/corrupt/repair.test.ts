@@ -1,0 +1,230 @@
+// repair() over random damage, and through crashes at every step of its own: what was not damaged is there, nothing is
+// that never was, and nothing of the damaged database is deleted.
+import { describe, expect, it } from 'vitest'
+import { resolveOptions } from '../../src/base/options.ts'
+import { openEngine } from '../../src/engine/open.ts'
+import { repairDirectory } from '../../src/engine/repair/repair.ts'
+import type { RepairReport } from '../../src/engine/repair/report.ts'
+import { open, repair } from '../../src/index.ts'
+import type { FileSystem } from '../../src/io/file-system.ts'
+import { errno, faultyFileSystem } from '../support/faulty-file-system.ts'
+import { codeOf } from '../support/small-engine.ts'
+import { temporaryDirectory } from '../support/temp-directory.ts'
+import { type History, OPTIONS } from './damaged-directories.ts'
+import { DIRECTORY, type Image, imageOf, makeImage, place, readAll } from './image.ts'
+
+const SEED = Number(process.env['SETT_CORRUPT_SEED'] ?? Date.now() % 1_000_000)
+const IMAGES = Number(process.env['SETT_REPAIR_IMAGES'] ?? 40)
+const options = resolveOptions(OPTIONS)
+
+function mend(fs: FileSystem): Promise<RepairReport> {
+  return repairDirectory(DIRECTORY, options, { fs })
+}
+
+function randomOf(seed: number): (below: number) => number {
+  let state = seed >>> 0
+  return (below) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return Math.floor((state / 2 ** 32) * below)
+  }
+}
+
+/** One file of the database, damaged in one way; says how. */
+function damage(image: Map<string, Buffer>, random: (below: number) => number): string {
+  const names = [...image.keys()].filter((name) => name !== 'LOCK')
+  const name = names[random(names.length)] as string
+  const bytes = Buffer.from(image.get(name) as Buffer)
+  const at = random(bytes.length)
+  const kind = random(5)
+  if (kind === 0) bytes[at] = (bytes[at] as number) ^ (1 << random(8))
+  else if (kind === 1) bytes.fill(0, at, Math.min(bytes.length, at + 512))
+  else if (kind === 2) bytes.copy(bytes, at, random(bytes.length), bytes.length)
+  if (kind === 4) image.delete(name)
+  else image.set(name, kind === 3 ? bytes.subarray(0, at) : bytes)
+  return `${['bit', 'zeros', 'copied', 'cut', 'removed'][kind]} at ${at} of ${name}`
+}
+
+function between(key: string, { lost }: RepairReport): boolean {
+  return lost.some(({ keys }) => {
+    const bytes = Buffer.from(key)
+    return (
+      keys !== undefined &&
+      Buffer.compare(keys.first, bytes) <= 0 &&
+      Buffer.compare(bytes, keys.last) <= 0
+    )
+  })
+}
+
+/** Right wherever nothing was lost; never a value the key did not have. */
+function requireHonest(
+  content: ReadonlyMap<string, string>,
+  { history, report, how }: { history: History; report: RepairReport; how: string },
+): void {
+  for (const [key, value] of content) expect(history.everWritten.get(key), how).toContain(value)
+  const logLost = report.lost.some(({ kind }) => kind === 'wal')
+  for (const key of history.everWritten.keys()) {
+    if (between(key, report)) continue
+    const right = [history.whole.get(key), ...(logLost ? [history.inTables.get(key)] : [])]
+    expect(right, `${key}: ${how}`).toContain(content.get(key))
+  }
+}
+
+describe(`repair (SETT_CORRUPT_SEED=${SEED})`, () => {
+  it(`of ${IMAGES} randomly damaged databases`, async () => {
+    const { image, history } = await makeImage(SEED)
+    const random = randomOf(SEED)
+    let lossless = 0
+    for (let i = 0; i < IMAGES; i++) {
+      const damaged = new Map(image)
+      const how = damage(damaged, random)
+      const fs = place(damaged)
+      const report = await mend(fs)
+      const { content, verified } = await readAll(fs)
+      expect(verified.problems, how).toEqual([])
+      requireHonest(content, { history, report, how })
+      if (report.lost.length === 0) {
+        expect(new Map(content), how).toEqual(history.whole)
+        lossless++
+      }
+    }
+    expect(lossless).toBeGreaterThan(0)
+  }, 120_000)
+
+  it('of what is whole keeps everything and moves only what it replaced', async () => {
+    const { image, history } = await makeImage(SEED)
+    const fs = place(image)
+    const report = await mend(fs)
+    expect(report).toMatchObject({ manifest: 'kept', lost: [], notes: [] })
+    expect(report.kept.tables).toBeGreaterThan(1)
+    expect((await readAll(fs)).content).toEqual(history.whole)
+  })
+
+  it('crashed at any of its steps leaves the old state or the new one, and can go on', async () => {
+    const { image, history } = await makeImage(SEED, 120)
+    for (const broken of [withFlip(image), withoutManifest(image)]) {
+      for (let step = 1; ; step++) {
+        const inner = place(broken)
+        const before = imageOf(inner)
+        if (await crashAt(inner, step)) break
+        requireNothingDeleted(inner, before)
+        await requireOldOrNew(inner, history)
+      }
+    }
+  }, 120_000)
+
+  it('is refused while the database is open, and where there is none', async () => {
+    const directory = temporaryDirectory()
+    expect(await codeOf(repair(directory, { workers: 0 }))).toBe('SETT_NOT_A_DATABASE')
+    expect(await codeOf(repair(`${directory}/none`))).toBe('SETT_NOT_A_DATABASE')
+    const database = await open(directory, OPTIONS)
+    await database.put('a', '1')
+    expect(await codeOf(repair(directory, { workers: 0 }))).toBe('LEVEL_LOCKED')
+    await database.close()
+    expect((await repair(directory, { workers: 0 })).lost).toEqual([])
+    const again = await open(directory, OPTIONS)
+    expect(await again.get('a')).toBe('1')
+    await again.close()
+  })
+
+  it('runs its jobs in workers as well', async () => {
+    const directory = temporaryDirectory()
+    const database = await open(directory, OPTIONS)
+    const batch = Array.from({ length: 500 }, (_, i) => ({
+      type: 'put' as const,
+      key: `key ${i}`,
+      value: 'x'.repeat(100),
+    }))
+    await database.batch(batch)
+    await database.flush()
+    await database.put('last', 'in the log')
+    await database.close()
+    const report = await repair(directory, { workers: 1 })
+    expect(report.lost).toEqual([])
+    expect(report.kept.logRecords).toBe(1)
+    const again = await open(directory, OPTIONS)
+    expect((await again.keys().all()).length).toBe(501)
+    await again.close()
+  })
+})
+
+function withFlip(image: Image): Image {
+  const broken = new Map(image)
+  const name = [...image.keys()].filter((each) => each.endsWith('.sst')).sort()[0] as string
+  const bytes = Buffer.from(image.get(name) as Buffer)
+  bytes[1000] = (bytes[1000] as number) ^ 4
+  return broken.set(name, bytes)
+}
+
+function withoutManifest(image: Image): Image {
+  return new Map([...image].filter(([name]) => !name.startsWith('MANIFEST')))
+}
+
+/** True: the repair has fewer steps, and ended. */
+async function crashAt(inner: FileSystem, step: number): Promise<boolean> {
+  const fs = faultyFileSystem(inner)
+  let steps = 0
+  fs.hook = ({ kind }) => {
+    if (kind === 'open') return
+    steps += 1
+    if (steps >= step) throw errno('EIO')
+  }
+  try {
+    await mend(fs)
+    return true
+  } catch (error) {
+    expect((error as Error).message).toMatch(/EIO/)
+    return false
+  }
+}
+
+/** Of what was there every byte still is, in place or moved; CURRENT is replaced, and copied before. */
+function requireNothingDeleted(fs: FileSystem, before: Image): void {
+  const folders = fs.listSync(DIRECTORY).filter((name) => name.startsWith('lost+found'))
+  for (const name of before.keys()) {
+    const places = ['', ...folders.map((folder) => `${folder}/`)]
+    const there = places.some((at) => fs.statSync(`${DIRECTORY}/${at}${name}`) !== undefined)
+    expect(there, name).toBe(true)
+  }
+}
+
+async function requireOldOrNew(crashed: FileSystem, history: History): Promise<void> {
+  const report = await mend(crashed)
+  const { content, verified } = await readAll(crashed)
+  expect(verified.ok).toBe(true)
+  requireHonest(content, { history, report: { ...report, lost: ALL_OF_A_BLOCK }, how: 'crash' })
+}
+
+/** What the first repair lost it may have told before it crashed, and the next one cannot know. */
+const ALL_OF_A_BLOCK: RepairReport['lost'] = [
+  {
+    kind: 'table',
+    file: '',
+    offset: 0,
+    length: 0,
+    why: '',
+    keys: { first: Buffer.from('key 0000'), last: Buffer.from('key 0060') },
+  },
+]
+
+describe('the first open after a repair that crashed while it moved files', () => {
+  it('moves the rest, and deletes nothing', async () => {
+    const { image, history } = await makeImage(SEED, 120)
+    const inner = place(withFlip(image))
+    const fs = faultyFileSystem(inner)
+    fs.hook = ({ kind, path }) => {
+      if (kind === 'rename' && path.includes('lost+found')) throw errno('EIO')
+    }
+    expect(await codeOf(mend(fs))).toBe('EIO')
+    const before = imageOf(inner)
+    const engine = await openEngine(DIRECTORY, resolveOptions(OPTIONS), { fs: inner })
+    await engine.close()
+    const folder = inner.listSync(DIRECTORY).find((name) => name.startsWith('lost+found')) ?? ''
+    const moved = inner.listSync(`${DIRECTORY}/${folder}`)
+    const there = new Set([...inner.listSync(DIRECTORY), ...moved])
+    for (const name of withFlip(image).keys()) expect(there, name).toContain(name)
+    expect(moved.some((name) => name.endsWith('.sst'))).toBe(true)
+    expect(before.size).toBeGreaterThan(moved.length)
+    expect((await readAll(inner)).verified.ok).toBe(true)
+    expect(history.whole.size).toBeGreaterThan(0)
+  })
+})
