@@ -18,6 +18,7 @@ export { CorruptionError, SettError, type SettErrorCode } from './base/errors.ts
 export type { Logger } from './base/logger.ts'
 export type { DurabilityOption, Options, PresetName } from './base/option-table.ts'
 export { PRESETS as presets } from './base/presets.ts'
+export type { DiskNotice } from './engine/disk/disk-watch.ts'
 export type { Loss, RepairReport } from './engine/repair/report.ts'
 export type { EngineStats as DatabaseStats, LevelStats } from './engine/types.ts'
 export type {

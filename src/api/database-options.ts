@@ -73,8 +73,13 @@ export function constructorOptions(given: object | undefined): {
     const target = LEVEL_OPTIONS.has(name) ? forward : own
     target[name] = value
   }
-  const { createIfMissing, errorIfExists } = forward as Options
+  const { createIfMissing, errorIfExists } = ownOptions(forward)
   return { own, forward, resolved: resolveOptions({ ...own, createIfMissing, errorIfExists }) }
+}
+
+/** A copy that shows nothing of a prototype. */
+function ownOptions(given: object): Options {
+  return Object.assign(Object.create(null), given)
 }
 
 /** Options of one open() call: the constructor's, then the call's, which abstract-level completed. */

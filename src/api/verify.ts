@@ -3,7 +3,8 @@ import { SettError } from '../base/errors.ts'
 import type { VerifyOptions } from '../engine/verify/report.ts'
 
 export function verifyOptions(given: VerifyOptions): VerifyOptions {
-  const { onProgress, signal } = given
+  // Of the object itself only.
+  const { onProgress, signal }: VerifyOptions = Object.assign(Object.create(null), given)
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     throw invalid(
       "Option 'onProgress' of verify() must be a function taking { bytes, totalBytes }.",

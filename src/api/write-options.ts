@@ -18,7 +18,8 @@ interface GivenOptions {
   readonly sync?: unknown
 }
 
-const NO_OPTIONS: WriteOptions = Object.freeze({})
+/** Without a prototype, so that nothing shows through it. */
+const NO_OPTIONS: WriteOptions = Object.freeze(Object.create(null))
 
 export function writeOptions(given: object | undefined): WriteOptions {
   if (given === undefined) return NO_OPTIONS
@@ -26,7 +27,12 @@ export function writeOptions(given: object | undefined): WriteOptions {
   if (durability === undefined && onCommit === undefined && ttl === undefined && sync !== true) {
     return NO_OPTIONS
   }
-  return checkedOptions({ durability, onCommit, ttl, sync })
+  // Rarely more than one: only what is the object's own counts.
+  const own: Record<string, unknown> = Object.create(null)
+  for (const [name, value] of Object.entries({ durability, onCommit, ttl, sync })) {
+    if (Object.hasOwn(given, name)) own[name] = value
+  }
+  return checkedOptions(own)
 }
 
 function checkedOptions({ durability, onCommit, ttl, sync }: GivenOptions): WriteOptions {
@@ -46,10 +52,10 @@ function checkedOptions({ durability, onCommit, ttl, sync }: GivenOptions): Writ
   if (onCommit !== undefined && typeof onCommit !== 'function') {
     throw invalid("Write option 'onCommit' must be a function taking the version.")
   }
-  return {
+  return Object.assign(Object.create(null), {
     ...(checked === undefined ? {} : { durability: checked }),
     ...(onCommit === undefined ? {} : { onCommit: onCommit as (version: number) => void }),
-  }
+  })
 }
 
 function invalid(message: string): SettError {

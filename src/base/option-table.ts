@@ -9,7 +9,7 @@ import {
   MEMTABLE_SIZE_MIN,
   MIB,
 } from './limits.ts'
-import type { Logger } from './logger.ts'
+import { guardedLogger, type Logger } from './logger.ts'
 
 export type PresetName =
   | 'balanced'
@@ -279,7 +279,7 @@ const logger: OptionRow = {
     typeof value === 'object' &&
     value !== null &&
     LOGGER_METHODS.every((name) => typeof Reflect.get(value, name) === 'function')
-      ? value
+      ? guardedLogger(value as Logger)
       : undefined,
   parse: () => undefined,
   flag: false,

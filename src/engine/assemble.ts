@@ -2,6 +2,7 @@
 // parts. Main thread.
 import { assert } from '../base/assert.ts'
 import { SettError } from '../base/errors.ts'
+import type { Logger } from '../base/logger.ts'
 import { parseFileName } from '../io/file-names.ts'
 import type { FileSystem, OpenFile } from '../io/file-system.ts'
 import { memoryFileSystem } from '../io/memory-file-system.ts'
@@ -16,6 +17,9 @@ import { OpenTables } from '../sstable/open-tables.ts'
 import { WAL_SCRATCH_BYTES } from '../wal/wal-file.ts'
 import { shutDown } from './close.ts'
 import { CompactionScheduler } from './compaction-scheduler.ts'
+import { BackgroundOutcomes } from './disk/background-outcomes.ts'
+import { DiskReserve } from './disk/disk-reserve.ts'
+import { DiskWatch } from './disk/disk-watch.ts'
 import { StorageEngine } from './engine.ts'
 import type { EngineParts } from './engine-parts.ts'
 import { FileNumbering } from './file-numbering.ts'
@@ -24,7 +28,6 @@ import type { Foundation, UndoSteps } from './foundation.ts'
 import { Health } from './health.ts'
 import { JobRunner } from './job-runner.ts'
 import { LevelFences } from './level-fences.ts'
-import { tableShape } from './memory-plan.ts'
 import { Memtables, type MemtablesEvents, type MemtablesParts } from './memtables.ts'
 import { ObsoleteFiles } from './obsolete-files.ts'
 import { PointRead } from './point-read.ts'
@@ -32,6 +35,7 @@ import { Progress } from './progress.ts'
 import { RangeReads } from './range-read.ts'
 import type { ReadViews } from './read-view.ts'
 import { type RecoveredLogs, recoverLogs } from './recover.ts'
+import { sweepTheRest, sweepUnfinishedOpens } from './recovery/unfinished-opens.ts'
 import { TreeState } from './tree-state.ts'
 import type { Environment } from './types.ts'
 import { Verifier } from './verify/verifier.ts'
@@ -43,20 +47,27 @@ interface Output {
   readonly fs: FileSystem
   readonly directory: string
   readonly syncFile: (file: OpenFile) => Promise<void>
+  readonly checkLock?: () => void
+  readonly watch: DiskWatch
 }
 
 export async function assemble(foundation: Foundation, undo: UndoSteps): Promise<StorageEngine> {
-  const { options, environment, directory, machine } = foundation
+  const { options, environment, directory, machine, checkLock } = foundation
   const allocator = new HeapAllocator(machine.heap)
   const numbering = new FileNumbering(nextFileNumber(foundation))
   const logs = await recoverLogs(foundation, allocator)
-  const output = options.readOnly
-    ? { fs: memoryFileSystem(), directory: '/memory', syncFile: (f: OpenFile) => f.dataSync() }
-    : { fs: environment.fs, directory, syncFile: foundation.syncFile }
+  const watch = new DiskWatch(environment)
+  const syncFile = (file: OpenFile): Promise<void> =>
+    watch.during('sync', file.path, () => foundation.syncFile(file))
+  const output: Output = options.readOnly
+    ? { fs: memoryFileSystem(), directory: '/memory', syncFile: (f) => f.dataSync(), watch }
+    : { fs: environment.fs, directory, syncFile, watch, checkLock }
   if (options.readOnly) output.fs.makeDirectorySync(output.directory)
+  const unfinished = !options.readOnly && (await sweepUnfinishedOpens(foundation))
   const state = applyEdit(foundation.manifest, logs.edit)
   const manifest = await startManifest(environment, output, numbering, state)
   undo.add(() => manifest.close())
+  if (unfinished) await sweepTheRest(foundation, manifest)
   const parts = await wire({ foundation, undo, allocator, numbering, logs, output, manifest })
   if (!options.readOnly) removeOrphans(parts.obsolete, manifest)
   if (!options.readOnly) {
@@ -129,16 +140,20 @@ async function wire(wiring: Wiring): Promise<{ engine: EngineParts; obsolete: Ob
 async function wireStores(wiring: Wiring) {
   const { foundation, allocator, numbering, logs, output, manifest, undo } = wiring
   const { options, environment, machine, directory } = foundation
-  const { clock, logger, random, fs } = environment
+  const { clock, logger, random } = environment
   const health = new Health(options.readOnly, logger)
   const oracle = new Oracle(logs.lastVersion)
   const pins = new Pins()
   const intervalMs =
     typeof options.durability === 'object' ? options.durability.interval : undefined
   const walSyncer = new WalSyncer({ syncFile: output.syncFile, clock, health, intervalMs })
+  const obsolete = new ObsoleteFiles(output.fs, output.directory, logger, () =>
+    manifest.stillOwned(),
+  )
   const memtableParts: MemtablesParts = {
     ...output,
     ...machine,
+    obsolete,
     random,
     allocator,
     numbering,
@@ -155,11 +170,10 @@ async function wireStores(wiring: Wiring) {
   memtables.linkFirst(logs.predecessor)
   memtables.immutables.push(...logs.frozen)
   const readers = wireReaders(wiring, () => tree.views)
-  const obsolete = new ObsoleteFiles(fs, directory, logger)
   const tree = new TreeState(
     {
       directory,
-      shape: tableShape(options),
+      shape: foundation.shape,
       manifest,
       numbering,
       allocator,
@@ -213,14 +227,16 @@ function wireReaders({ foundation, allocator, undo }: Wiring, views: () => ReadV
 }
 
 /** Write queue and schedulers, and what each tells the others. */
-function wireBackground({ foundation, allocator, manifest }: Wiring, stores: Stores) {
+function wireBackground({ foundation, allocator, manifest, output }: Wiring, stores: Stores) {
   const { options, environment, machine, executor } = foundation
   const { clock, logger } = environment
   const { health, oracle, walSyncer, memtables, tree, progress, bindings, obsolete } = stores
+  manifest.onFailure((error) => health.poison('Writing the manifest', error))
+  health.onPoison((error) => manifest.stop(error))
   // Whoever waits for a background job would wait for ever: most of them end here.
   health.onPoison(() => progress.signal())
-  manifest.onFailure((error) => health.poison('Writing the manifest', error))
-  const halted = (): boolean => !manifest.usable
+  const halted = (): boolean => !manifest.usable || !manifest.stillOwned()
+  const reserve = wireReserve(output, logger, stores)
   const runner = new JobRunner({ executor, heap: machine.heap, allocator, obsolete })
   const writes = new WriteQueue({
     ...machine,
@@ -230,21 +246,14 @@ function wireBackground({ foundation, allocator, manifest }: Wiring, stores: Sto
     memtables,
     syncer: walSyncer,
     health,
+    reserve,
+    watch: output.watch,
     durability: options.durability,
     commitBytesMax: Math.floor(options.memoryBudget / 4),
     ownMemtableBytes: Math.floor(options.memtableSize / 4),
   })
-  const failed = (error: unknown): void => {
-    health.background = error instanceof Error ? error : new Error(String(error))
-    logger.error({ err: error }, 'A background job failed; it is tried again')
-    writes.rejectWaiting(health.background)
-    progress.signal()
-  }
-  const succeeded = (): void => {
-    health.background = undefined
-    writes.resume()
-    progress.signal()
-  }
+  const { tables } = stores
+  const outcomes = new BackgroundOutcomes({ health, logger, progress, writes, reserve, tables })
   const compactions = new CompactionScheduler({
     runner,
     tree,
@@ -255,8 +264,8 @@ function wireBackground({ foundation, allocator, manifest }: Wiring, stores: Sto
     parallel: Math.max(1, options.workers - 1),
     enabled: !options.readOnly,
     halted,
-    failed,
-    compacted: succeeded,
+    failed: outcomes.failed,
+    compacted: outcomes.succeeded,
   })
   const flushes = new FlushScheduler({
     runner,
@@ -265,9 +274,9 @@ function wireBackground({ foundation, allocator, manifest }: Wiring, stores: Sto
     enabled: !options.readOnly,
     oldest: () => memtables.flushable,
     halted,
-    failed,
+    failed: outcomes.failed,
     flushed: () => {
-      succeeded()
+      outcomes.succeeded()
       if (tree.levels[0]!.length + 2 >= options.l0CompactTrigger) executor.warmUp(2)
       compactions.kick()
     },
@@ -276,16 +285,8 @@ function wireBackground({ foundation, allocator, manifest }: Wiring, stores: Sto
     changed: () => tree.publishMemtables(),
     flushable: () => flushes.kick(),
     flushComes: () => executor.warmUp(1),
-    roomChanged: () => {
-      health.background = undefined
-      writes.resume()
-      progress.signal()
-    },
-    blocked: (error) => {
-      health.background = error
-      writes.rejectWaiting(error)
-      progress.signal()
-    },
+    roomChanged: () => outcomes.roomChanged(),
+    blocked: (cause) => outcomes.blocked(cause),
     stalled() {
       if (tree.levels[0]!.length < options.l0StallTrigger) return false
       // Level 0 will not get shorter: to wait would be for ever.
@@ -294,6 +295,19 @@ function wireBackground({ foundation, allocator, manifest }: Wiring, stores: Sto
     },
   })
   return { writes, compactions, flushes, runner }
+}
+
+function wireReserve(output: Output, logger: Logger, { memtables, health }: Stores): DiskReserve {
+  return new DiskReserve({
+    fs: output.fs,
+    directory: output.directory,
+    logger,
+    unflushed: () => memtables.usedBytes,
+    lost: (cause) => {
+      health.directoryLost(cause)
+      return health.tell()!
+    },
+  })
 }
 
 /** Lets the memtables be built before those they report to. */

@@ -1,9 +1,11 @@
 // clear(): point deletes of every key a snapshot shows in a range, in one atomic commit. Main thread.
 import type { Clock } from '../base/clock.ts'
-import type { Data, Engine, RangeOptions, WriteOperation } from './types.ts'
+import type { Data, Engine, RangeOptions, WriteOperation, WriteOptions } from './types.ts'
 
 /** Keys are gathered in pages; after this many the event loop gets a turn. */
 const PAGE = 1000
+/** Without a prototype, so that nothing shows through it. */
+const NO_OPTIONS: WriteOptions = Object.freeze(Object.create(null))
 
 export async function clearRange(
   engine: Engine,
@@ -25,5 +27,5 @@ export async function clearRange(
   } finally {
     pin.release()
   }
-  await engine.batch(deletes, {})
+  await engine.batch(deletes, NO_OPTIONS)
 }

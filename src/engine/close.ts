@@ -1,6 +1,8 @@
 // Closes a database: finishes what was promised, seals the logs, and gives everything back. Main thread.
+import type { SettError } from '../base/errors.ts'
 import type { ManifestLog } from '../manifest/manifest-log.ts'
 import type { WalFile } from '../wal/wal-file.ts'
+import { isDiskFull } from './disk/failures.ts'
 import type { EngineParts } from './engine-parts.ts'
 import type { FileNumbering } from './file-numbering.ts'
 import type { ObsoleteFiles } from './obsolete-files.ts'
@@ -15,6 +17,7 @@ export interface ClosingParts extends EngineParts {
 
 export async function shutDown(parts: ClosingParts): Promise<void> {
   const { writes, health, flushes, compactions, walSyncer, progress } = parts
+  const known = health.poisoned
   try {
     // No turn may pass between the look and the refusal: a commit that came in then would miss the seal.
     while (!writes.idle) await writes.drained()
@@ -30,6 +33,7 @@ export async function shutDown(parts: ClosingParts): Promise<void> {
     const wals = await parts.memtables.settle()
     try {
       if (health.poisoned === undefined && !parts.options.readOnly) await seal(parts, wals)
+      else refuseIfUntold(parts, known)
     } finally {
       for (const { file } of wals) file.closeSync()
     }
@@ -40,10 +44,31 @@ export async function shutDown(parts: ClosingParts): Promise<void> {
   }
 }
 
-/** After this the next open demands every log byte and every edit. WALs that were never written to go. */
+/** What was acknowledged may not be on disk. Whoever closes must learn that from somebody. */
+function refuseIfUntold({ health, manifest }: ClosingParts, known: SettError | undefined): void {
+  if (known === undefined) manifest.requireOwner()
+  if (health.untold !== undefined) throw health.untold
+}
+
+/** Every commit is on disk after this. A full disk has no room to write that down: the next open finds logs to
+ * replay, and loses nothing. */
 async function seal(parts: ClosingParts, wals: readonly WalFile[]): Promise<void> {
-  const { walSyncer, manifest, numbering, oracle, obsolete } = parts
-  await walSyncer.syncAll()
+  const { walSyncer, health, environment } = parts
+  await walSyncer.syncAll().catch((error: unknown) => {
+    throw health.poison('Syncing the log', error)
+  })
+  try {
+    await markClean(parts, wals)
+  } catch (error) {
+    if (!isDiskFull(error)) throw error
+    const what = 'The disk is full, so the database is closed as after a crash; nothing is lost'
+    environment.logger.warn({ err: error }, what)
+  }
+}
+
+/** After this the next open demands every log byte and every edit. WALs that were never written to go. */
+async function markClean(parts: ClosingParts, wals: readonly WalFile[]): Promise<void> {
+  const { manifest, numbering, oracle, obsolete } = parts
   const sealed = new Set(
     manifest.state.wals.flatMap((wal) => (wal.sealed === undefined ? [] : [wal.number])),
   )

@@ -1,6 +1,6 @@
 // Runs compactions the plan asks for, on the executor, and installs their outputs. Main thread. A plan reserves
 // its key ranges, so parallel jobs never meet.
-import type { Clock, TimerHandle } from '../base/clock.ts'
+import type { Clock } from '../base/clock.ts'
 import { MIB } from '../base/limits.ts'
 import { InFlight } from '../compaction/in-flight.ts'
 import { type PickOptions, pickCompaction } from '../compaction/pick.ts'
@@ -11,11 +11,11 @@ import { compactWorkspaceBytes } from '../jobs/workspace.ts'
 import type { Levels } from '../manifest/levels.ts'
 import { createCancelFlag } from '../pool/cancel-flag.ts'
 import { type CancelFlag, PRIORITY } from '../pool/executor.ts'
+import { BackOff } from './disk/back-off.ts'
 import { errorCode } from './health.ts'
 import type { JobRunner } from './job-runner.ts'
 import type { TreeState } from './tree-state.ts'
 
-const RETRY_MS = 500
 /** Compactions of so few input bytes are still done when the database closes: processes that live shortly would
  * otherwise leave table after table behind. */
 const SMALL_INPUT_BYTES = 4 * MIB
@@ -46,8 +46,8 @@ export class CompactionScheduler {
   readonly #parts: CompactionParts
   readonly #reserved = new InFlight()
   readonly #running = new Map<RunningPlan, Promise<void>>()
+  readonly #retry: BackOff
   #closing = false
-  #retry: TimerHandle | undefined
   #stopped: boolean
   /** Damage was met: nothing is compacted until the database is reopened. */
   damage: unknown
@@ -56,17 +56,18 @@ export class CompactionScheduler {
 
   constructor(parts: CompactionParts) {
     this.#parts = parts
+    this.#retry = new BackOff(parts.clock)
     this.#stopped = !parts.enabled
   }
 
   /** True while something runs or will run without another event. */
   get busy(): boolean {
-    return this.#running.size > 0 || this.#retry !== undefined
+    return this.#running.size > 0 || this.#retry.waiting
   }
 
   /** Starts what is due, as far as jobs are free. */
   kick(): void {
-    while (!this.#stopped && this.damage === undefined && this.#retry === undefined) {
+    while (!this.#stopped && this.damage === undefined && !this.#retry.waiting) {
       if (this.#running.size >= this.#parts.parallel || this.#parts.halted()) return
       const { pick } = this.#parts
       const plan = pickCompaction(this.#levels(), pick, this.#reserved)
@@ -92,8 +93,7 @@ export class CompactionScheduler {
   /** Finishes what is small, cancels the rest, and starts nothing more. */
   async stop(): Promise<void> {
     this.#closing = true
-    this.#retry?.cancel()
-    this.#retry = undefined
+    this.#retry.cancel()
     for (const { bytes, cancel } of this.#running.keys()) {
       if (bytes > SMALL_INPUT_BYTES) cancel.cancel()
     }
@@ -122,10 +122,7 @@ export class CompactionScheduler {
     if (errorCode(error) === 'LEVEL_CORRUPTION') this.damage = error
     this.#parts.failed(error)
     if (this.damage !== undefined || this.#parts.halted()) return
-    this.#retry ??= this.#parts.clock.after(RETRY_MS, () => {
-      this.#retry = undefined
-      this.kick()
-    })
+    this.#retry.later(() => this.kick())
   }
 
   #run(plan: CompactionPlan, outputs?: Set<number>): Promise<void> {
@@ -137,6 +134,7 @@ export class CompactionScheduler {
         this.#running.delete(running)
       })
       .then(() => {
+        this.#retry.succeeded()
         this.#parts.compacted()
         // The next one is known before anybody hears that this one ended.
         this.kick()

@@ -1,5 +1,6 @@
 import { NO_SLOT } from '../sstable/block-cache.ts'
 import { clearRange } from './clear.ts'
+import { backgroundError, readError } from './disk/failures.ts'
 import type { EngineParts } from './engine-parts.ts'
 import { COLD, type ColdBlock, FOUND } from './point-read.ts'
 import { engineStats } from './stats.ts'
@@ -113,7 +114,10 @@ export class StorageEngine implements Engine {
     await this.flush()
     const bytes = (key: Data | undefined): Uint8Array | undefined =>
       key === undefined ? undefined : Buffer.from(key as string)
-    await this.#parts.compactions.compactRange(bytes(start), bytes(end))
+    const { compactions, health } = this.#parts
+    await compactions.compactRange(bytes(start), bytes(end)).catch((error: unknown) => {
+      throw health.tell() ?? backgroundError(error)
+    })
   }
 
   async settle(): Promise<void> {
@@ -144,7 +148,11 @@ export class StorageEngine implements Engine {
   #find(key: Data, version: number | undefined, wait: boolean): number {
     const { health, points, tree, oracle } = this.#parts
     if (health.closing) health.checkOpen()
-    return points.find(tree.views.current, key, version ?? oracle.visibleVersion, wait)
+    try {
+      return points.find(tree.views.current, key, version ?? oracle.visibleVersion, wait)
+    } catch (error) {
+      throw readError(error)
+    }
   }
 
   #takeValue(form: DataForm): Data {
@@ -180,6 +188,8 @@ export class StorageEngine implements Engine {
         letGo = await this.#holdBlock(cold)
         wait = letGo === undefined && !(await cache.released())
       }
+    } catch (error) {
+      throw readError(error)
     } finally {
       letGo?.()
       pin.release()
@@ -215,9 +225,14 @@ export class StorageEngine implements Engine {
   async #progress(): Promise<void> {
     const { health, progress } = this.#parts
     health.checkOpen()
-    if (health.poisoned !== undefined) throw health.poisoned
+    this.#refuseIfPoisoned()
     await progress.next()
-    if (health.poisoned !== undefined) throw health.poisoned
+    this.#refuseIfPoisoned()
     if (health.background !== undefined) throw health.background
+  }
+
+  #refuseIfPoisoned(): void {
+    const poison = this.#parts.health.tell()
+    if (poison !== undefined) throw poison
   }
 }

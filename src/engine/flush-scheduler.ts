@@ -1,15 +1,14 @@
 // Flushes immutable memtables to level 0, one at a time, oldest first, on the executor. Main thread.
 // Install order: tables synced (by the job) → manifest edit synced → view published → WAL removed.
-import type { Clock, TimerHandle } from '../base/clock.ts'
+import type { Clock } from '../base/clock.ts'
 import type { FlushSpec, TablesResult } from '../jobs/job.ts'
 import { flushWorkspaceBytes } from '../jobs/workspace.ts'
 import { createCancelFlag } from '../pool/cancel-flag.ts'
 import { PRIORITY } from '../pool/executor.ts'
+import { BackOff } from './disk/back-off.ts'
 import type { JobRunner } from './job-runner.ts'
 import type { FrozenMemtable } from './memtables.ts'
 import type { TreeState } from './tree-state.ts'
-
-const RETRY_MS = 500
 
 export interface FlushParts {
   readonly runner: JobRunner
@@ -30,30 +29,32 @@ export interface FlushParts {
 export class FlushScheduler {
   readonly #parts: FlushParts
   readonly #cancel = createCancelFlag()
+  readonly #retry: BackOff
   #running: Promise<void> | undefined
-  #retry: TimerHandle | undefined
   #stopped: boolean
   flushes = 0
   bytesFlushed = 0
 
   constructor(parts: FlushParts) {
     this.#parts = parts
+    this.#retry = new BackOff(parts.clock)
     this.#stopped = !parts.enabled
   }
 
   get busy(): boolean {
-    return this.#running !== undefined || this.#retry !== undefined
+    return this.#running !== undefined || this.#retry.waiting
   }
 
   /** Starts the next flush, if one is due and none is running. */
   kick(): void {
-    if (this.#running !== undefined || this.#retry !== undefined || this.#stopped) return
+    if (this.busy || this.#stopped) return
     if (this.#parts.halted()) return
     const memtable = this.#parts.oldest()
     if (memtable === undefined) return
     this.#running = this.#flush(memtable).then(
       () => {
         this.#running = undefined
+        this.#retry.succeeded()
         this.#parts.flushed(memtable)
         this.kick()
       },
@@ -67,18 +68,14 @@ export class FlushScheduler {
   /** Waits for the running flush; starts no other. */
   async stop(): Promise<void> {
     this.#stopped = true
-    this.#retry?.cancel()
-    this.#retry = undefined
+    this.#retry.cancel()
     await this.#running
   }
 
   #retryLater(error: unknown): void {
     this.#parts.failed(error)
     if (this.#parts.halted()) return
-    this.#retry = this.#parts.clock.after(RETRY_MS, () => {
-      this.#retry = undefined
-      this.kick()
-    })
+    this.#retry.later(() => this.kick())
   }
 
   async #flush(frozen: FrozenMemtable): Promise<void> {

@@ -2,6 +2,7 @@
 import type { ResolvedOptions } from '../base/options.ts'
 import type { KernelHeap } from '../cursor/words.ts'
 import type { OpenFile } from '../io/file-system.ts'
+import type { TableShape } from '../jobs/job.ts'
 import type { ManifestState } from '../manifest/apply-edit.ts'
 import type { Executor } from '../pool/executor.ts'
 import type { WalOnDisk } from './memory-plan.ts'
@@ -15,8 +16,14 @@ export interface Foundation {
   readonly machine: KernelHeap
   readonly executor: Executor
   readonly syncFile: (file: OpenFile) => Promise<void>
+  /** Throws SETT_POISONED once the directory's lock is lost. */
+  readonly checkLock: () => void
   readonly manifest: ManifestState
+  /** Number of the file that says so; 0: there was none. */
+  readonly manifestNumber: number
   readonly wals: readonly WalOnDisk[]
+  /** Of the tables that will be written. */
+  readonly shape: TableShape
 }
 
 export interface UndoSteps {

@@ -7,6 +7,8 @@ export class Health {
   readonly #readOnly: boolean
   readonly #logger: Logger
   #poison: SettError | undefined
+  /** A caller learned of it. */
+  #told = false
   #closing = false
   readonly #onPoison: ((error: SettError) => void)[] = []
   /** Last error of a background job that is being retried; shown to writers who wait for that job. */
@@ -25,6 +27,17 @@ export class Health {
     return this.#poison
   }
 
+  /** The error of poison(), for a caller who learns of it by this. */
+  tell(): SettError | undefined {
+    this.#told ||= this.#poison !== undefined
+    return this.#poison
+  }
+
+  /** Poisoned by work nobody waited for, and no caller has been refused since. */
+  get untold(): SettError | undefined {
+    return this.#told ? undefined : this.#poison
+  }
+
   get closing(): boolean {
     return this.#closing
   }
@@ -35,7 +48,8 @@ export class Health {
 
   /** Throws unless writes are possible. */
   checkWritable(): void {
-    if (this.#poison !== undefined) throw this.#poison
+    const poison = this.tell()
+    if (poison !== undefined) throw poison
     if (this.#readOnly) {
       throw new SettError(
         'LEVEL_READONLY',
@@ -57,14 +71,25 @@ export class Health {
 
   /** Turns the database read-only for good. */
   poison(what: string, cause: unknown): SettError {
+    return this.#refuseWrites(
+      `${what} failed (${reasonOf(cause)}), so the database is read-only from here on. Check the disk, then ` +
+        'close and reopen the database: everything acknowledged is recovered.',
+      cause,
+    )
+  }
+
+  /** As poison(): files are not where they were. */
+  directoryLost(cause: unknown): SettError {
+    return this.#refuseWrites(
+      `The directory of the database is gone (${reasonOf(cause)}), so nothing more is written. Put it back, ` +
+        'then close and reopen the database.',
+      cause,
+    )
+  }
+
+  #refuseWrites(message: string, cause: unknown): SettError {
     if (this.#poison === undefined) {
-      const reason = cause instanceof Error ? cause.message : String(cause)
-      this.#poison = new SettError(
-        'SETT_POISONED',
-        `${what} failed (${reason}), so the database is read-only from here on. Check the disk, then ` +
-          'close and reopen the database: everything acknowledged is recovered.',
-        cause,
-      )
+      this.#poison = isPoison(cause) ? cause : new SettError('SETT_POISONED', message, cause)
       this.#logger.error({ err: cause }, this.#poison.message)
       for (const listener of this.#onPoison) listener(this.#poison)
     }
@@ -72,8 +97,13 @@ export class Health {
   }
 }
 
+function isPoison(error: unknown): error is SettError {
+  return error instanceof SettError && error.code === 'SETT_POISONED'
+}
+
 /** The error a rejected commit carries when its bytes could not be written. */
 export function writeError(cause: unknown): SettError {
+  if (cause instanceof SettError) return cause
   const code = errorCode(cause)
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new SettError(
@@ -82,12 +112,15 @@ export function writeError(cause: unknown): SettError {
       cause,
     )
   }
-  const reason = cause instanceof Error ? cause.message : String(cause)
   return new SettError(
     'LEVEL_IO_ERROR',
-    `Writing the log failed (${reason}): this commit was not stored. Retry it, or check the disk.`,
+    `Writing the log failed (${reasonOf(cause)}): this commit was not stored. Retry it, or check the disk.`,
     cause,
   )
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
 }
 
 export function errorCode(error: unknown): string | undefined {

@@ -3,7 +3,7 @@ import { SettError } from '../base/errors.ts'
 import type { JobReport, JobResult, JobSpec } from '../jobs/job.ts'
 import type { HeapAllocator } from '../memory/heap-allocator.ts'
 import type { Region, SharedHeap } from '../memory/shared-heap.ts'
-import type { CancelFlag, Executor } from '../pool/executor.ts'
+import type { CancelFlag, Executor, JobTicket } from '../pool/executor.ts'
 import { errorCode } from './health.ts'
 import type { ObsoleteFiles } from './obsolete-files.ts'
 
@@ -25,6 +25,31 @@ export interface JobRunnerParts {
   readonly obsolete: ObsoleteFiles
 }
 
+export interface JobTries {
+  /** One per try: output numbers are never used twice, not even by a dead worker. */
+  readonly spec: () => JobSpec
+  /** The worker of such a try is gone for good by now: neither files nor memory change any more. */
+  readonly lost: (spec: JobSpec) => void
+}
+
+/** Runs a job again when its worker failed, three times in all. */
+export async function runTries<T extends JobResult>(
+  executor: Executor,
+  ticket: JobTicket,
+  { spec: nextSpec, lost }: JobTries,
+): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    const spec = nextSpec()
+    try {
+      return await executor.run<T>(spec, ticket)
+    } catch (error) {
+      if (errorCode(error) !== 'SETT_WORKER_FAILED') throw error
+      lost(spec)
+      if (tries === TRIES || ticket.cancel?.cancelled === true) throw error
+    }
+  }
+}
+
 export class JobRunner {
   readonly #executor: Executor
   readonly #heap: SharedHeap
@@ -39,7 +64,7 @@ export class JobRunner {
   }
 
   async run<T extends JobResult>(request: JobRequest): Promise<T> {
-    const workspace = this.#allocator.allocate(request.workspaceBytes, 64)
+    const workspace = this.#allocator.allocateBriefly(request.workspaceBytes)
     if (workspace === undefined) {
       throw new SettError(
         'SETT_OUT_OF_MEMORY',
@@ -49,24 +74,12 @@ export class JobRunner {
     }
     const { priority, cancel, onReport } = request
     const watch = onReport === undefined ? {} : { onReport }
+    const ticket = { heap: this.#heap, priority, cancel, ...watch }
     try {
-      for (let tries = 1; ; tries++) {
-        // A spec per try: output numbers are never used twice, not even by a dead worker.
-        const spec = request.spec(workspace)
-        try {
-          return await this.#executor.run<T>(spec, {
-            heap: this.#heap,
-            priority,
-            cancel,
-            ...watch,
-          })
-        } catch (error) {
-          // The worker is gone for good by now: neither files nor memory change any more.
-          if (errorCode(error) !== 'SETT_WORKER_FAILED') throw error
-          this.#removeOutputs(spec)
-          if (tries === TRIES || cancel.cancelled) throw error
-        }
-      }
+      return await runTries<T>(this.#executor, ticket, {
+        spec: () => request.spec(workspace),
+        lost: (spec) => this.#removeOutputs(spec),
+      })
     } finally {
       this.#allocator.free(workspace)
     }

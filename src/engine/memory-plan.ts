@@ -2,7 +2,7 @@
 // costs nothing but addresses.
 import { HEAP_BYTES_MAX, MIB } from '../base/limits.ts'
 import type { ResolvedOptions } from '../base/options.ts'
-import { filterShape } from '../format/sstable-filter.ts'
+import { type FilterShape, filterShape } from '../format/sstable-filter.ts'
 import { walPath } from '../io/file-names.ts'
 import type { FileSystem } from '../io/file-system.ts'
 import type { TableShape } from '../jobs/job.ts'
@@ -22,6 +22,7 @@ export interface WalOnDisk extends WalState {
 export interface MemoryPlan {
   readonly wals: readonly WalOnDisk[]
   readonly heapBytes: number
+  readonly shape: TableShape
 }
 
 /** Sources a compaction may have before level 0 is stalled for good. */
@@ -34,11 +35,14 @@ export function planMemory(
   manifest: ManifestState,
 ): MemoryPlan {
   const roomy = findWals(fs, directory, manifest)
-  const wanted = bytesWanted(options, roomy, manifest)
-  if (wanted <= HEAP_BYTES_MAX) return { wals: roomy, heapBytes: wanted }
+  const shape = tableShape(options)
+  const jobBytes = compactWorkspaceBytes(shape, SOURCES, options.blockSize * 2)
+  const wanted = bytesWanted(options, jobBytes, roomy, manifest)
+  if (wanted <= HEAP_BYTES_MAX) return { wals: roomy, heapBytes: wanted, shape }
   // Arenas for the smallest possible records do not fit side by side; those for the records that are there will.
   const wals = roomy.map((wal) => exactArena(fs, directory, wal))
-  return { wals, heapBytes: Math.min(HEAP_BYTES_MAX, bytesWanted(options, wals, manifest)) }
+  const least = bytesWanted(options, jobBytes, wals, manifest)
+  return { wals, heapBytes: Math.min(HEAP_BYTES_MAX, least), shape }
 }
 
 function findWals(fs: FileSystem, directory: string, manifest: ManifestState): WalOnDisk[] {
@@ -57,15 +61,24 @@ function exactArena(fs: FileSystem, directory: string, wal: WalOnDisk): WalOnDis
   return { ...wal, arenaBytes: replayArenaBytes(bytes, records) }
 }
 
-export function tableShape(options: ResolvedOptions): TableShape {
-  const { blockSize, tableSize, bloomFalsePositiveRate } = options
-  return { blockSize, tableSize, filter: filterShape(bloomFalsePositiveRate) }
+/** Of the rate asked for last: finding its shape takes as long as the rest of an open, and a process has one. */
+let lastFilter: { readonly rate: number; readonly shape: FilterShape } | undefined
+
+export function tableShape({
+  blockSize,
+  tableSize,
+  bloomFalsePositiveRate,
+}: ResolvedOptions): TableShape {
+  const rate = bloomFalsePositiveRate
+  if (lastFilter?.rate !== rate) lastFilter = { rate, shape: filterShape(rate) }
+  return { blockSize, tableSize, filter: lastFilter.shape }
 }
 
 /** Heap for the budget, for jobs' scratch (two large entries among it), and for replaying these WALs. Entries may
  * be longer than this budget allows: an earlier open may have had a larger one. */
 function bytesWanted(
   options: ResolvedOptions,
+  jobBytes: number,
   wals: readonly WalOnDisk[],
   { levels }: ManifestState,
 ): number {
@@ -77,7 +90,6 @@ function bytesWanted(
       tables.reduce((most, table) => Math.max(most, table.largestBlock), 0),
     ),
   )
-  const jobs = compactWorkspaceBytes(tableShape(options), SOURCES, options.blockSize * 2)
   const replay = wals.reduce((sum, { arenaBytes }) => sum + arenaBytes, 0)
-  return Math.ceil(memoryBudget + 3 * longest + (workers + 1) * jobs + replay + 8 * MIB)
+  return Math.ceil(memoryBudget + 3 * longest + (workers + 1) * jobBytes + replay + 8 * MIB)
 }

@@ -5,6 +5,7 @@ import { SettError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import type { WalLink } from '../format/wal-frame.ts'
 import type { FileSystem, OpenFile } from '../io/file-system.ts'
+import { syncDirectoryLater, syncFailure } from '../io/final-sync.ts'
 import type { Kernels } from '../kernel/kernels.ts'
 import type { ManifestLog } from '../manifest/manifest-log.ts'
 import type { HeapAllocator } from '../memory/heap-allocator.ts'
@@ -12,8 +13,8 @@ import type { SharedHeap } from '../memory/shared-heap.ts'
 import { arenaBytes, Memtable } from '../memtable/memtable.ts'
 import { type WalEnd, WalFile } from '../wal/wal-file.ts'
 import type { FileNumbering } from './file-numbering.ts'
-import type { Health } from './health.ts'
-import { writeError } from './health.ts'
+import { errorCode, type Health } from './health.ts'
+import type { ObsoleteFiles } from './obsolete-files.ts'
 
 /** A memtable nothing more is encoded into, and the WAL that holds its records. */
 export interface FrozenMemtable {
@@ -46,6 +47,7 @@ export interface MemtablesParts {
   readonly manifest: ManifestLog
   readonly health: Health
   readonly syncFile: (file: OpenFile) => Promise<void>
+  readonly obsolete: ObsoleteFiles
   /** Bytes of a WAL known to be durable. */
   readonly syncedLength: (wal: WalFile) => number
   readonly memtableSize: number
@@ -65,8 +67,8 @@ export interface MemtablesEvents {
   flushComes(): void
   /** A waiting commit may find room now. */
   roomChanged(): void
-  /** No room will come until this is mended. */
-  blocked(error: Error): void
+  /** The next log could not be born: no room will come until this is mended. */
+  blocked(error: unknown): void
   /** Level 0 is so full that rotation must wait. Throws when waiting will not help. */
   stalled(): boolean
 }
@@ -93,6 +95,12 @@ export class Memtables {
     return oldest?.unfinished === 0 ? oldest : undefined
   }
 
+  /** Bytes in memory that are in no table yet. */
+  get usedBytes(): number {
+    const frozen = this.immutables.reduce((sum, { memtable }) => sum + memtable.usedBytes, 0)
+    return frozen + this.active.memtable.usedBytes
+  }
+
   get durableEdit(): number {
     return this.#parts.manifest.lastDurableEdit
   }
@@ -109,21 +117,25 @@ export class Memtables {
 
   /** Creates a WAL and makes it known: after this its first frame may be written. */
   static async bear(parts: MemtablesParts): Promise<WalFile> {
+    parts.manifest.requireOwner()
     const salt = Buffer.alloc(8)
     parts.random.fill(salt)
-    const wal = WalFile.create(parts.fs, parts.directory, parts.numbering.take(), salt)
+    const { fs, directory, manifest, numbering, obsolete } = parts
+    const number = numbering.take()
+    let wal: WalFile | undefined
     try {
-      await parts.syncFile(wal.file)
-      await parts.fs.syncDirectory(parts.directory)
-      await parts.manifest.append({
-        walsAdded: [{ number: wal.number, salt: wal.saltHex }],
-        nextFileNumber: parts.numbering.next,
-      })
+      wal = WalFile.create(fs, directory, number, salt)
+      await syncNew(parts, wal.file)
+      await syncDirectoryLater(fs, directory)
+      const walsAdded = [{ number, salt: wal.saltHex }]
+      await manifest.append({ walsAdded, nextFileNumber: numbering.next })
+      return wal
     } catch (error) {
-      wal.file.closeSync()
+      wal?.file.closeSync()
+      // Without a usable manifest the edit that names it may be on disk all the same.
+      if (manifest.usable && errorCode(error) !== 'EEXIST') obsolete.removeWal(number)
       throw error
     }
-    return wal
   }
 
   /** Makes room for a commit: rotates, or gives an unused memtable a larger arena. `ownBytes` > 0 asks for an
@@ -169,7 +181,7 @@ export class Memtables {
       },
       (error: unknown) => {
         this.#preparing = undefined
-        this.#events.blocked(writeError(error))
+        this.#events.blocked(error)
       },
     )
   }
@@ -195,6 +207,8 @@ export class Memtables {
     }
     // The next group of this log is written over what is left behind its end.
     if (target.unfinished > 1) return
+    const { poisoned } = this.#parts.health
+    if (poisoned !== undefined) throw poisoned
     const { wal } = target
     await this.#parts.syncFile(wal.file)
     const { number, length, lastVersion, digest } = wal
@@ -264,6 +278,14 @@ export class Memtables {
     if (successor.wal === undefined) return
     const synced = this.#parts.syncedLength(wal) === wal.length
     this.#links.set(successor.wal, successor.wal.linkFor(wal, synced))
+  }
+}
+
+async function syncNew({ syncFile }: MemtablesParts, file: OpenFile): Promise<void> {
+  try {
+    await syncFile(file)
+  } catch (error) {
+    throw syncFailure(file.path, error)
   }
 }
 

@@ -1,5 +1,6 @@
 // Deletes files nothing refers to any more. Main thread. A file that cannot be deleted now is left for the next
-// open, which removes every file of ours the manifest does not name.
+// open, which removes every file of ours the manifest does not name. In a directory that is not ours any more nothing
+// is deleted.
 import type { Logger } from '../base/logger.ts'
 import { parseFileName, tablePath, walPath } from '../io/file-names.ts'
 import type { FileSystem } from '../io/file-system.ts'
@@ -9,12 +10,16 @@ export class ObsoleteFiles {
   readonly #fs: FileSystem
   readonly #directory: string
   readonly #logger: Logger
+  /** Whether the directory is still ours. */
+  readonly #owned: () => boolean
   readonly #removing = new Set<Promise<void>>()
+  #batch: string[] = []
 
-  constructor(fs: FileSystem, directory: string, logger: Logger) {
+  constructor(fs: FileSystem, directory: string, logger: Logger, owned = (): boolean => true) {
     this.#fs = fs
     this.#directory = directory
     this.#logger = logger
+    this.#owned = owned
   }
 
   removeTable(number: number): void {
@@ -52,15 +57,29 @@ export class ObsoleteFiles {
     while (this.#removing.size > 0) await Promise.all(this.#removing)
   }
 
+  /** What is asked for in one turn goes together, after one look at whose directory it is. */
   #remove(path: string): void {
-    const removal = this.#fs
-      .remove(path)
-      .catch((error: unknown) => {
-        if (errorCode(error) === 'ENOENT') return
-        const what = 'An obsolete file could not be removed; the next open tries again'
-        this.#logger.warn({ err: error, path }, what)
-      })
+    this.#batch.push(path)
+    if (this.#batch.length > 1) return
+    const removal = Promise.resolve()
+      .then(() => this.#removeBatch())
       .then(() => void this.#removing.delete(removal))
     this.#removing.add(removal)
+  }
+
+  async #removeBatch(): Promise<void> {
+    const paths = this.#batch
+    this.#batch = []
+    if (this.#owned()) await Promise.all(paths.map((path) => this.#removeOne(path)))
+  }
+
+  async #removeOne(path: string): Promise<void> {
+    try {
+      await this.#fs.remove(path)
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return
+      const what = 'An obsolete file could not be removed; the next open tries again'
+      this.#logger.warn({ err: error, path }, what)
+    }
   }
 }

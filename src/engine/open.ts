@@ -1,12 +1,17 @@
 // Opens a database: one function per step, in order; what was taken is given back when a later step fails.
 // Main thread.
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { SettError } from '../base/errors.ts'
 import type { ResolvedOptions } from '../base/options.ts'
 import { systemRandom } from '../base/random.ts'
-import { acquireDirectoryLock, LockRegistry } from '../io/directory-lock.ts'
-import { parseFileName } from '../io/file-names.ts'
+import {
+  acquireDirectoryLock,
+  type DirectoryLock,
+  LockRegistry,
+  watchDirectory,
+} from '../io/directory-lock.ts'
+import type { FileKind } from '../io/file-names.ts'
 import type { FileSystem, OpenFile } from '../io/file-system.ts'
 import { memoryFileSystem } from '../io/memory-file-system.ts'
 import { nodeFileSystem } from '../io/node-file-system.ts'
@@ -22,10 +27,14 @@ import { workerExecutor } from '../pool/worker-executor.ts'
 import { assemble } from './assemble.ts'
 import type { StorageEngine } from './engine.ts'
 import type { Foundation } from './foundation.ts'
+import { errorCode } from './health.ts'
 import { planMemory } from './memory-plan.ts'
 import { finishRepair } from './repair/set-aside.ts'
-import { requireTables } from './require-tables.ts'
+import { requireRegularFiles, requireTables } from './require-files.ts'
 import type { Environment } from './types.ts'
+
+/** Where there is one of these, there is a database, whole or not. */
+const OF_A_DATABASE: ReadonlySet<FileKind> = new Set(['current', 'sst', 'wal'])
 
 /** Directories this process holds, by device and inode. */
 const locks = new LockRegistry()
@@ -63,6 +72,7 @@ export async function openEngine(
     random: systemRandom,
     logger: options.logger,
     kernels: wasmKernels,
+    notify: () => undefined,
     ...given,
   }
   const undo = new Undo()
@@ -83,14 +93,15 @@ async function openSteps(
   const { fs, clock } = environment
   const directory = options.inMemory ? '/memory' : resolve(location)
   checkDirectory(fs, directory, options)
-  if (!options.readOnly) fs.makeDirectorySync(directory)
-  await lockDirectory(directory, options, environment, undo)
+  const made = !options.readOnly && fs.makeDirectorySync(directory)
+  const lock = await lockDirectory(directory, options, environment, undo)
   const recovered = readManifest(fs, directory)
   checkExistence(recovered !== undefined, directory, options)
+  if (recovered === undefined && !made) makeNameDurable(directory, environment)
   if (recovered !== undefined && !options.readOnly) finishRepair(fs, directory, recovered)
   const manifest = recovered?.state ?? EMPTY_STATE
   requireTables(fs, directory, manifest)
-  const { wals, heapBytes } = planMemory(fs, directory, options, manifest)
+  const { wals, heapBytes, shape } = planMemory(fs, directory, options, manifest)
 
   const heap = processHeaps.acquire(heapBytes)
   undo.add(() => processHeaps.release(heap))
@@ -103,8 +114,11 @@ async function openSteps(
     machine: { heap, kernels: environment.kernels(heap.memory) },
     executor,
     syncFile: fileSyncer(options, clock, undo),
+    checkLock: () => lock.check(),
     manifest,
+    manifestNumber: recovered?.number ?? 0,
     wals,
+    shape,
   }
   return assemble(foundation, undo)
 }
@@ -124,19 +138,28 @@ function checkDirectory(fs: FileSystem, directory: string, options: ResolvedOpti
       `${directory} is not a directory. Give the path of a directory, which may be missing or empty.`,
     )
   }
-  const names = fs.listSync(directory)
-  const known = names.map(parseFileName)
-  if (
-    known.some((name) => name?.kind === 'current' || name?.kind === 'sst' || name?.kind === 'wal')
-  )
-    return
+  const entries = requireRegularFiles(fs, directory)
+  if (entries.some(({ file }) => file !== undefined && OF_A_DATABASE.has(file.kind))) return
   checkExistence(false, directory, options)
-  const foreign = names.find((_, i) => known[i] === undefined)
-  if (foreign !== undefined) {
+  if (entries.some(({ file }) => file === undefined)) {
     throw new SettError(
       'SETT_NOT_A_DATABASE',
       `${directory} holds other files and no database. Give an empty directory or one of its own.`,
     )
+  }
+}
+
+/** A new database in a directory that was there: whoever made it may not have synced its name, such as an open that
+ * was killed. */
+function makeNameDurable(directory: string, { fs, logger }: Environment): void {
+  const above = dirname(directory)
+  try {
+    fs.syncDirectorySync(above)
+  } catch (error) {
+    const code = errorCode(error)
+    if (code !== 'EACCES' && code !== 'EPERM') throw error
+    const what = 'The directory above the database may not be opened, so it was not synced'
+    logger.warn({ err: error, path: above }, what)
   }
 }
 
@@ -162,8 +185,8 @@ export async function lockDirectory(
   options: ResolvedOptions,
   { fs, clock }: Environment,
   undo: Undo,
-): Promise<void> {
-  if (options.lock === 'none') return
+): Promise<DirectoryLock> {
+  if (options.lock === 'none') return watchDirectory(fs, directory)
   const lock = await acquireDirectoryLock({
     fs,
     registry: locks,
@@ -173,10 +196,12 @@ export async function lockDirectory(
     clock,
   })
   undo.add(() => lock.release())
+  return lock
 }
 
 export function createExecutor(options: ResolvedOptions, environment: Environment): Executor {
   const { fs, clock, random, kernels } = environment
+  if (environment.executor !== undefined) return environment.executor
   if (options.workers === 0 || fs.inMemory) {
     return inlineExecutor({ runJob, fs, random, clock, kernels: (heap) => kernels(heap.memory) })
   }

@@ -18,6 +18,7 @@ import { MEMTABLE_SOURCE_BYTES, MemtableSource } from '../memtable/memtable-sour
 import type { BlockCache } from '../sstable/block-cache.ts'
 import type { OpenTables } from '../sstable/open-tables.ts'
 import { TableSource, tableSourceBytes } from '../sstable/table-source.ts'
+import { readError } from './disk/failures.ts'
 import { PageCopy } from './page-copy.ts'
 import type { ReadView, ReadViews } from './read-view.ts'
 import type { Data, RangeOptions, RangeReader } from './types.ts'
@@ -223,7 +224,7 @@ class Reader implements RangeReader {
       // The caller gets none of these pairs, and the cursors may stand anywhere: asked again, it begins here again.
       this.#reads.invalidate()
       this.#place = place
-      throw error
+      throw readError(error)
     }
     return pairs
   }

@@ -17,7 +17,9 @@ import { PRIORITY } from '../pool/executor.ts'
 import { planReplay, type ReplayPlan } from '../wal/replay-order.ts'
 import { inspectUnnamedWal } from '../wal/unnamed-wal.ts'
 import type { WalEnd } from '../wal/wal-file.ts'
+import { rewriteLog } from './disk/rewrite-log.ts'
 import type { Foundation } from './foundation.ts'
+import { runTries } from './job-runner.ts'
 import type { WalOnDisk } from './memory-plan.ts'
 import type { FrozenMemtable } from './memtables.ts'
 
@@ -106,12 +108,10 @@ async function replayOne(
   const { number, salt, sealed } = wal
   const seal = sealed === undefined ? {} : { sealed }
   const spec: ReplaySpec = { kind: 'replay', directory, number, salt, arena, ...seal }
-  const result = await executor.run<ReplayResult>(spec, {
-    heap: machine.heap,
-    priority: PRIORITY.replay,
-    cancel: createCancelFlag(),
-  })
-  return { result, arena }
+  const ticket = { heap: machine.heap, priority: PRIORITY.replay, cancel: createCancelFlag() }
+  // A replay begins with an empty arena, whatever a dead worker left in it.
+  const tries = { spec: () => spec, lost: () => undefined }
+  return { result: await runTries<ReplayResult>(executor, ticket, tries), arena }
 }
 
 function judge(
@@ -148,10 +148,11 @@ async function syncKept(
   const sealed = new Set(
     manifest.wals.filter((wal) => wal.sealed !== undefined).map((wal) => wal.number),
   )
-  for (const { number } of plan.kept) {
+  for (const { number, syncedOffset, cutAt } of plan.kept) {
     if (sealed.has(number)) continue
-    const file = environment.fs.openSync(walPath(directory, number), 'read')
+    const file = environment.fs.openSync(walPath(directory, number), 'update')
     try {
+      await rewriteLog(file, Math.max(syncedOffset, FILE_HEADER_BYTES), cutAt)
       await syncFile(file)
     } finally {
       file.closeSync()

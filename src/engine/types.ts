@@ -6,7 +6,8 @@ import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import type { FileSystem } from '../io/file-system.ts'
 import type { Kernels } from '../kernel/kernels.ts'
-import type { WorkerStats } from '../pool/executor.ts'
+import type { Executor, WorkerStats } from '../pool/executor.ts'
+import type { DiskNotice } from './disk/disk-watch.ts'
 import type { VerifyOptions, VerifyReport } from './verify/report.ts'
 
 /** Everything the engine takes from outside; tests and simulation replace parts of it. */
@@ -16,6 +17,10 @@ export interface Environment {
   readonly random: Random
   readonly logger: Logger
   readonly kernels: (memory: HeapMemory) => Kernels
+  /** Something an operator may want to know, though nothing failed. */
+  readonly notify: (notice: DiskNotice) => void
+  /** Runs the jobs instead of threads or the calling one; closed with the engine. */
+  readonly executor?: Executor
 }
 
 export type Data = string | Uint8Array

@@ -11,6 +11,8 @@ import type { SharedHeap } from '../memory/shared-heap.ts'
 import { dataLength, recordBytes } from '../memtable/memtable.ts'
 import type { Oracle } from '../mvcc/oracle.ts'
 import { CommitGroup } from './commit-group.ts'
+import type { DiskReserve } from './disk/disk-reserve.ts'
+import type { DiskWatch } from './disk/disk-watch.ts'
 import type { Health } from './health.ts'
 import { writeError } from './health.ts'
 import type { Memtables } from './memtables.ts'
@@ -39,6 +41,8 @@ export interface WriteQueueParts {
   readonly memtables: Memtables
   readonly syncer: WalSyncer
   readonly health: Health
+  readonly reserve: DiskReserve
+  readonly watch: DiskWatch
   readonly durability: Durability
   /** Longest commit in encoded bytes. */
   readonly commitBytesMax: number
@@ -73,6 +77,7 @@ export class WriteQueue {
     if (this.#waiting.length === 0 && room <= this.#parts.ownMemtableBytes) {
       const { memtable } = this.#parts.memtables.active
       if (memtable.fits(room + FRAME_ROOM, 1)) {
+        this.#parts.reserve.spend(room)
         return this.#encode(options, (version) => {
           memtable.encode(KIND_PUT | TAG_COMMIT_END, version, key, value)
           return 1
@@ -159,7 +164,7 @@ export class WriteQueue {
     operations: readonly WriteOperation[],
     options: WriteOptions,
   ): Promise<void> | undefined {
-    const { memtables, ownMemtableBytes, commitBytesMax } = this.#parts
+    const { memtables, reserve, ownMemtableBytes, commitBytesMax } = this.#parts
     const bytes = operations.reduce(addRecordBytes, 0)
     if (bytes > commitBytesMax) {
       throw new SettError(
@@ -168,6 +173,8 @@ export class WriteQueue {
           'Split it, or raise memoryBudget.',
       )
     }
+    // Deletes give room back, so they may use up what puts must leave.
+    if (operations.some(isPut)) reserve.spend(bytes)
     const count = operations.length
     const own = bytes > ownMemtableBytes
     if (own || !memtables.active.memtable.fits(bytes + FRAME_ROOM, count)) {
@@ -255,7 +262,7 @@ export class WriteQueue {
   }
 
   #write(group: CommitGroup): void {
-    const { heap, clock } = this.#parts
+    const { heap, clock, watch } = this.#parts
     this.#inFlight = group
     const { wal } = group.target
     const frame = group.placeFrame()
@@ -265,7 +272,8 @@ export class WriteQueue {
     this.walBytes += bytes.length
     if (bytes.length >= ASYNC_WRITE_BYTES || this.#lastWriteMs > SLOW_WRITE_MS) {
       const began = clock.monotonicMs()
-      wal.file.write(bytes, wal.length).then(
+      const write = (): Promise<void> => wal.file.write(bytes, wal.length)
+      watch.during('write', wal.file.path, write).then(
         () => {
           this.#lastWriteMs = bytes.length >= ASYNC_WRITE_BYTES ? 0 : clock.monotonicMs() - began
           this.#written(group)
@@ -282,6 +290,7 @@ export class WriteQueue {
       this.#writeFailed(group, error)
       return
     }
+    watch.took('write', wal.file.path, this.#lastWriteMs)
     this.#written(group)
   }
 
@@ -375,12 +384,15 @@ export class WriteQueue {
   #syncFailed(group: CommitGroup, cause: unknown): void {
     group.target.unfinished -= 1
     this.#inFlight = undefined
-    group.reject(this.#parts.health.poison('Syncing the log', cause))
+    const { health } = this.#parts
+    health.poison('Syncing the log', cause)
+    group.reject(health.tell()!)
     this.#reportIdle()
   }
 
   #rejectAll(error: Error): void {
     if (this.#open !== undefined) this.closeOpenGroup()
+    if (this.#queued.length + this.#waiting.length > 0) this.#parts.health.tell()
     for (const group of this.#queued.splice(0)) {
       group.target.unfinished -= 1
       group.reject(error)
@@ -420,6 +432,10 @@ function checkValue(value: Data): void {
       `A value of ${length} bytes is too long: at most ${VALUE_LENGTH_MAX} fit. Store it in parts.`,
     )
   }
+}
+
+function isPut({ type }: WriteOperation): boolean {
+  return type === 'put'
 }
 
 function addRecordBytes(sum: number, { key, value }: WriteOperation): number {

@@ -48,7 +48,7 @@ export function decodeFileHeader(bytes: Buffer, kind: FileKind, file: string): F
     throw damaged(file, 0, 'a header of 64 bytes', `${bytes.length} bytes`)
   }
   if (bytes.toString('latin1', 0, 8) !== MAGIC[kind]) {
-    throw damaged(file, 0, `the magic of a ${kind} file`, bytes.toString('hex', 0, 8))
+    throw damaged(file, 0, `the magic of a ${kind} file`, 'other bytes')
   }
   verifySelfChecksum(bytes, CHECKSUM, file)
   refuseNewerFormat(bytes.readUInt32LE(VERSION), file, VERSION)

@@ -226,6 +226,10 @@ function readTable(reader: FieldReader): TableMeta {
   if (compareBytes(table.smallestKey, table.largestKey) > 0) {
     reader.fail('a table whose smallest key is not above its largest', 'one above')
   }
+  // Memory is planned by it before the table is looked at.
+  if (table.largestBlock >= table.size) {
+    reader.fail('a largest block inside its table', `one of ${table.largestBlock} bytes`)
+  }
   if (table.tombstones > table.entries) reader.fail('no more tombstones than entries', 'more')
   if (table.smallestVersion > table.largestVersion || table.baseVersion > table.smallestVersion) {
     reader.fail('ascending versions of a table', 'descending ones')

@@ -5,6 +5,8 @@ const BLOCK_BITS = 512
 const BITS_PER_KEY_MIN = 4
 const BITS_PER_KEY_MAX = 40
 const K_MAX = 16
+/** Terms that change no rate anybody asks for. */
+const NEGLIGIBLE = 1e-18
 
 export interface FilterShape {
   readonly bitsPerKey: number
@@ -15,14 +17,17 @@ export interface FilterShape {
 /** Expected false positive rate of a blocked filter. */
 export function blockedFilterRate({ bitsPerKey, k }: FilterShape): number {
   const mean = BLOCK_BITS / bitsPerKey
-  let rate = 0
-  // Poisson probability of a block with i keys, by its logarithm: e^-mean alone would vanish.
-  let logProbability = -mean
+  // Every open asks for some thirty shapes, so what can be carried on from term to term is.
+  const emptier = (1 - 1 / BLOCK_BITS) ** k
   const last = Math.ceil(mean + 12 * Math.sqrt(mean) + 12)
+  let rate = 0
+  /** Poisson probability of a block with i keys, and the share of its bits that are not set. */
+  let probability = Math.exp(-mean)
+  let empty = 1
   for (let i = 0; i <= last; i++) {
-    const filled = 1 - (1 - 1 / BLOCK_BITS) ** (k * i)
-    rate += Math.exp(logProbability) * filled ** k
-    logProbability += Math.log(mean / (i + 1))
+    if (probability > NEGLIGIBLE) rate += probability * (1 - empty) ** k
+    probability *= mean / (i + 1)
+    empty *= emptier
   }
   return rate
 }

@@ -70,7 +70,7 @@ export function decodeFooter(bytes: Buffer, expected: FooterExpectation): TableF
   }
   if (bytes.length !== FOOTER_BYTES) refuse(0, 'a footer of 128 bytes', `${bytes.length} bytes`)
   if (bytes.toString('latin1', MAGIC_AT, MAGIC_AT + 8) !== MAGIC) {
-    refuse(MAGIC_AT, 'the magic of a table', bytes.toString('hex', MAGIC_AT, MAGIC_AT + 8))
+    refuse(MAGIC_AT, 'the magic of a table', 'other bytes')
   }
   const stored = bytes.readBigUInt64LE(CHECKSUM)
   const sum = checksum(bytes.subarray(0, CHECKSUM), { salt, fileNumber, position })

@@ -8,6 +8,8 @@ export const FRAME_HEADER_BYTES = 48
 /** `FRAM` */
 export const FRAME_MAGIC = 0x4d415246
 export const LINK_BYTES = 32
+/** Longer than any memtable, and short enough for one buffer and for 32-bit addresses. */
+const PAYLOAD_BYTES_MAX: number = 2 ** 31 - 65_536
 /** Flag: the payload starts with a link. */
 export const FRAME_HAS_LINK = 1
 
@@ -96,6 +98,7 @@ export function readFrameHeader(bytes: Buffer, at: number, end: number): FrameHe
   const recordBytes = payloadLength - (flags === FRAME_HAS_LINK ? LINK_BYTES : 0)
   if (
     payloadLength % 8 !== 0 ||
+    payloadLength > PAYLOAD_BYTES_MAX ||
     payloadLength > end - at - FRAME_HEADER_BYTES ||
     flags > FRAME_HAS_LINK ||
     recordCount === 0 ||

@@ -2,29 +2,61 @@
 // ends with its owner however that ends. What is locked is LOCK, when it exists. A reader writes nothing, so where
 // LOCK is missing (a copied database, a read-only medium) it locks the directory itself; and whoever is about to
 // create LOCK beside a CURRENT first takes the directory exclusively: LOCK never appears under a reader's feet.
+// Where the kernel cannot be asked, substitute-lock.ts stands in.
 import { hostname } from 'node:os'
 import type { Clock } from '../base/clock.ts'
 import { SettError } from '../base/errors.ts'
-import { currentPath, lockPath } from './file-names.ts'
+import { currentPath, lockOwnerPath, lockPath } from './file-names.ts'
 import type { FileSystem } from './file-system.ts'
 import {
+  isLocalVolume,
   isRealLock,
+  isShownLocked,
   type LockMode,
   type LockTool,
+  lockUnavailable,
   openLocked,
   SYSTEM_TOOLS,
 } from './kernel-lock.ts'
+import { namedHolder, unnamedHolder } from './lock-holder.ts'
+import { writeRecord } from './lock-record.ts'
 import { lockFiles } from './node-file-system.ts'
+import {
+  type Claim,
+  claimAt,
+  lockBySubstitute,
+  type Substitute,
+  SYSTEM_SUBSTITUTES,
+} from './substitute-lock.ts'
 
 export type { LockMode } from './kernel-lock.ts'
 
+/** Windows cannot open one; there a reader needs LOCK, so a writer may create it at any time. */
+const CAN_LOCK_DIRECTORIES: boolean = process.platform !== 'win32'
 const FIRST_DELAY_MS = 4
 const LONGEST_DELAY_MS = 250
-const RECORD_BYTES_MAX = 1_024
+/** A holder writes its name a moment after it took the lock; whoever is refused waits so often for it. */
+const NAME_TRIES = 6
 
 export interface DirectoryLock {
+  /** Throws SETT_POISONED when the directory is no longer ours: it, or the lock in it, was removed or replaced. */
+  check(): void
   /** Idempotent. */
   release(): void
+}
+
+/** What a system has to lock with. */
+export interface LockMeansAtHand {
+  readonly tools: readonly LockTool[]
+  readonly substitutes: readonly Substitute[]
+  /** Whether a volume's locks are known to be real; those of others are put to the test. */
+  readonly isLocal: (path: string) => boolean
+}
+
+const SYSTEM_MEANS: LockMeansAtHand = {
+  tools: SYSTEM_TOOLS,
+  substitutes: SYSTEM_SUBSTITUTES,
+  isLocal: isLocalVolume,
 }
 
 export interface LockRequest {
@@ -36,8 +68,8 @@ export interface LockRequest {
   /** How long to go on trying while another holds the lock; 0 tries once. */
   readonly timeoutMs: number
   readonly clock: Clock
-  /** Where to look for the tool; only tests give their own. */
-  readonly tools?: readonly LockTool[]
+  /** Only tests give their own. */
+  readonly means?: LockMeansAtHand
 }
 
 /** Who holds which directory in this process: refuses at once, and without asking the kernel. */
@@ -64,22 +96,42 @@ export class LockRegistry {
   }
 }
 
+const NOTHING_HELD: DirectoryLock = { check: () => undefined, release: () => undefined }
+
 /** Resolves once the directory is ours; LEVEL_LOCKED when it is not after `timeoutMs`. */
 export async function acquireDirectoryLock(request: LockRequest): Promise<DirectoryLock> {
-  if (request.fs.inMemory) return { release: () => undefined }
-  const { clock, directory, timeoutMs } = request
+  if (request.fs.inMemory) return NOTHING_HELD
+  const { clock, timeoutMs } = request
   const started = clock.monotonicMs()
   for (let delay = FIRST_DELAY_MS; ; delay = Math.min(delay * 2, LONGEST_DELAY_MS)) {
     const outcome = await tryOnce(request)
-    if (typeof outcome === 'object') return outcome
+    if (isLock(outcome)) return outcome
     const left = timeoutMs - (clock.monotonicMs() - started)
-    if (left <= 0) throw refusal(directory, request.mode, outcome)
-    await new Promise<void>((resolve) => void clock.after(Math.min(delay, left), resolve))
+    if (left <= 0) throw await refusal(request, outcome)
+    await pause(clock, Math.min(delay, left))
   }
 }
 
-/** Who was in the way, or the lock. */
-type Obstacle = 'this process' | 'another process'
+/** For an opener that goes without a lock: still notices when the directory goes away. */
+export function watchDirectory(fs: FileSystem, directory: string): DirectoryLock {
+  if (fs.inMemory) return NOTHING_HELD
+  const identity = lockFiles.identitySync(directory)
+  return { check: () => checkDirectory(directory, identity), release: () => undefined }
+}
+
+/** Who was in the way. */
+type Obstacle = 'this process' | 'held' | Claim
+
+function isLock(outcome: DirectoryLock | Obstacle): outcome is DirectoryLock {
+  return typeof outcome === 'object' && 'release' in outcome
+}
+
+/** The directory taken by whatever means. */
+interface Hold {
+  /** A writer's LOCK or LOCK.owner, which must stay in its place. */
+  readonly record: { readonly path: string; readonly descriptor: number } | undefined
+  release(): void
+}
 
 async function tryOnce(request: LockRequest): Promise<DirectoryLock | Obstacle> {
   const { directory, mode, registry } = request
@@ -91,68 +143,124 @@ async function tryOnce(request: LockRequest): Promise<DirectoryLock | Obstacle> 
     )
   }
   if (!registry.enter(identity, mode)) return 'this process'
-  let descriptor: number | undefined
+  let hold: Hold | undefined
   try {
-    descriptor = mode === 'exclusive' ? await lockToWrite(request) : await lockToRead(request)
-    if (descriptor === undefined) return 'another process'
-    if (mode === 'exclusive') writeRecord(descriptor, request.clock)
-  } catch (error) {
-    if (descriptor !== undefined) lockFiles.closeSync(descriptor)
-    throw error
+    const outcome = await take(request)
+    if (outcome === 'held' || 'claim' in outcome) return outcome
+    hold = outcome
+    return new HeldLock(directory, identity, hold, () => registry.leave(identity))
   } finally {
-    if (descriptor === undefined) registry.leave(identity)
+    if (hold === undefined) registry.leave(identity)
   }
-  return new HeldLock({ registry, identity, descriptor, mode })
 }
 
 class HeldLock implements DirectoryLock {
-  #held: {
-    readonly registry: LockRegistry
-    readonly identity: string
-    readonly descriptor: number
-    readonly mode: LockMode
-  } | null
+  readonly #directory: string
+  readonly #identity: string
+  readonly #leave: () => void
+  #hold: Hold | undefined
 
-  constructor(held: {
-    readonly registry: LockRegistry
-    readonly identity: string
-    readonly descriptor: number
-    readonly mode: LockMode
-  }) {
-    this.#held = held
+  constructor(directory: string, identity: string, hold: Hold, leave: () => void) {
+    this.#directory = directory
+    this.#identity = identity
+    this.#hold = hold
+    this.#leave = leave
+  }
+
+  check(): void {
+    checkDirectory(this.#directory, this.#identity)
+    const record = this.#hold?.record
+    if (record === undefined) return
+    // An open file keeps its inode from being given to another, so equal means the same file.
+    if (lockFiles.identitySync(record.path) === lockFiles.identitySync(record.descriptor)) return
+    throw lost(`${record.path} was removed or replaced`)
   }
 
   release(): void {
-    const held = this.#held
-    if (held === null) return
-    this.#held = null
+    const hold = this.#hold
+    if (hold === undefined) return
+    this.#hold = undefined
     try {
-      // A record left behind would name the wrong owner while readers hold the lock.
-      if (held.mode === 'exclusive') lockFiles.replaceTextSync(held.descriptor, '')
+      hold.release()
     } finally {
-      lockFiles.closeSync(held.descriptor)
-      held.registry.leave(held.identity)
+      this.#leave()
     }
   }
 }
 
-async function lockToWrite(request: LockRequest): Promise<number | undefined> {
-  const { directory, fs, tools = SYSTEM_TOOLS } = request
-  const path = lockPath(directory)
-  let guard: number | undefined
+function checkDirectory(directory: string, identity: string | undefined): void {
+  if (lockFiles.identitySync(directory) === identity) return
+  throw lost(`The directory ${directory} was removed or replaced`)
+}
+
+function lost(what: string): SettError {
+  return new SettError(
+    'SETT_POISONED',
+    `${what} while the database was open, so another process may have it by now. This one writes and deletes ` +
+      'nothing more in it. Close it, find out who removed the file, and open it again.',
+  )
+}
+
+async function take(request: LockRequest): Promise<Hold | Claim | 'held'> {
+  const { directory, mode, clock, means = SYSTEM_MEANS } = request
+  const descriptor = mode === 'exclusive' ? await lockToWrite(request) : await lockToRead(request)
+  if (descriptor === 'held') return 'held'
+  if (typeof descriptor === 'number') return kernelHold(request, descriptor)
+  if (!means.isLocal(directory)) throw notReal(directory)
+  const { substitutes } = means
+  const hold = await lockBySubstitute({ directory, mode, clock, substitutes })
+  if (hold === 'held' || 'claim' in hold) return hold
+  const { owner, release } = hold
+  const record =
+    owner === undefined ? undefined : { path: lockOwnerPath(directory), descriptor: owner }
+  return { record, release }
+}
+
+/** Holders by other means are seen by their claim only. */
+function kernelHold({ directory, mode, clock }: LockRequest, descriptor: number): Hold | Claim {
+  const writes = mode === 'exclusive'
+  const owner = lockOwnerPath(directory)
+  const release = (): void => {
+    try {
+      // A record left behind would name the wrong owner while readers hold the lock.
+      if (writes) lockFiles.replaceTextSync(descriptor, '')
+    } finally {
+      lockFiles.closeSync(descriptor)
+    }
+  }
+  let ours = false
   try {
-    if (fs.statSync(path) === undefined && fs.statSync(currentPath(directory)) !== undefined) {
-      guard = await openLocked({ path: directory, kind: 'directory', mode: 'exclusive', tools })
-      if (guard === undefined) return undefined
+    if (writes) writeRecord(descriptor, clock, 'kernel')
+    const claim = claimAt(owner)
+    if (claim !== undefined) return claim
+    if (writes) lockFiles.removeSync(owner)
+    ours = true
+  } finally {
+    if (!ours) release()
+  }
+  return { record: writes ? { path: lockPath(directory), descriptor } : undefined, release }
+}
+
+async function lockToWrite(request: LockRequest): Promise<number | 'held' | 'no tool'> {
+  const { directory, fs } = request
+  let guard: number | 'held' | 'no tool' | undefined
+  try {
+    if (
+      CAN_LOCK_DIRECTORIES &&
+      fs.statSync(lockPath(directory)) === undefined &&
+      fs.statSync(currentPath(directory)) !== undefined
+    ) {
+      guard = await lockWhole(request)
+      if (typeof guard === 'string') return guard
     }
     return await lockFile(request, 'write')
   } finally {
-    if (guard !== undefined) lockFiles.closeSync(guard)
+    if (typeof guard === 'number') lockFiles.closeSync(guard)
   }
 }
 
-async function lockToRead(request: LockRequest): Promise<number | undefined> {
-  const { directory, fs, tools = SYSTEM_TOOLS } = request
+async function lockToRead(request: LockRequest): Promise<number | 'held' | 'no tool'> {
+  const { directory, fs } = request
   const path = lockPath(directory)
   if (fs.statSync(path) !== undefined) return lockFile(request, 'read')
   if (fs.statSync(currentPath(directory)) === undefined) {
@@ -162,23 +270,40 @@ async function lockToRead(request: LockRequest): Promise<number | undefined> {
         'Check the path, or open it without readOnly to create a database there.',
     )
   }
-  const guard = await openLocked({ path: directory, kind: 'directory', mode: 'shared', tools })
-  if (guard === undefined || fs.statSync(path) === undefined) return guard
+  const guard = await lockWhole(request)
+  if (typeof guard === 'string' || fs.statSync(path) === undefined) return guard
   // A writer created LOCK between the two looks: LOCK counts from now on.
   lockFiles.closeSync(guard)
   return lockFile(request, 'read')
 }
 
-async function lockFile(request: LockRequest, kind: 'read' | 'write'): Promise<number | undefined> {
-  const { directory, mode, tools = SYSTEM_TOOLS } = request
+/** The directory itself, in place of LOCK. */
+async function lockWhole({
+  directory: path,
+  mode,
+  means = SYSTEM_MEANS,
+}: LockRequest): Promise<number | 'held' | 'no tool'> {
+  if (!CAN_LOCK_DIRECTORIES) {
+    throw lockUnavailable(`${path} has no LOCK, which a reader does not create and a writer does`)
+  }
+  return openLocked({ path, kind: 'directory', mode, tools: means.tools })
+}
+
+async function lockFile(
+  request: LockRequest,
+  kind: 'read' | 'write',
+): Promise<number | 'held' | 'no tool'> {
+  const { directory, mode, means = SYSTEM_MEANS } = request
+  const { tools } = means
   const path = lockPath(directory)
   const descriptor = await openLocked({ path, kind, mode, tools })
-  if (descriptor === undefined) return undefined
+  if (typeof descriptor === 'string') return descriptor
   let ours = false
   try {
     // Removed or replaced while we waited for it: a lock on that file excludes nobody.
-    if (lockFiles.identitySync(descriptor) !== lockFiles.identitySync(path)) return undefined
-    if (mode === 'exclusive' && !(await isRealLock(path, tools))) throw notReal(directory)
+    if (lockFiles.identitySync(descriptor) !== lockFiles.identitySync(path)) return 'held'
+    const shown = mode === 'shared' || (means.isLocal(path) && isShownLocked(descriptor))
+    if (!shown && !(await isRealLock(path, tools))) throw notReal(directory)
     ours = true
     return descriptor
   } finally {
@@ -186,81 +311,46 @@ async function lockFile(request: LockRequest, kind: 'read' | 'write'): Promise<n
   }
 }
 
-/** For people, and for the message of whoever is refused; never parsed for a decision. */
-function writeRecord(descriptor: number, clock: Clock): void {
-  const started = new Date(clock.wallMs()).toISOString()
-  const record = { pid: process.pid, host: hostname(), started }
-  lockFiles.replaceTextSync(descriptor, `${JSON.stringify(record)}\n`)
-}
-
 function notReal(directory: string): SettError {
   return new SettError(
     'SETT_LOCK_UNAVAILABLE',
-    `The file system of ${directory} grants one lock twice, as network file systems do, so it cannot ` +
-      'keep a second writer out. Move the database to a local disk, or pass ' +
+    `The file system of ${directory} grants one lock twice, as network file systems do, or nothing shows that ` +
+      'it does not, so it cannot keep a second writer out. Move the database to a local disk, or pass ' +
       "lock: 'none' and see to it that only one process opens it.",
   )
 }
 
-function refusal(directory: string, wanted: LockMode, obstacle: Obstacle): SettError {
-  const holder = obstacle === 'this process' ? thisProcess() : recordedHolder(directory)
+async function refusal(
+  { directory, mode, clock }: LockRequest,
+  obstacle: Obstacle,
+): Promise<SettError> {
   const advice =
-    wanted === 'exclusive'
+    mode === 'exclusive'
       ? 'Close it there, pass lockTimeout to wait, or share one open database.'
       : 'Readers and a writer exclude each other: close the writer, or pass lockTimeout to wait.'
-  return new SettError('LEVEL_LOCKED', `${directory} is in use by ${holder}. ${advice}`)
+  return new SettError(
+    'LEVEL_LOCKED',
+    `${directory} is in use by ${await holder(directory, clock, obstacle)}. ${advice}`,
+  )
 }
 
-function thisProcess(): string {
-  return `this process (${process.pid} on ${hostname()}), which has it open already`
-}
-
-function recordedHolder(directory: string): string {
-  const record = readRecord(directory)
-  if (record === undefined) return 'another process that left no name, such as a read-only opener'
-  const { pid, host, started } = record
-  if (host === hostname() && !isRunning(pid)) {
-    return `read-only openers, or a child of process ${pid} on ${host}, which is gone`
+async function holder(directory: string, clock: Clock, obstacle: Obstacle): Promise<string> {
+  if (obstacle === 'this process') {
+    return `this process (${process.pid} on ${hostname()}), which has it open already`
   }
-  return `process ${pid} on ${host}, since ${started}`
-}
-
-/** What an exclusive holder writes into LOCK about itself. */
-export interface LockRecord {
-  readonly pid: number
-  readonly host: string
-  readonly started: string
-}
-
-/** Of the exclusive holder, or of one that ended without taking it back. */
-export function readRecord(directory: string): LockRecord | undefined {
-  let descriptor: number | undefined
-  try {
-    descriptor = lockFiles.openSync(lockPath(directory), 'read')
-    const text = lockFiles.readTextSync(descriptor, RECORD_BYTES_MAX)
-    const found: unknown = JSON.parse(text)
-    if (typeof found !== 'object' || found === null) return undefined
-    const { pid, host, started } = found as { [name: string]: unknown }
-    if (typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid <= 0) return undefined
-    return { pid, host: printable(host), started: printable(started) }
-  } catch {
-    // Missing, unreadable or half-written: the holder stays without a name, the refusal stands.
-    return undefined
-  } finally {
-    if (descriptor !== undefined) lockFiles.closeSync(descriptor)
+  if (typeof obstacle === 'object') {
+    const { claim } = obstacle
+    const name = namedHolder(claim) ?? 'a process it does not name'
+    return `${name}, as ${claim} says; if that process is gone for certain, delete that file`
   }
-}
-
-function printable(text: unknown): string {
-  return typeof text === 'string' ? text.replace(/[^\x20-\x7e]/g, '?') : 'unknown'
-}
-
-/** Signal 0 only asks; EPERM means it runs and belongs to somebody else. */
-export function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  for (let tries = 0; tries < NAME_TRIES; tries++) {
+    const name = namedHolder(lockPath(directory)) ?? namedHolder(lockOwnerPath(directory))
+    if (name !== undefined) return name
+    await pause(clock, FIRST_DELAY_MS << tries)
   }
+  return unnamedHolder(directory)
+}
+
+function pause(clock: Clock, delayMs: number): Promise<void> {
+  return new Promise((resolve) => void clock.after(delayMs, resolve))
 }

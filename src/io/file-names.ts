@@ -24,6 +24,8 @@ const SINGLE_NAMES: ReadonlyMap<string, FileKind> = new Map<string, FileKind>([
   ['CURRENT', 'current'],
   ['CURRENT.tmp', 'currentTemp'],
   ['LOCK', 'lock'],
+  ['LOCK.owner', 'lock'],
+  ['LOCK.db', 'lock'],
   ['KEYS', 'keys'],
 ])
 
@@ -54,6 +56,16 @@ export function currentTempPath(directory: string): string {
 
 export function lockPath(directory: string): string {
   return join(directory, 'LOCK')
+}
+
+/** Who has the directory, where the system's own way of locking LOCK is missing. */
+export function lockOwnerPath(directory: string): string {
+  return join(directory, 'LOCK.owner')
+}
+
+/** An empty SQLite database, only ever locked. */
+export function lockDatabasePath(directory: string): string {
+  return join(directory, 'LOCK.db')
 }
 
 export function keysPath(directory: string): string {

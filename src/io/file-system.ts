@@ -7,6 +7,8 @@ export type OpenMode =
   | 'read'
   /** must not exist; read and write; mode 0600 */
   | 'create'
+  /** must exist; read and write; refuses what 'read' refuses */
+  | 'update'
 
 export interface OpenFile {
   readonly path: string
@@ -23,7 +25,8 @@ export interface OpenFile {
   dataSyncSync(): void
   /** fdatasync without blocking the calling thread. */
   dataSync(): Promise<void>
-  /** Idempotent. */
+  /** Idempotent. What the system reports on closing is not thrown: the descriptor is gone either way, and whatever
+   * must be on disk was synced before. */
   closeSync(): void
 }
 

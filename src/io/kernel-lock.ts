@@ -1,6 +1,6 @@
 // Takes a kernel lock on a freshly opened descriptor. Node cannot call flock(2). On Linux the descriptor is lent as
 // number 3 to the `flock` tool; the lock belongs to the open file, not to the process that asked for it, so it stays
-// with us when the tool has ended. macOS locks while it opens. No other file starts a process.
+// with us when the tool has ended. macOS, the BSDs and Windows lock while they open. No other file starts a process.
 import { spawn } from 'node:child_process'
 import { SettError } from '../base/errors.ts'
 import { lockFiles } from './node-file-system.ts'
@@ -33,11 +33,23 @@ export interface LockTarget {
 /** The tool only asks the kernel; one that takes this long hangs. */
 const TOOL_TIMEOUT_MS = 10_000
 
-// From <sys/fcntl.h> of macOS; Node passes unknown open flags through.
-const DARWIN_O_SHLOCK = 0x10
-const DARWIN_O_EXLOCK = 0x20
+/** Open flags by which other systems lock a file while they open it; Node hands them on. */
+interface LockFlags {
+  readonly exclusive: number
+  readonly shared: number
+}
 
-/** statfs types of file systems whose locks are known to be the local kernel's. */
+// From their <sys/fcntl.h>.
+const BSD_FLAGS: LockFlags = { exclusive: 0x20, shared: 0x10 }
+const LOCK_FLAGS: ReadonlyMap<string, LockFlags> = new Map([
+  ['darwin', BSD_FLAGS],
+  ['freebsd', BSD_FLAGS],
+  ['openbsd', BSD_FLAGS],
+  // libuv's UV_FS_O_EXLOCK: nobody else may open the file, whereas readers may, beside each other.
+  ['win32', { exclusive: 0x1000_0000, shared: 0 }],
+])
+
+/** statfs types of Linux file systems whose locks are known to be the local kernel's. */
 const LOCAL_VOLUMES: ReadonlySet<number> = new Set([
   0xef53, // ext2, ext3, ext4
   0x58465342, // XFS
@@ -49,33 +61,43 @@ const LOCAL_VOLUMES: ReadonlySet<number> = new Set([
   0x794c7630, // overlayfs
 ])
 
-/** The descriptor, locked and the caller's to close, or undefined when another holder is in the way. */
-export async function openLocked(target: LockTarget): Promise<number | undefined> {
-  if (process.platform === 'darwin') return openLockedByFlag(target)
+/** The descriptor, locked and the caller's to close; `'no tool'`: this system has none that locks. */
+export async function openLocked(target: LockTarget): Promise<number | 'held' | 'no tool'> {
+  const flags = LOCK_FLAGS.get(process.platform)
+  if (flags !== undefined) return openLockedByFlag(target, flags[target.mode])
   if (process.platform !== 'linux') {
-    throw unavailable(`Locking a directory is not supported on ${process.platform}`)
+    throw lockUnavailable(`Locking a directory is not supported on ${process.platform}`)
   }
   const descriptor = open(target, 0)
-  let taken = false
+  let answer: 'taken' | 'held' | 'no tool' | undefined
   try {
-    taken = await lockByTool(descriptor, target)
+    answer = await lockByTool(descriptor, target)
   } finally {
-    if (!taken) lockFiles.closeSync(descriptor)
+    if (answer !== 'taken') lockFiles.closeSync(descriptor)
   }
-  return taken ? descriptor : undefined
+  return answer === 'taken' ? descriptor : answer
+}
+
+/** Whether the volume is known to keep its locks in this kernel. */
+export function isLocalVolume(path: string): boolean {
+  // statfs answers with 32 bits, on some systems as a signed number; elsewhere the numbers mean other things.
+  return process.platform === 'linux' && LOCAL_VOLUMES.has(lockFiles.volumeTypeSync(path) >>> 0)
+}
+
+/** Whether the system shows the lock on the descriptor, so that a tool which only says yes is not believed. */
+export function isShownLocked(descriptor: number): boolean {
+  const facts = lockFiles.systemFactSync(`/proc/self/fdinfo/${descriptor}`, 'text')
+  return facts !== undefined && /^lock:.*\bFLOCK\b.*\bWRITE\b/m.test(facts)
 }
 
 /**
- * Asks once more through a second descriptor for a file we hold exclusively: an answer of yes means the
- * file system only pretends. Skipped where the file system is known to be local.
+ * Asks once more through a second descriptor for a file we hold exclusively: an answer of yes means the file system
+ * only pretends, or the flags do nothing here.
  */
 export async function isRealLock(path: string, tools: readonly LockTool[]): Promise<boolean> {
-  // statfs answers with 32 bits, on some systems as a signed number.
-  if (LOCAL_VOLUMES.has(lockFiles.volumeTypeSync(path) >>> 0)) return true
   const second = await openLocked({ path, kind: 'write', mode: 'exclusive', tools })
-  if (second === undefined) return true
-  lockFiles.closeSync(second)
-  return false
+  if (typeof second === 'number') lockFiles.closeSync(second)
+  return second === 'held'
 }
 
 function open(target: LockTarget, extraFlags: number): number {
@@ -83,32 +105,60 @@ function open(target: LockTarget, extraFlags: number): number {
   return lockFiles.openSync(target.path, target.kind, extraFlags)
 }
 
-function openLockedByFlag(target: LockTarget): number | undefined {
+/** What an open that locks answers while another holder is in the way. */
+const HELD_CODES: ReadonlySet<string> = new Set(['EAGAIN', 'EWOULDBLOCK', 'EBUSY'])
+
+function openLockedByFlag(target: LockTarget, flag: number): number | 'held' {
   try {
-    return open(target, target.mode === 'exclusive' ? DARWIN_O_EXLOCK : DARWIN_O_SHLOCK)
+    return open(target, flag)
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
-    if (code === 'EAGAIN' || code === 'EWOULDBLOCK') return undefined
+    if (HELD_CODES.has(codeOf(error))) return 'held'
     throw error
   }
 }
 
-async function lockByTool(descriptor: number, target: LockTarget): Promise<boolean> {
+async function lockByTool(
+  descriptor: number,
+  target: LockTarget,
+): Promise<'taken' | 'held' | 'no tool'> {
   for (const tool of target.tools) {
     const answer = await runTool(tool, descriptor, target.mode)
-    if (answer === 'missing') continue
-    if (answer === 0) return true
-    if (answer === 1) return false
-    throw unavailable(`${tool.path} could not lock ${target.path} (${answer})`)
+    if (answer === 'missing' || answer === NO_APPLET) continue
+    if (answer === 0) return 'taken'
+    if (answer === 1) return 'held'
+    throw lockUnavailable(`${tool.path} could not lock ${target.path} (${answer})`)
   }
-  throw unavailable('No flock tool was found on this system')
+  return 'no tool'
 }
 
-function runTool(
+/** A busybox that was built without flock. */
+const NO_APPLET = 127
+
+/** What cannot be run here (distribution, sandbox) may exist in the next place. */
+const NOT_RUNNABLE: ReadonlySet<string> = new Set([
+  'ENOENT',
+  'EACCES',
+  'EPERM',
+  'ENOEXEC',
+  'ENOTDIR',
+  'ERR_ACCESS_DENIED',
+])
+
+async function runTool(
   tool: LockTool,
   descriptor: number,
   mode: LockMode,
 ): Promise<number | string | 'missing'> {
+  try {
+    return await endOfTool(tool, descriptor, mode)
+  } catch (error) {
+    if (NOT_RUNNABLE.has(codeOf(error))) return 'missing'
+    throw error
+  }
+}
+
+/** The exit code, or how it was ended. */
+function endOfTool(tool: LockTool, descriptor: number, mode: LockMode): Promise<number | string> {
   const flag = mode === 'exclusive' ? '-x' : '-s'
   return new Promise((resolve, reject) => {
     const child = spawn(tool.path, [...tool.firstArguments, flag, '-n', '3'], {
@@ -117,16 +167,16 @@ function runTool(
       timeout: TOOL_TIMEOUT_MS,
       killSignal: 'SIGKILL',
     })
-    child.once('error', (error: NodeJS.ErrnoException) => {
-      // What cannot be run here (distribution, sandbox) may exist in the next place.
-      if (error.code === 'ENOENT' || error.code === 'EACCES') resolve('missing')
-      else reject(error)
-    })
+    child.once('error', reject)
     child.once('exit', (code, signal) => resolve(code ?? `ended by ${signal}`))
   })
 }
 
-function unavailable(what: string): SettError {
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
+}
+
+export function lockUnavailable(what: string): SettError {
   return new SettError(
     'SETT_LOCK_UNAVAILABLE',
     `${what}, so a second writer could not be kept out. Install the flock tool (package util-linux), or pass ` +

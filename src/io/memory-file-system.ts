@@ -40,7 +40,7 @@ export function memoryFileSystem(): FileSystem {
     makeDirectorySync: (path) => tree.makeDirectory(path),
     renameSync: (from, to) => tree.rename(from, to),
     removeSync: (path) => tree.remove(path),
-    remove: async (path) => tree.remove(path),
+    remove: async (path) => tree.removeFile(path),
     syncDirectorySync: (path) => void tree.directory(path, 'open'),
     syncDirectory: async (path) => void tree.directory(path, 'open'),
     spaceSync(path) {
@@ -54,10 +54,10 @@ class Tree {
   readonly #root: Directory = new Map()
 
   open(path: string, mode: OpenMode): OpenFile {
-    if (mode === 'read') {
+    if (mode !== 'create') {
       const node = this.mustFind(path, 'open')
       if (node instanceof Map) throw systemError('EISDIR', 'open', path)
-      return new MemoryFile(path, node, false)
+      return new MemoryFile(path, node, mode === 'update')
     }
     const { parent, name } = this.#place(path, 'open')
     if (name === '' || parent.has(name)) throw systemError('EEXIST', 'open', path)
@@ -115,6 +115,11 @@ class Tree {
     if (node === undefined) throw systemError('ENOENT', 'unlink', path)
     if (node instanceof Map && node.size > 0) throw systemError('ENOTEMPTY', 'rmdir', path)
     parent.delete(name)
+  }
+
+  removeFile(path: string): void {
+    if (this.#find(path) instanceof Map) throw systemError('EISDIR', 'unlink', path)
+    this.remove(path)
   }
 
   directory(path: string, syscall: string): Directory {

@@ -44,17 +44,34 @@ export function dataSyncDescriptor(descriptor: number): void {
   fs.fdatasyncSync(descriptor)
 }
 
-/** What directory-lock.ts needs beyond the FileSystem contract: bare descriptors, which it closes. */
+/** What locking needs beyond the FileSystem contract: bare descriptors, which the caller closes, and /proc. */
 export const lockFiles = {
   /** 'write' creates a missing file; extra flags let a system lock while it opens. */
   openSync(path: string, mode: 'read' | 'write', extraFlags = 0): number {
-    const flags = mode === 'write' ? O_RDWR | O_CREAT : O_RDONLY
-    return fs.openSync(path, flags | O_NOFOLLOW | O_NONBLOCK | extraFlags, FILE_MODE)
+    refuseSpecialFile(path)
+    const flags = O_NOFOLLOW | O_NONBLOCK | extraFlags
+    return mode === 'read'
+      ? fs.openSync(path, O_RDONLY | flags)
+      : openOrCreate(path, O_RDWR | flags)
   },
   openDirectorySync(path: string, extraFlags = 0): number {
     return fs.openSync(path, O_RDONLY | fs.constants.O_DIRECTORY | extraFlags)
   },
+  /** undefined: there is something at `path` already. */
+  createSync(path: string): number | undefined {
+    try {
+      return fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, FILE_MODE)
+    } catch (error) {
+      if (isCode(error, 'EEXIST')) return undefined
+      throw error
+    }
+  },
+  /** By name, since closing a descriptor of our own would end fcntl locks on the file. */
+  makePrivateSync: (path: string): void => fs.chmodSync(path, FILE_MODE),
   closeSync: (descriptor: number): void => fs.closeSync(descriptor),
+  /** It may be gone already. */
+  removeSync: (path: string): void => fs.rmSync(path, { force: true }),
+  kindSync: (path: string): 'file' | 'directory' | 'other' | undefined => statEntry(path)?.kind,
   /** Device and inode, following symbolic links; the same for every path to one directory. */
   identitySync(at: number | string): string | undefined {
     const found =
@@ -70,8 +87,18 @@ export const lockFiles = {
     return bytes.toString('utf8', 0, fs.readSync(descriptor, bytes, 0, bytesMax, 0))
   },
   replaceTextSync(descriptor: number, text: string): void {
+    refuseForeignLink(descriptor)
     fs.ftruncateSync(descriptor, 0)
     if (text !== '') fs.writeSync(descriptor, text, 0)
+  },
+  /** A file, or the target of a link, in which the system tells about itself; undefined: it does not. */
+  systemFactSync(path: string, kind: 'text' | 'link'): string | undefined {
+    try {
+      return kind === 'link' ? fs.readlinkSync(path) : fs.readFileSync(path, 'latin1')
+    } catch {
+      // Another system, no /proc, or a process that is gone: each caller has an answer for that.
+      return undefined
+    }
   },
 } as const
 
@@ -105,6 +132,45 @@ function systemError(code: string, syscall: string, path: string, why: string): 
   return Object.assign(new Error(`${code}: ${why}, ${syscall} '${path}'`), { code, syscall, path })
 }
 
+/** To open a device may already do something, and a FIFO would be opened. Links and directories refuse themselves. */
+function refuseSpecialFile(path: string): void {
+  const type = entryFacts(path)?.type
+  if (type === 'FIFO' || type === 'socket' || type === 'device') {
+    throw systemError('EINVAL', 'open', path, 'not a regular file')
+  }
+}
+
+/** What was there keeps its mode; what is made here has its own whatever the umask. */
+function openOrCreate(path: string, flags: number): number {
+  for (;;) {
+    try {
+      return fs.openSync(path, flags)
+    } catch (error) {
+      if (!isCode(error, 'ENOENT')) throw error
+    }
+    try {
+      const descriptor = fs.openSync(path, flags | O_CREAT | O_EXCL, FILE_MODE)
+      fs.fchmodSync(descriptor, FILE_MODE)
+      return descriptor
+    } catch (error) {
+      // Another was faster: what it made is opened.
+      if (!isCode(error, 'EEXIST')) throw error
+    }
+  }
+}
+
+/** How a record of a holder begins. */
+const LOCK_START = '{"pid":'
+
+/** A lock file that is another name of somebody else's file: to write into it would destroy that file. */
+function refuseForeignLink(descriptor: number): void {
+  if (fs.fstatSync(descriptor).nlink <= 1) return
+  const start = Buffer.alloc(LOCK_START.length)
+  const read = fs.readSync(descriptor, start, 0, start.length, 0)
+  if (read === 0 || start.toString('latin1') === LOCK_START) return
+  throw systemError('EMLINK', 'ftruncate', 'LOCK', 'another name of a file that is no lock')
+}
+
 function isCode(error: unknown, ...codes: readonly string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code))
 }
@@ -115,7 +181,8 @@ function isInterrupted(error: unknown): boolean {
 
 function openFile(path: string, mode: OpenMode): OpenFile {
   const create = mode === 'create'
-  const flags = create ? O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW : O_RDONLY | O_NOFOLLOW | O_NONBLOCK
+  const access = mode === 'read' ? O_RDONLY : O_RDWR
+  const flags = access | O_NOFOLLOW | (create ? O_CREAT | O_EXCL : O_NONBLOCK)
   const descriptor = fs.openSync(path, flags, FILE_MODE)
   try {
     if (create) {
@@ -250,7 +317,12 @@ class NodeFile implements OpenFile {
   #close(): void {
     const descriptor = this.#descriptor
     this.#descriptor = -1
-    fs.closeSync(descriptor)
+    try {
+      fs.closeSync(descriptor)
+    } catch (error) {
+      // A file system on a network may tell only now what a write did; see OpenFile.closeSync.
+      if (!isCode(error, 'EIO', 'ENOSPC', 'EDQUOT', 'EINTR')) throw error
+    }
   }
 }
 

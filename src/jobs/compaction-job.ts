@@ -1,10 +1,13 @@
 // Merges tables into new ones, leaving out what no reader can ask for. The inputs are only read; what becomes of
 // them is decided by whoever installs the result.
 import { assert } from '../base/assert.ts'
+import { SettError } from '../base/errors.ts'
 import { CompactMerge, compactScratchBytes } from '../cursor/compact-merge.ts'
 import { LazyValues } from '../cursor/lazy-values.ts'
 import { Scratch } from '../cursor/scratch.ts'
 import type { TableMeta } from '../manifest/levels.ts'
+import type { Region } from '../memory/shared-heap.ts'
+import { checkTable, decodeBytes } from '../sstable/table-check.ts'
 import { TableSource, tableSourceBytes } from '../sstable/table-source.ts'
 import { TablesWriter } from '../sstable/tables-writer.ts'
 import type { CompactSpec, JobContext, TablesResult } from './job.ts'
@@ -61,8 +64,30 @@ export function runCompaction(spec: CompactSpec, context: JobContext): TablesRes
       assert(result.entriesIn === expected, 'every entry of the inputs was read')
       return result
     })
+  } catch (error) {
+    if (error instanceof SettError && error.code === 'SETT_INTERNAL') {
+      requireSound(context, inputs, { opener, memory: writerMemory })
+    }
+    throw error
   } finally {
     opener.close()
+  }
+}
+
+/** Sums did not agree. If an input holds other entries than the manifest says, or in another order, under right
+ * checksums, it is damaged and stays so: throws CorruptionError. Else memory failed, and a new try may succeed. */
+function requireSound(
+  context: JobContext,
+  inputs: readonly TableMeta[],
+  { opener, memory }: { readonly opener: JobTables; readonly memory: Region },
+): void {
+  for (const table of inputs) {
+    const decodeLength = decodeBytes(table.largestBlock)
+    if (decodeLength + table.largestBlock + 128 > memory.length) continue
+    const scratch = new Scratch(memory)
+    const decode = scratch.region(decodeLength)
+    const buffer = scratch.region(scratch.free - 64, 64)
+    checkTable(context, opener.acquire(table), { buffer, decode })
   }
 }
 

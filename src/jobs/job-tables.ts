@@ -26,11 +26,11 @@ export class JobTables implements TableOpener {
     const { fs, directory, buffer } = plan
     try {
       for (const [i, meta] of plan.tables.entries()) {
-        const { file, footer } = openTableParts(fs, directory, meta)
+        const { file, footer, properties } = openTableParts(fs, directory, meta)
         try {
           const saltAddress = plan.salts + 8 * i
           machine.heap.bytes.set(footer.salt, saltAddress)
-          const place = { file, footer, saltAddress, buffer }
+          const place = { file, footer, properties, saltAddress, buffer }
           this.#tables.set(meta.number, openBlockList(machine, place, meta))
         } catch (error) {
           file.closeSync()

@@ -78,10 +78,10 @@ function verifyTable(
   const buffer = scratch.region(checkBufferBytes(meta))
   const decode = scratch.region(decodeBytes(meta.largestBlock))
   const filterMemory = scratch.region(Math.min(scratch.free - 64, filterBytesMax(meta)), 64)
-  const { file, footer } = openTableParts(context.fs, spec.directory, meta)
+  const { file, footer, properties } = openTableParts(context.fs, spec.directory, meta)
   try {
     heap.bytes.set(footer.salt, saltAddress)
-    const place = { file, footer, saltAddress, buffer: filterMemory }
+    const place = { file, footer, properties, saltAddress, buffer: filterMemory }
     const table = openBlockList(context, place, meta)
     let filter = 0
     collect(problems, () => {

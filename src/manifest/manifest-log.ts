@@ -1,6 +1,7 @@
 // The manifest of an open database: main thread, one append at a time. Invariant: `state` is what
 // the edits known durable make; a failed append changes nothing, and after one whose outcome on
-// disk is unknown nothing is ever appended again.
+// disk is unknown nothing is ever appended again. Nothing is written once the directory is not ours any more: every
+// writable open starts a manifest of its own, so CURRENT names the latest owner's.
 import { SettError } from '../base/errors.ts'
 import { checksumSeed } from '../format/checksum.ts'
 import { type CurrentFile, encodeCurrent } from '../format/current-file.ts'
@@ -9,6 +10,7 @@ import { encodeEditPayload, type ManifestEdit, sealEdit } from '../format/manife
 import { currentPath, currentTempPath, manifestPath } from '../io/file-names.ts'
 import type { FileSystem, OpenFile } from '../io/file-system.ts'
 import { applyEdit, type ManifestState, snapshotEdit } from './apply-edit.ts'
+import { readCurrent } from './read-manifest.ts'
 
 /** Above this a write does not block the thread. */
 const ASYNC_WRITE_BYTES = 65_536
@@ -22,6 +24,8 @@ export interface ManifestParts {
   readonly salt: Uint8Array
   /** fdatasync, wherever the caller wants it done. */
   readonly sync: (file: OpenFile) => Promise<void>
+  /** Throws SETT_POISONED once the directory's lock is lost. */
+  readonly checkLock?: () => void
 }
 
 export class ManifestLog {
@@ -34,8 +38,11 @@ export class ManifestLog {
   /** Ends when every append so far has. */
   #tail: Promise<unknown> = Promise.resolve()
   #failure: unknown
+  #loss: SettError | undefined
   #onFailure: (error: unknown) => void = () => undefined
   #closed = false
+  /** CURRENT was made to name this manifest. */
+  #named = false
 
   private constructor(parts: ManifestParts, file: OpenFile, state: ManifestState) {
     this.#parts = parts
@@ -61,7 +68,9 @@ export class ManifestLog {
       await log.#append({ ...snapshotEdit(state), nextFileNumber: next })
       // The manifest's own name is durable before CURRENT names it.
       await fs.syncDirectory(directory)
+      log.requireOwner()
       await writeCurrent({ fs, directory, sync }, { manifest: number })
+      log.#named = true
       return log
     } catch (error) {
       file.closeSync()
@@ -83,7 +92,12 @@ export class ManifestLog {
     return this.#failure === undefined
   }
 
-  /** `listener` runs when the manifest becomes unusable. */
+  /** Appends no more: after a failure elsewhere nothing may be built on what is on disk. */
+  stop(cause: unknown): void {
+    this.#failure ??= cause
+  }
+
+  /** `listener` runs when the manifest becomes unusable by an append. */
   onFailure(listener: (error: unknown) => void): void {
     this.#onFailure = listener
   }
@@ -91,6 +105,20 @@ export class ManifestLog {
   /** Bytes of the manifest. */
   get length(): number {
     return this.#length
+  }
+
+  /** False, for good, once somebody else has the directory; asked before anything is created or deleted in it. */
+  stillOwned(): boolean {
+    if (this.#loss === undefined) {
+      this.#loss = this.#findLoss()
+      if (this.#loss !== undefined) this.#fail(this.#loss)
+    }
+    return this.#loss === undefined
+  }
+
+  /** Throws unless `stillOwned()`. */
+  requireOwner(): void {
+    if (!this.stillOwned()) throw this.#loss
   }
 
   /** Makes an edit durable, after those asked for before; resolves with the state it made. */
@@ -107,6 +135,7 @@ export class ManifestLog {
   async closeClean(): Promise<void> {
     await this.#tail
     this.#requireUsable()
+    this.requireOwner()
     this.#closed = true
     const clean = { length: this.#length, lastChecksum: this.#checksum }
     await writeCurrent(this.#parts, { manifest: this.number, clean })
@@ -122,6 +151,7 @@ export class ManifestLog {
 
   async #append(edit: ManifestEdit): Promise<ManifestState> {
     this.#requireUsable()
+    this.requireOwner()
     const state = applyEdit(this.#state, edit)
     const { bytes, checksum } = sealEdit(encodeEditPayload(edit), state.editNumber, this.#checksum)
     await this.#write(bytes)
@@ -164,12 +194,30 @@ export class ManifestLog {
     this.#onFailure(error)
   }
 
+  #findLoss(): SettError | undefined {
+    const { fs, directory, number, checkLock } = this.#parts
+    try {
+      checkLock?.()
+      if (!this.#named) return undefined
+      if (fs.statSync(currentPath(directory)) === undefined) {
+        return lost(`CURRENT is gone from ${directory}`)
+      }
+      const { manifest } = readCurrent(fs, directory)
+      return manifest === number
+        ? undefined
+        : lost(`CURRENT in ${directory} names another manifest`)
+    } catch (error) {
+      // A look that fails, for want of descriptors for instance, is no sign of another owner.
+      return error instanceof SettError && error.code === 'SETT_POISONED' ? error : undefined
+    }
+  }
+
   #requireUsable(): void {
+    if (this.#loss !== undefined) throw this.#loss
     if (this.#failure !== undefined) {
       throw new SettError(
         'SETT_POISONED',
-        'An earlier change of the manifest failed, so what is on disk is unknown. ' +
-          'Reopen the database.',
+        'An earlier write failed, so what is on disk is unknown. Reopen the database.',
         this.#failure,
       )
     }
@@ -196,6 +244,14 @@ async function writeCurrent(
   }
   fs.renameSync(temp, currentPath(directory))
   await fs.syncDirectory(directory)
+}
+
+function lost(what: string): SettError {
+  return new SettError(
+    'SETT_POISONED',
+    `${what}, so another process has the database by now. This one writes and deletes nothing more in it. ` +
+      'Close it, see to it that one process opens the database, and open it again.',
+  )
 }
 
 function isFull(error: unknown): boolean {

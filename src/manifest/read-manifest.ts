@@ -11,12 +11,19 @@ import {
   decodeEditPayload,
   EDIT_HEADER_BYTES,
   EDIT_MAGIC,
+  type EditFrame,
   editVerifies,
   readEditFrame,
 } from '../format/manifest-edit.ts'
 import { currentPath, manifestPath, parseFileName } from '../io/file-names.ts'
 import type { FileSystem } from '../io/file-system.ts'
 import { applyEdit, EMPTY_STATE, type ManifestState } from './apply-edit.ts'
+
+/**
+ * Bytes checksummed in the search behind damage, as a multiple of what is searched, before it gives
+ * up.
+ */
+const SEARCH_EFFORT = 8
 
 export interface RecoveredManifest {
   readonly state: ManifestState
@@ -99,7 +106,10 @@ function readWhole(fs: FileSystem, path: string, most: number): Buffer {
     const size = file.sizeSync()
     if (size > most) throw damaged(path, most, `at most ${most} bytes`, `${size}`)
     const bytes = Buffer.alloc(size)
-    return bytes.subarray(0, file.readSync(bytes, 0))
+    const read = file.readSync(bytes, 0)
+    // A manifest that ends early would pass for one that a crash cut short.
+    if (read < size) throw damaged(path, read, `${size} bytes`, `the end of the file after ${read}`)
+    return bytes
   } finally {
     file.closeSync()
   }
@@ -169,7 +179,8 @@ function requireTornTail(part: ReplayedPart, at: number, seed: bigint, clean: bo
 
 /**
  * Evidence that more than one edit was written from `at` on: an edit chained to the damaged one,
- * two edits chained to each other, or one that ends with the file where the next one cannot be.
+ * two edits chained to each other, or one that ends with the file where the next one cannot be. A
+ * file made to exhaust the search is taken as evidence, so it is refused and not cut.
  */
 function hasLaterEdit(bytes: Buffer, at: number, seed: bigint, lastNumber: number): boolean {
   const magic = Buffer.alloc(4)
@@ -180,17 +191,25 @@ function hasLaterEdit(bytes: Buffer, at: number, seed: bigint, lastNumber: numbe
     const end = at + EDIT_HEADER_BYTES + damaged.payloadLength
     seeds.push(hash64(bytes.subarray(at + 8, end), seed))
   }
+  let effort = SEARCH_EFFORT * (bytes.length - at)
+  const verifies = (from: number, frame: EditFrame, chained: bigint): boolean => {
+    effort -= frame.payloadLength
+    return editVerifies(bytes, from, frame, chained)
+  }
   const numberMost = lastNumber + Math.ceil((bytes.length - at) / EDIT_HEADER_BYTES) + 1
   for (let hit = bytes.indexOf(magic, at); hit >= 0; hit = bytes.indexOf(magic, hit + 4)) {
     const start = hit - 8
     if (start % 8 !== 0 || start < at) continue
     const frame = readEditFrame(bytes, start)
     if (frame === undefined || frame.number < 1 || frame.number > numberMost) continue
-    if (start > at && seeds.some((other) => editVerifies(bytes, start, frame, other))) return true
+    // An older edit behind the damage is what the block held before, not what was written there.
+    if (start > at && frame.number <= lastNumber) continue
+    if (effort < 0) return true
+    if (start > at && seeds.some((other) => verifies(start, frame, other))) return true
     const outOfPlace = start > at || frame.number !== lastNumber + 1
     if (outOfPlace && frame.end === bytes.length) return true
     const next = readEditFrame(bytes, frame.end)
-    if (next !== undefined && editVerifies(bytes, frame.end, next, frame.checksum)) return true
+    if (next !== undefined && verifies(frame.end, next, frame.checksum)) return true
   }
   return false
 }

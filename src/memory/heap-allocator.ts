@@ -61,10 +61,17 @@ export class HeapAllocator {
       bestSize = room
     }
     if (best < 0) return undefined
-    const address = this.#carve(best, size, align)
-    this.#regions.set(address, address + size)
-    this.#usedBytes += size
-    return { address, length }
+    return this.#take(best, alignTo(this.#gaps[best]!.start, align), length)
+  }
+
+  /** As allocate(), but from the far end of the heap: for what is soon given back, so that something small that is
+   * allocated meanwhile and stays does not part the free room. */
+  allocateBriefly(length: number): Region | undefined {
+    assert(Number.isSafeInteger(length) && length > 0, 'a region has a length')
+    const size = roundUp(length)
+    const last = this.#gaps.findLastIndex(({ start, end }) => end - start >= size)
+    if (last < 0) return undefined
+    return this.#take(last, this.#gaps[last]!.end - size, length)
   }
 
   /** Nobody may touch the region afterwards. */
@@ -78,14 +85,17 @@ export class HeapAllocator {
     this.#insertGap(start, end)
   }
 
-  #carve(index: number, size: number, align: number): number {
+  /** Gives out [address, address + length) of a gap. */
+  #take(index: number, address: number, length: number): Region {
     const gap = this.#gaps[index]!
-    const address = alignTo(gap.start, align)
+    const end = address + roundUp(length)
     const rest: Gap[] = []
     if (gap.start < address) rest.push({ start: gap.start, end: address })
-    if (address + size < gap.end) rest.push({ start: address + size, end: gap.end })
+    if (end < gap.end) rest.push({ start: end, end: gap.end })
     this.#gaps.splice(index, 1, ...rest)
-    return address
+    this.#regions.set(address, end)
+    this.#usedBytes += end - address
+    return { address, length }
   }
 
   #insertGap(start: number, end: number): void {

@@ -1,13 +1,13 @@
-// The first 4 KiB of every shared heap: what it is, whose it is, and the cancel words of jobs in flight.
-// Owner: the main thread writes all of it; workers only load. No region of an allocator reaches below
-// HEAP_CONTROL_BYTES.
+// The first 4 KiB of every shared heap: what it is, whose it is, and of each job in flight a word that cancels it and
+// one that counts its signs of life. Owner: the main thread writes all but those counts; workers only load the
+// rest. No region of an allocator reaches below HEAP_CONTROL_BYTES.
 import { assert } from '../base/assert.ts'
 import { SettError } from '../base/errors.ts'
 import type { SharedHeap } from './shared-heap.ts'
 
 /** Bytes at the start of a heap that belong to this block. */
 export const HEAP_CONTROL_BYTES = 4096
-/** Jobs in flight in one process; each owns one cancel word of the heap it works on. */
+/** Jobs in flight in one process; each owns one cancel word, and one beat word, of the heap it works on. */
 export const CANCEL_SLOTS = 128
 
 /** 'SETT' in memory order. */
@@ -16,6 +16,7 @@ const MAGIC = 0x5454_4553
 const WORD_MAGIC = 0
 const WORD_GENERATION = 1
 const WORD_CANCEL = 16
+const WORD_BEAT: number = WORD_CANCEL + CANCEL_SLOTS
 
 /** Makes a new or recycled heap carry its generation and no raised cancel word. */
 export function initHeapControl(heap: SharedHeap): void {
@@ -48,9 +49,24 @@ export function isCancelRaised(heap: SharedHeap, slot: number): boolean {
   return Atomics.load(heap.i32, cancelWord(slot)) !== 0
 }
 
+/** For the worker that runs the slot's job: it gets on. */
+export function beat(heap: SharedHeap, slot: number): void {
+  Atomics.add(heap.i32, beatWord(slot), 1)
+}
+
+/** Signs of life of whatever jobs had the slot, modulo 2^32. */
+export function beatsOf(heap: SharedHeap, slot: number): number {
+  return Atomics.load(heap.i32, beatWord(slot))
+}
+
 function cancelWord(slot: number): number {
   assert(slot >= 0 && slot < CANCEL_SLOTS, 'a cancel slot exists')
   return WORD_CANCEL + slot
 }
 
-assert((WORD_CANCEL + CANCEL_SLOTS) * 4 <= HEAP_CONTROL_BYTES, 'cancel words fit the control block')
+function beatWord(slot: number): number {
+  assert(slot >= 0 && slot < CANCEL_SLOTS, 'a beat word exists')
+  return WORD_BEAT + slot
+}
+
+assert((WORD_BEAT + CANCEL_SLOTS) * 4 <= HEAP_CONTROL_BYTES, 'the words fit the control block')

@@ -141,8 +141,12 @@ export class Memtable {
 
 /** Copies data to `at`, strings as UTF-8; returns the bytes written. */
 export function place(target: Buffer, data: string | Uint8Array, at: number): number {
-  // Without an encoding argument Buffer.write goes straight to the UTF-8 writer.
-  if (typeof data === 'string') return data.length === 0 ? 0 : target.write(data, at)
+  if (typeof data === 'string') {
+    // Without an encoding argument Buffer.write goes straight to the UTF-8 writer; without a length Node 20 writes
+    // nothing where 2 GiB or more lie behind `at`.
+    if (data.length === 0) return 0
+    return target.write(data, at, Math.min(data.length * 3, target.length - at))
+  }
   target.set(data, at)
   return data.length
 }

@@ -19,7 +19,10 @@ export class JobSlot {
   /** 0 = no job owns the slot. */
   #job = 0
   #waiting = false
+  /** What an onReport callback threw. */
   #failure: { readonly error: unknown } | undefined
+  /** Something in the ring is no report: nothing that comes through it counts any more. */
+  #malformed = false
 
   constructor(index: number, clock: Clock) {
     this.index = index
@@ -35,12 +38,15 @@ export class JobSlot {
     this.#arm()
   }
 
-  /** Passes on the last reports and puts the result's tables back. Throws what an onReport callback threw. */
-  complete(result: JobResult, numbers: readonly number[]): JobResult {
+  /** Passes on the last reports and puts the result's tables back. Throws what an onReport callback threw.
+   * undefined: what came through the ring is malformed, or does not hold the tables. */
+  complete(result: JobResult, numbers: readonly number[]): JobResult | undefined {
     this.#drain()
+    if (this.#malformed) return undefined
     if (this.#failure !== undefined) throw this.#failure.error
     if (result.kind !== 'tables') return result
-    return { ...result, tables: numbers.map((number) => this.#tables.get(number)!) }
+    const tables = numbers.flatMap((number) => this.#tables.get(number) ?? [])
+    return tables.length === numbers.length ? { ...result, tables } : undefined
   }
 
   end(): void {
@@ -56,12 +62,14 @@ export class JobSlot {
     this.#reader.close()
   }
 
-  /** Keeps the first failure for `complete`: nobody awaits a drain that a wake-up started. */
+  /** What fails is kept for `complete`: nobody awaits a drain that a wake-up started. */
   #drain(): void {
+    if (this.#malformed) return
     try {
       this.#reader.drain((message) => this.#take(message))
-    } catch (error) {
-      this.#failure ??= { error }
+    } catch {
+      // Whoever completes the job is told.
+      this.#malformed = true
     }
   }
 
@@ -69,7 +77,12 @@ export class JobSlot {
     const { job, report, resultOnly } = decodeReport(message)
     if (job !== this.#job) return
     if (report.kind === 'table') this.#tables.set(report.table.number, report.table)
-    if (!resultOnly && this.#failure === undefined) this.#onReport?.(report)
+    if (resultOnly || this.#failure !== undefined) return
+    try {
+      this.#onReport?.(report)
+    } catch (error) {
+      this.#failure = { error }
+    }
   }
 
   /** At most one wait at a time; between jobs it stays pending, which costs nothing. */

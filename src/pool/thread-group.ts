@@ -5,11 +5,13 @@ import type { Piscina } from 'piscina'
 import type { Clock } from '../base/clock.ts'
 import { type ErrorRecord, fromErrorRecord, type SettError } from '../base/errors.ts'
 import type { JobReport, JobResult, JobSpec } from '../jobs/job.ts'
-import { lowerCancel } from '../memory/heap-control.ts'
+import { beatsOf, lowerCancel } from '../memory/heap-control.ts'
 import type { SharedHeap } from '../memory/shared-heap.ts'
 import { JobSlot } from './job-slot.ts'
+import { watchJob } from './job-watch.ts'
 import { workerFailed } from './pool-errors.ts'
-import { type JobReply, type JobTask, TASK_EXPORT, type WorkerReply } from './protocol.ts'
+import { type JobTask, TASK_EXPORT } from './protocol.ts'
+import { isJobReply, isResultOf } from './reply-check.ts'
 
 /** Threads may die this often in a row with jobs waiting for one before the worker file counts as broken. */
 const DEATHS_MAX = 3
@@ -26,7 +28,8 @@ export interface GroupOptions {
 export interface GroupJob {
   readonly spec: JobSpec
   readonly heap: SharedHeap
-  readonly timeoutMs: number
+  /** The job is given up when it shows no sign of life for so long. */
+  readonly silenceMs: number
   readonly onReport: ((report: JobReport) => void) | undefined
   /** Told which cancel word of the heap is the job's, lowered, before the job is posted. */
   readonly onStart: (cancelSlot: number) => void
@@ -99,14 +102,17 @@ export class ThreadGroup {
     if (this.#broken !== undefined) throw this.#broken
     const slot = this.#takeSlot()
     const number = ++this.#lastJob
-    const { id, generation, memory } = job.heap
-    lowerCancel(job.heap, slot.index)
+    const { heap, silenceMs } = job
+    const { id, generation, memory } = heap
+    lowerCancel(heap, slot.index)
     job.onStart(slot.index)
     slot.begin(number, job.onReport)
-    const timer = clock.after(job.timeoutMs, () => {
-      void this.end(`a ${job.spec.kind} job did not answer within ${job.timeoutMs} ms (${url})`)
+    const unwatch = watchJob({
+      clock,
+      silenceMs,
+      beats: () => beatsOf(heap, slot.index),
+      silent: () => void this.end(`a ${job.spec.kind} job was silent for ${silenceMs} ms (${url})`),
     })
-    timer.unref()
     try {
       const reply = await this.#post({
         kind: 'job',
@@ -116,11 +122,14 @@ export class ThreadGroup {
         slot: slot.index,
         ring: slot.ring,
       })
+      if (!isJobReply(reply)) throw await this.#distrust(job.spec)
       if (!reply.outcome.ok) throw rebuilt(reply.outcome.error)
       const result = slot.complete(reply.outcome.result, reply.tables)
+      if (result === undefined || !isResultOf(job.spec, result))
+        throw await this.#distrust(job.spec)
       return { result, worker: this.#workerNumber(reply.thread), busyMs: reply.busyMs }
     } finally {
-      timer.cancel()
+      unwatch()
       job.onEnd()
       slot.end()
       this.#freeSlots.push(slot)
@@ -150,12 +159,13 @@ export class ThreadGroup {
     return this.#ended
   }
 
-  async #post(task: JobTask): Promise<JobReply> {
+  async #post(task: JobTask): Promise<unknown> {
     // Piscina looks at this whenever a task finds no idle thread. The scheduler keeps as many jobs in flight.
     this.#piscina.options.maxThreads = Math.max(1, this.#options.threadsMax())
-    let reply: WorkerReply
     try {
-      reply = await this.#piscina.run(task)
+      const reply: unknown = await this.#piscina.run(task)
+      this.#deaths = 0
+      return reply
     } catch (error) {
       await this.#ended
       if (this.#broken !== undefined) throw this.#broken
@@ -164,9 +174,14 @@ export class ThreadGroup {
         error,
       )
     }
-    this.#deaths = 0
-    if (reply?.kind === 'done') return reply
-    throw workerFailed(`${this.#options.url} is not a worker file of this version of Sett`)
+  }
+
+  /** What answers nonsense may do anything, so its thread goes before the caller is told, and all others with it. */
+  async #distrust({ kind }: JobSpec): Promise<SettError> {
+    const { url } = this.#options
+    const why = `a ${kind} job was answered with what is no result of one (${url})`
+    await this.end(`${why}; the file must be the worker file of this version of Sett`)
+    return this.#broken ?? workerFailed(why)
   }
 
   async #firstPing(): Promise<void> {

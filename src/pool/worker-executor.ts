@@ -20,7 +20,8 @@ export interface WorkerExecutorOptions {
   readonly workers: number
   /** Worker file, a file: URL; default: the one of this package. */
   readonly workerUrl?: string | URL | undefined
-  /** A job that answers later than this fails with SETT_WORKER_FAILED, and the pool starts anew. Default 10 min. */
+  /** A job that shows no sign of life for so long fails with SETT_WORKER_FAILED, and the pool starts anew. Default
+   * 10 min. One that gets on may take as long as it needs. */
   readonly jobTimeoutMs?: number
   /** How long the first thread of the process may take to start. Default 30 s. */
   readonly startTimeoutMs?: number
@@ -111,7 +112,7 @@ class WorkerExecutor implements Executor {
       spec,
       ticket,
       heap: ticket.heap,
-      timeoutMs: this.#jobTimeoutMs,
+      silenceMs: this.#jobTimeoutMs,
       onReport: ticket.onReport,
       cancelSlot: undefined,
       onStart: (slot) => {

@@ -6,7 +6,7 @@ import { toErrorRecord } from '../base/errors.ts'
 import type { JobOutcome, JobReport, JobResult } from '../jobs/job.ts'
 import type { Kernels } from '../kernel/kernels.ts'
 import { RingWriter } from '../memory/byte-ring.ts'
-import { checkHeapControl, isCancelRaised } from '../memory/heap-control.ts'
+import { beat, checkHeapControl, isCancelRaised } from '../memory/heap-control.ts'
 import { type HeapHandle, type SharedHeap, viewHeap } from '../memory/shared-heap.ts'
 import type { JobEnvironment, JobReply, JobTask, WorkerReply, WorkerTask } from './protocol.ts'
 import { encodeReport, MESSAGE_MAX } from './report-codec.ts'
@@ -43,8 +43,14 @@ export function createTaskRunner(environment: JobEnvironment): (task: WorkerTask
       kernels,
       heap,
       randomFill: (target) => environment.random.fill(target),
-      report: (report) => reporter.report(report),
-      cancelled: () => isCancelRaised(heap, task.slot),
+      report(report) {
+        beat(heap, task.slot)
+        reporter.report(report)
+      },
+      cancelled() {
+        beat(heap, task.slot)
+        return isCancelRaised(heap, task.slot)
+      },
     })
   }
 

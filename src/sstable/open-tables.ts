@@ -75,6 +75,13 @@ export class OpenTables implements TableOpener {
     else this.#shut(handle)
   }
 
+  /** Closes every table nobody is using, so that their descriptors are free; false: there was none. */
+  closeIdle(): boolean {
+    const idle = [...this.#handles.values()].filter(({ pins }) => pins === 0)
+    for (const { meta } of idle) this.close(meta.number)
+    return idle.length > 0
+  }
+
   /** Closes every table; none may be pinned. Idempotent. */
   closeAll(): void {
     for (const number of [...this.#handles.keys()]) this.close(number)
@@ -87,9 +94,21 @@ export class OpenTables implements TableOpener {
       allocate: (length) => this.#allocate(length),
       free: (region) => this.#free(region),
     }
-    const handle = openTable(this.#machine, { fs, directory, meta, allocator })
+    const opening = { fs, directory, meta, allocator }
+    const handle = this.#withDescriptors(() => openTable(this.#machine, opening))
     this.#handles.set(meta.number, handle)
     return handle
+  }
+
+  /** A process that has no descriptor left gets those of idle tables, and one more try. */
+  #withDescriptors<T>(open: () => T): T {
+    try {
+      return open()
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : undefined
+      if ((code !== 'EMFILE' && code !== 'ENFILE') || !this.closeIdle()) throw error
+      return open()
+    }
   }
 
   /** Closes unpinned tables, least recently used first, until the piece fits. When all that is left is pinned, the

@@ -1,6 +1,7 @@
 // The head and tail of a table file: header, footer and properties, checked against each other and against
 // what the manifest says. Any thread; ordinary buffers only.
 import { CorruptionError } from '../base/errors.ts'
+import { GIB } from '../base/limits.ts'
 import { decodeFileHeader, FILE_HEADER_BYTES } from '../format/file-header.ts'
 import {
   decodeFooter,
@@ -22,6 +23,8 @@ export interface TableParts {
 }
 
 const RANGE_TOMBSTONES_BYTES = 8
+/** What properties may take: far more than they do. */
+const PROPERTIES_BYTES_MAX = 65_536
 
 /** Opens a table's file and checks its parts; the caller closes the file. Throws CorruptionError also when
  * the file is missing or is another table than the manifest's. */
@@ -60,11 +63,15 @@ export function readTableParts(file: OpenFile, meta: TableMeta): TableParts {
     fileNumber: meta.number,
     salt: header.salt,
   })
-  const tombstones = readPart(file, footer, footer.rangeTombstones)
-  if (tombstones.length !== RANGE_TOMBSTONES_BYTES || tombstones.some((byte) => byte !== 0)) {
-    refuse(footer.rangeTombstones.offset, 'no range tombstones', `${tombstones.length} bytes`)
+  const tombstones = footer.rangeTombstones
+  const none =
+    tombstones.length === RANGE_TOMBSTONES_BYTES &&
+    readPart(file, footer, tombstones).every((byte) => byte === 0)
+  if (!none) refuse(tombstones.offset, 'no range tombstones', `${tombstones.length} bytes`)
+  const { offset, length } = footer.properties
+  if (length > PROPERTIES_BYTES_MAX) {
+    refuse(offset, `properties of at most ${PROPERTIES_BYTES_MAX} bytes`, `${length}`)
   }
-  const { offset } = footer.properties
   const properties = decodeProperties(readPart(file, footer, footer.properties), file.path, offset)
   const facts: (keyof TableMeta & keyof TableProperties)[] = [
     'entries',
@@ -84,6 +91,11 @@ export function readTableParts(file: OpenFile, meta: TableMeta): TableParts {
 
 /** The payload of a part, verified, as a copy. */
 export function readPart(file: OpenFile, footer: TableFooter, part: TablePart): Buffer {
+  if (part.length > GIB) {
+    const { offset, length } = part
+    const expected = `a part of at most ${GIB} bytes`
+    throw new CorruptionError({ file: file.path, offset, expected, found: `${length}` })
+  }
   const block = Buffer.allocUnsafeSlow(part.length + BLOCK_TRAILER)
   readWhole(file, block, part.offset)
   const { salt, fileNumber } = footer

@@ -1,5 +1,6 @@
 // An open table for point and range reads: its index and filter lie in the heap, verified; its blocks are
 // read on demand. Main thread (or any one thread that owns the memory it was given).
+import { alignUp } from '../base/bytes.ts'
 import { CorruptionError, SettError } from '../base/errors.ts'
 import type { KernelHeap } from '../cursor/words.ts'
 import { loadU32, loadU64 } from '../cursor/words.ts'
@@ -108,7 +109,7 @@ export function openTable(machine: KernelHeap, opening: TableOpening): TableHand
   const { file, footer, properties } = openTableParts(fs, directory, meta)
   let memory: Region | undefined
   try {
-    const filterBytes = (footer.filter.length + BLOCK_TRAILER + 7) & ~7
+    const filterBytes = alignUp(footer.filter.length + BLOCK_TRAILER, 8)
     const bytes = 64 + filterBytes + footer.index.length + BLOCK_TRAILER
     memory = allocator.allocate(bytes)
     if (memory === undefined) throw noRoom(bytes)

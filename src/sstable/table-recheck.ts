@@ -4,6 +4,7 @@ import { CorruptionError } from '../base/errors.ts'
 import type { KernelHeap } from '../cursor/words.ts'
 import type { TableFooter, TablePart } from '../format/sstable-footer.ts'
 import { type BlockList, decodeBlockList } from '../format/sstable-index.ts'
+import type { TableProperties } from '../format/sstable-properties.ts'
 import type { TableMeta } from '../format/table-meta.ts'
 import type { OpenFile } from '../io/file-system.ts'
 import { BLOCK_TRAILER } from '../kernel/layout.ts'
@@ -20,8 +21,8 @@ export function recheckTable(
   file: OpenFile,
   meta: TableMeta,
 ): void {
-  const { footer } = readTableParts(file, meta)
-  const place = { file, footer, saltAddress: memory.salt, buffer: memory.out }
+  const { footer, properties } = readTableParts(file, meta)
+  const place = { file, footer, properties, saltAddress: memory.salt, buffer: memory.out }
   const filter = readPartInHeap(machine, place, footer.filter)
   if (filter > 0) checkFilter(machine, { file, footer, filter })
   const table = openBlockList(machine, place, meta)
@@ -34,6 +35,10 @@ export interface PartPlace {
   readonly saltAddress: number
   /** For parts that fit; others are read into ordinary buffers. */
   readonly buffer: Region
+}
+
+export interface TablePlace extends PartPlace {
+  readonly properties: TableProperties
 }
 
 /** Reads and verifies a part; returns the buffer's address, or 0 when the part did not fit there (it is
@@ -62,8 +67,12 @@ export function readPartInHeap(machine: KernelHeap, place: PartPlace, part: Tabl
 }
 
 /** A table as its block list: for readers that go through it from end to end and never look a key up. */
-export function openBlockList(machine: KernelHeap, place: PartPlace, meta: TableMeta): TableBlocks {
-  const { file, footer } = place
+export function openBlockList(
+  machine: KernelHeap,
+  place: TablePlace,
+  meta: TableMeta,
+): TableBlocks {
+  const { file, footer, properties } = place
   const { index } = footer
   const at = readPartInHeap(machine, place, index)
   const limit = footer.filter.offset
@@ -77,6 +86,9 @@ export function openBlockList(machine: KernelHeap, place: PartPlace, meta: Table
   }
   if (list === undefined) throw badIndex(file, index.offset, 'a malformed one')
   const { offsets, lengths } = list
+  if (offsets.length !== properties.blocks) {
+    throw badIndex(file, index.offset, `${offsets.length} blocks`)
+  }
   if (Buffer.compare(list.smallestKey, meta.smallestKey) !== 0) {
     throw badIndex(file, index.offset, 'another smallest key')
   }

@@ -20,6 +20,7 @@ import { encodeIndex, type IndexEntry } from '../format/sstable-index.ts'
 import { encodeProperties } from '../format/sstable-properties.ts'
 import type { TableMeta } from '../format/table-meta.ts'
 import type { OpenFile } from '../io/file-system.ts'
+import { syncFileOrPoison } from '../io/final-sync.ts'
 import {
   BLOCK_ENTRY_FIRST_KEY,
   BLOCK_ENTRY_FIRST_KEY_LENGTH,
@@ -240,7 +241,7 @@ export class TableWriter {
     const size = endOf(index) + FOOTER_BYTES
     const parts = { filter, rangeTombstones, properties, index }
     file.writeSync(encodeFooter({ ...parts, fileSize: size, fileNumber, salt }), endOf(index))
-    file.dataSyncSync()
+    syncFileOrPoison(file)
     const { entries, tombstones, smallestVersion, largestVersion } = counts
     return {
       number: fileNumber,

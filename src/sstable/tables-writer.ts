@@ -8,6 +8,7 @@ import { type KernelHeap, loadU32 } from '../cursor/words.ts'
 import type { TableMeta } from '../format/table-meta.ts'
 import { tablePath } from '../io/file-names.ts'
 import type { FileSystem, OpenFile } from '../io/file-system.ts'
+import { syncDirectoryOrPoison } from '../io/final-sync.ts'
 import { DESC_KEY_LENGTH, DESC_SIZE, DESC_VALUE_LENGTH } from '../kernel/layout.ts'
 import type { Region } from '../memory/shared-heap.ts'
 import { LastEntry } from './entry-order.ts'
@@ -86,7 +87,7 @@ export class TablesWriter implements SpareMemory {
   /** Ends the last table and makes the directory entries durable. */
   finish(): readonly TableMeta[] {
     if (this.#writer !== undefined) this.#finishTable()
-    if (this.tables.length > 0) this.#plan.fs.syncDirectorySync(this.#plan.directory)
+    if (this.tables.length > 0) syncDirectoryOrPoison(this.#plan.fs, this.#plan.directory)
     return this.tables
   }
 

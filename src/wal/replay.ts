@@ -153,7 +153,9 @@ class Replay {
       )
       const image = heap.bytes.subarray(this.#base, this.#base + wanted)
       const read = file.readSync(image, 0)
-      this.#image = image.subarray(0, read)
+      // A log that ends early would pass for one that a crash cut short.
+      if (read < wanted) this.#refuse(read, `${wanted} bytes`, `the end of the file after ${read}`)
+      this.#image = image
     } finally {
       file.closeSync()
     }

@@ -26,23 +26,31 @@ export function inspectUnnamedWal(fs: FileSystem, directory: string, number: num
 }
 
 function inspect(file: OpenFile, path: string, number: number): UnnamedWal {
-  const start = Buffer.alloc(FILE_HEADER_BYTES + FRAME_HEADER_BYTES)
-  const read = file.readSync(start, 0)
-  const salt = saltOf(start.subarray(0, Math.min(read, FILE_HEADER_BYTES)), path, number)
-  if (salt === undefined) return { number }
   const size = file.sizeSync()
+  const start = Buffer.alloc(Math.min(size, FILE_HEADER_BYTES + FRAME_HEADER_BYTES))
+  readAll(file, start, 0)
+  const salt = saltOf(start.subarray(0, FILE_HEADER_BYTES), path, number)
+  if (salt === undefined) return { number }
   // The frame's length is checked against the file before anything of that length is allocated.
-  const header = readFrameHeader(
-    start.subarray(FILE_HEADER_BYTES, read),
-    0,
-    size - FILE_HEADER_BYTES,
-  )
+  const header = readFrameHeader(start.subarray(FILE_HEADER_BYTES), 0, size - FILE_HEADER_BYTES)
   if (header === undefined) return { number }
   const frame = Buffer.alloc(FRAME_HEADER_BYTES + header.payloadLength)
-  if (file.readSync(frame, FILE_HEADER_BYTES) < frame.length) return { number }
+  readAll(file, frame, FILE_HEADER_BYTES)
   const place = { salt, fileNumber: number, position: FILE_HEADER_BYTES }
   const valid = checksum(frame.subarray(FRAME_CHECKED), place) === frame.readBigUInt64LE(0)
   return valid ? { number, firstFrameEdit: header.manifestEdit } : { number }
+}
+
+/** A log that ends before its length would pass for a leftover. */
+function readAll(file: OpenFile, target: Uint8Array, offset: number): void {
+  const read = file.readSync(target, offset)
+  if (read === target.length) return
+  throw new CorruptionError({
+    file: file.path,
+    offset: offset + read,
+    expected: `${target.length} bytes from offset ${offset}`,
+    found: `the end of the file after ${read}`,
+  })
 }
 
 /** undefined: the header was never whole. */

@@ -2,6 +2,7 @@
 // also what lies behind damage. Any thread, read only. It judges as replay does (FORMAT §5), so the results
 // of both may stand beside each other; unlike replay it never refuses, it tells.
 
+import { alignUp } from '../base/bytes.ts'
 import { CorruptionError } from '../base/errors.ts'
 import { MIB } from '../base/limits.ts'
 import { hash64 } from '../base/xxh64.ts'
@@ -73,7 +74,7 @@ class Window {
   constructor(file: OpenFile, end: number) {
     this.#file = file
     this.#end = end
-    this.#bytes = Buffer.allocUnsafeSlow(Math.min(MIB, Math.max(64, (end + 7) & ~7)))
+    this.#bytes = Buffer.allocUnsafeSlow(Math.min(MIB, Math.max(64, alignUp(end, 8))))
   }
 
   /** The bytes of [offset, offset + length) as far as they exist; `offset` is a multiple of 8. */
@@ -87,7 +88,7 @@ class Window {
   }
 
   #load(offset: number, length: number): void {
-    if (length > this.#bytes.length) this.#bytes = Buffer.allocUnsafeSlow((length + 7) & ~7)
+    if (length > this.#bytes.length) this.#bytes = Buffer.allocUnsafeSlow(alignUp(length, 8))
     this.#start = offset
     const most = Math.min(this.#bytes.length, this.#end - offset)
     this.#filled = this.#file.readSync(this.#bytes.subarray(0, most), offset)
@@ -274,7 +275,7 @@ class Survey {
     let framesBehind = 0
     let syncedPastDamage = false
     this.#dropOpenCommit()
-    let gapAt = (damage.offset + 7) & ~7
+    let gapAt = alignUp(damage.offset, 8)
     for (let at = gapAt; at + FRAME_HEADER_BYTES <= this.#end; ) {
       const header = this.#candidate(at)
       if (header === undefined) {

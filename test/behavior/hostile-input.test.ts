@@ -221,7 +221,7 @@ describe('past the end', () => {
     rmSync(location, { recursive: true })
     const error = await failure(() => database.close())
     expect(error).toMatchObject({ code: 'LEVEL_DATABASE_NOT_CLOSED' })
-    expect(error.cause).toMatchObject({ code: 'LEVEL_IO_ERROR', cause: { code: 'ENOENT' } })
+    expect(error.cause).toMatchObject({ code: 'SETT_POISONED' })
     await database.close()
     expect(database.status).toBe('closed')
     expect(existsSync(location)).toBe(false)

@@ -4,6 +4,7 @@ import { openEngine } from '../../src/engine/open.ts'
 import type { VerifyReport } from '../../src/engine/verify/report.ts'
 import type { FileSystem } from '../../src/io/file-system.ts'
 import { memoryFileSystem } from '../../src/io/memory-file-system.ts'
+import { FaultFileSystem } from '../faults/fault-file-system.ts'
 import { type History, makeDatabase, OPTIONS } from './damaged-directories.ts'
 
 export const DIRECTORY = '/db'
@@ -37,15 +38,9 @@ export function imageOf(fs: FileSystem): Map<string, Buffer> {
   return image
 }
 
-export function place(image: Image): FileSystem {
-  const fs = memoryFileSystem()
-  fs.makeDirectorySync(DIRECTORY)
-  for (const [name, bytes] of image) {
-    const file = fs.openSync(`${DIRECTORY}/${name}`, 'create')
-    file.writeSync(bytes, 0)
-    file.closeSync()
-  }
-  return fs
+export function place(image: Image): FaultFileSystem {
+  const files = new Map([...image].map(([name, bytes]) => [`${DIRECTORY}/${name}`, bytes]))
+  return new FaultFileSystem({ files })
 }
 
 export interface Found {

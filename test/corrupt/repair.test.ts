@@ -7,7 +7,7 @@ import { repairDirectory } from '../../src/engine/repair/repair.ts'
 import type { RepairReport } from '../../src/engine/repair/report.ts'
 import { open, repair } from '../../src/index.ts'
 import type { FileSystem } from '../../src/io/file-system.ts'
-import { errno, faultyFileSystem } from '../support/faulty-file-system.ts'
+import type { FaultFileSystem } from '../faults/fault-file-system.ts'
 import { codeOf } from '../support/small-engine.ts'
 import { temporaryDirectory } from '../support/temp-directory.ts'
 import { type History, OPTIONS } from './damaged-directories.ts'
@@ -103,11 +103,11 @@ describe(`repair (SETT_CORRUPT_SEED=${SEED})`, () => {
     const { image, history } = await makeImage(SEED, 120)
     for (const broken of [withFlip(image), withoutManifest(image)]) {
       for (let step = 1; ; step++) {
-        const inner = place(broken)
-        const before = imageOf(inner)
-        if (await crashAt(inner, step)) break
-        requireNothingDeleted(inner, before)
-        await requireOldOrNew(inner, history)
+        const fs = place(broken)
+        const before = imageOf(fs)
+        if (await crashAt(fs, step)) break
+        requireNothingDeleted(fs, before)
+        await requireOldOrNew(fs, history)
       }
     }
   }, 120_000)
@@ -160,20 +160,17 @@ function withoutManifest(image: Image): Image {
 }
 
 /** True: the repair has fewer steps, and ended. */
-async function crashAt(inner: FileSystem, step: number): Promise<boolean> {
-  const fs = faultyFileSystem(inner)
-  let steps = 0
-  fs.hook = ({ kind }) => {
-    if (kind === 'open') return
-    steps += 1
-    if (steps >= step) throw errno('EIO')
-  }
+async function crashAt(fs: FaultFileSystem, step: number): Promise<boolean> {
+  const on = ['create', 'write', 'sync', 'truncate', 'remove', 'rename', 'syncDirectory'] as const
+  const crash = fs.inject({ on, nth: step, forever: true, errno: 'EIO' })
   try {
     await mend(fs)
     return true
   } catch (error) {
     expect((error as Error).message).toMatch(/EIO/)
     return false
+  } finally {
+    crash.lift()
   }
 }
 
@@ -209,22 +206,20 @@ const ALL_OF_A_BLOCK: RepairReport['lost'] = [
 describe('the first open after a repair that crashed while it moved files', () => {
   it('moves the rest, and deletes nothing', async () => {
     const { image, history } = await makeImage(SEED, 120)
-    const inner = place(withFlip(image))
-    const fs = faultyFileSystem(inner)
-    fs.hook = ({ kind, path }) => {
-      if (kind === 'rename' && path.includes('lost+found')) throw errno('EIO')
-    }
+    const fs = place(withFlip(image))
+    fs.inject({ on: 'rename', path: /lost\+found/, forever: true, errno: 'EIO' })
     expect(await codeOf(mend(fs))).toBe('EIO')
-    const before = imageOf(inner)
-    const engine = await openEngine(DIRECTORY, resolveOptions(OPTIONS), { fs: inner })
+    fs.heal()
+    const before = imageOf(fs)
+    const engine = await openEngine(DIRECTORY, resolveOptions(OPTIONS), { fs })
     await engine.close()
-    const folder = inner.listSync(DIRECTORY).find((name) => name.startsWith('lost+found')) ?? ''
-    const moved = inner.listSync(`${DIRECTORY}/${folder}`)
-    const there = new Set([...inner.listSync(DIRECTORY), ...moved])
+    const folder = fs.listSync(DIRECTORY).find((name) => name.startsWith('lost+found')) ?? ''
+    const moved = fs.listSync(`${DIRECTORY}/${folder}`)
+    const there = new Set([...fs.listSync(DIRECTORY), ...moved])
     for (const name of withFlip(image).keys()) expect(there, name).toContain(name)
     expect(moved.some((name) => name.endsWith('.sst'))).toBe(true)
     expect(before.size).toBeGreaterThan(moved.length)
-    expect((await readAll(inner)).verified.ok).toBe(true)
+    expect((await readAll(fs)).verified.ok).toBe(true)
     expect(history.whole.size).toBeGreaterThan(0)
   })
 })

@@ -11,16 +11,29 @@ import {
   type WriterOrder,
 } from './messages.ts'
 
+/** How a process ended that nobody killed. */
+export interface OwnEnd {
+  readonly code: number | null
+  readonly signal: string | null
+}
+
 /** What a writer said before it died. */
 export interface Progress {
   readonly announced: readonly number[]
   readonly acked: ReadonlySet<number>
   readonly flushed: number
-  /** It ended by itself, or reported a rejected commit. */
-  readonly failed: boolean
+  /** It reported a rejected commit. */
+  readonly rejected: boolean
+  /** It killed itself at its point. */
+  readonly struck: boolean
+  readonly closed: boolean
+  /** undefined: it lived until the parent killed it. */
+  readonly end: OwnEnd | undefined
+  /** What it wrote to stderr. */
+  readonly errors: string
 }
 
-/** One writer process, from warm start to SIGKILL. */
+/** One writer process, from warm start to its end. */
 export class Writer {
   readonly #child: ChildProcess
   readonly #warm: Promise<unknown>
@@ -28,18 +41,26 @@ export class Writer {
   #rest: Buffer = Buffer.alloc(0)
   #announced: number[] = []
   #acked = new Set<number>()
-  #flushed = 0
-  #failed = false
+  #counts = { flushed: 0, rejected: 0, struck: 0, closed: 0 }
+  #errors = ''
   #onReady: () => void = () => undefined
 
   constructor(program: URL) {
     this.#child = spawn(process.execPath, [fileURLToPath(program)], {
-      stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'ipc'],
+      stdio: ['ignore', 'inherit', 'pipe', 'pipe', 'ipc'],
     })
     this.#warm = once(this.#child, 'message')
     this.#ended = once(this.#child, 'close')
     const progress = this.#child.stdio[3] as Readable
     progress.on('data', (bytes: Buffer) => this.#read(bytes))
+    this.#child.stderr?.on('data', (bytes: Buffer) => {
+      this.#errors += bytes.toString()
+    })
+  }
+
+  /** Acks that arrived so far. */
+  get acks(): number {
+    return this.#acked.size
   }
 
   /** Starts writing; resolves when the database is open, or after `limitMs`, or when the writer died. */
@@ -49,37 +70,64 @@ export class Writer {
       this.#onReady = resolve
     })
     this.#child.send(order)
-    const timer = new AbortController()
-    const limit = new Promise((resolve) => {
-      const handle = setTimeout(resolve, limitMs)
-      timer.signal.addEventListener('abort', () => clearTimeout(handle))
-    })
-    await Promise.race([ready, this.#ended, limit])
-    timer.abort()
+    await within(limitMs, ready, this.#ended)
+  }
+
+  /** Resolves when it ended by itself, or after `limitMs`. */
+  async ended(limitMs: number): Promise<void> {
+    await within(limitMs, this.#ended)
+  }
+
+  signal(name: 'SIGTERM' | 'SIGSTOP' | 'SIGCONT'): void {
+    this.#child.kill(name)
   }
 
   async kill(): Promise<Progress> {
-    const alive = this.#child.exitCode === null && this.#child.signalCode === null
+    const { exitCode: code, signalCode: signal } = this.#child
+    const end = code === null && signal === null ? undefined : { code, signal }
     this.#child.kill('SIGKILL')
     await this.#ended
-    const [announced, acked, flushed] = [this.#announced, this.#acked, this.#flushed]
-    return { announced, acked, flushed, failed: this.#failed || !alive }
+    const { flushed, rejected, struck, closed } = this.#counts
+    return {
+      announced: this.#announced,
+      acked: this.#acked,
+      flushed,
+      rejected: rejected > 0,
+      struck: struck > 0,
+      closed: closed > 0,
+      end,
+      errors: this.#errors,
+    }
   }
 
   #read(bytes: Buffer): void {
     const all = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes])
     let at = 0
     for (; at + RECORD_BYTES <= all.length; at += RECORD_BYTES) {
-      const number = all.readUInt32LE(at + 1)
-      const kind = all[at]
-      if (kind === RECORD.ready) this.#onReady()
-      else if (kind === RECORD.announced) this.#announced.push(number)
-      else if (kind === RECORD.acked) this.#acked.add(number)
-      else if (kind === RECORD.flushed) this.#flushed++
-      else this.#failed = true
+      this.#take(all[at]!, all.readUInt32LE(at + 1))
     }
     this.#rest = all.subarray(at)
   }
+
+  #take(kind: number, number: number): void {
+    if (kind === RECORD.ready) this.#onReady()
+    else if (kind === RECORD.announced) this.#announced.push(number)
+    else if (kind === RECORD.acked) this.#acked.add(number)
+    else if (kind === RECORD.flushed) this.#counts.flushed++
+    else if (kind === RECORD.struck) this.#counts.struck++
+    else if (kind === RECORD.closed) this.#counts.closed++
+    else this.#counts.rejected++
+  }
+}
+
+/** Resolves with the first of them, or after so long. */
+async function within(limitMs: number, ...events: readonly Promise<unknown>[]): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const limit = new Promise((resolve) => {
+    timer = setTimeout(resolve, limitMs)
+  })
+  await Promise.race([...events, limit])
+  clearTimeout(timer)
 }
 
 interface Answer {

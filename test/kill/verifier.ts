@@ -35,12 +35,18 @@ async function verify(order: VerifierOrder): Promise<VerifierReply> {
   }
 }
 
+/** An open that failed says why in its cause. */
+function codeOf(error: unknown): string {
+  const reason = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  return reason instanceof Error && 'code' in reason ? String(reason.code) : 'no code'
+}
+
 process.on('message', async (order: VerifierOrder) => {
   try {
     process.send?.(await verify(order))
   } catch (error) {
     const text = error instanceof Error ? `${error.stack}` : String(error)
-    process.send?.({ error: text, keys: [], tags: [], flushes: 0, tables: 0 })
+    process.send?.({ error: text, code: codeOf(error), keys: [], tags: [], flushes: 0, tables: 0 })
   }
 })
 process.on('disconnect', () => process.exit(0))

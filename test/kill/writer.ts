@@ -1,54 +1,75 @@
 // The process that gets killed. It loads the engine, waits for its order, opens the database and commits until
-// SIGKILL: each commit is announced before the call and acked after its promise resolved.
+// its end: each commit is announced before the call and acked after its promise resolved.
 import { writeSync } from 'node:fs'
 import { Database } from 'sett'
 import { prng } from '../model/prng.ts'
-import { openStore, type Store } from '../model/store.ts'
+import { openStore } from '../model/store.ts'
 import { bytesFor, type Commit, commitOf } from './commits.ts'
-import { PROGRESS_DESCRIPTOR, RECORD, RECORD_BYTES, type WriterOrder } from './messages.ts'
+import {
+  type CommitTarget,
+  PROGRESS_DESCRIPTOR,
+  progressRecord,
+  RECORD,
+  type WriterOrder,
+} from './messages.ts'
 
 function report(kind: number, number: number): void {
-  const record = Buffer.alloc(RECORD_BYTES)
-  record[0] = kind
-  record.writeUInt32LE(number, 1)
-  writeSync(PROGRESS_DESCRIPTOR, record)
+  writeSync(PROGRESS_DESCRIPTOR, progressRecord(kind, number))
 }
 
-function commit(store: Store, { number, single, operations }: Commit): Promise<void> {
+async function open(order: WriterOrder): Promise<CommitTarget> {
+  const { point, directory, options } = order
+  if (point === undefined) return openStore(Database, directory, options)
+  const { openAtPoint } = await import('./point-target.ts')
+  return openAtPoint(order, point)
+}
+
+function commit(target: CommitTarget, { number, single, operations }: Commit): Promise<void> {
   const writes = operations.map((operation) => {
-    const key = Buffer.from(operation.key)
-    return operation.type === 'del'
-      ? { type: 'del' as const, key }
-      : { type: 'put' as const, key, value: bytesFor(number, operation) }
+    const { type, key } = operation
+    const value = type === 'del' ? Buffer.alloc(0) : bytesFor(number, operation)
+    return { type, key: Buffer.from(key), value }
   })
   const first = writes[0]!
-  if (!single) return store.batch(writes)
-  return first.type === 'del' ? store.del(first.key) : store.put(first.key, first.value)
+  if (!single) return target.batch(writes)
+  return first.type === 'del' ? target.del(first.key) : target.put(first.key, first.value)
 }
 
-async function writeForever(order: WriterOrder): Promise<void> {
-  const store = await openStore(Database, order.directory, order.options)
+function endLater({ by, afterMs }: NonNullable<WriterOrder['ending']>): void {
+  setTimeout(() => {
+    if (by === 'exit') process.exit(0)
+    throw new Error('thrown on purpose')
+  }, afterMs)
+}
+
+async function work(order: WriterOrder): Promise<void> {
+  const target = await open(order)
   report(RECORD.ready, 0)
+  if (order.ending !== undefined) endLater(order.ending)
   let next = order.firstNumber
+  const end = next + (order.closeAfter ?? Number.POSITIVE_INFINITY)
   const lane = async (): Promise<void> => {
-    for (;;) {
+    while (next < end) {
       const number = next++
       const writes = commitOf(order.seed, number)
       report(RECORD.announced, number)
-      await commit(store, writes)
+      await commit(target, writes)
       report(RECORD.acked, number)
       const random = prng(order.seed + 1, number)
       if (random.chance(0.01)) {
-        await store.flush()
+        await target.flush()
         report(RECORD.flushed, 0)
-      } else if (random.chance(0.003)) await store.compactRange()
+      } else if (random.chance(0.003)) await target.compactRange()
     }
   }
   await Promise.all(Array.from({ length: order.lanes }, lane))
+  await target.close()
+  report(RECORD.closed, 0)
+  process.disconnect()
 }
 
 process.once('message', (order: WriterOrder) => {
-  writeForever(order).catch((error: unknown) => {
+  work(order).catch((error: unknown) => {
     console.error(error)
     report(RECORD.failed, 0)
     process.exit(1)

@@ -8,14 +8,14 @@ const { createTaskRunner } = await import(new URL('src/pool/worker-loop.js', dis
 const { CorruptionError, SettError } = await import(new URL('src/base/errors.js', dist))
 
 const sleep = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
-const done = (entries) => ({ kind: 'verify', entries, bytesRead: threadId })
+const done = (entries) => ({ kind: 'verify', entries, bytesRead: threadId, problems: [] })
 
 function table(number, keyLength) {
   return {
     number,
     size: number * 1000,
     salt: '00112233445566ff',
-    entries: 5,
+    entries: 1,
     tombstones: 0,
     smallestVersion: 1,
     largestVersion: 2 ** 52,
@@ -28,7 +28,7 @@ function table(number, keyLength) {
 }
 
 const orders = {
-  echo: ({ value }) => done(value),
+  echo: ({ value = 0 }) => done(value),
   sleep: ({ ms, value = 0 }) => {
     sleep(ms)
     return done(value)
@@ -52,6 +52,14 @@ const orders = {
   /** Adds 1 to a heap word. */
   count: ({ address }, { heap }) => done(Atomics.add(heap.u32, address / 4, 1) + 1),
   isCancelled: (_order, { cancelled }) => done(cancelled() ? 1 : 0),
+  /** Looks at the cancel flag now and then, and reports nothing. */
+  polls: ({ ms }, { cancelled }) => {
+    for (let waited = 0; waited < ms; waited += 10) {
+      cancelled()
+      sleep(10)
+    }
+    return done(1)
+  },
   untilCancelled: (_order, { cancelled }) => {
     for (let waited = 0; waited < 5000; waited++) {
       if (cancelled()) throw new SettError('SETT_BUSY', 'cancelled while running')
@@ -75,7 +83,8 @@ const orders = {
   tables: ({ count, reported, keyLength }, { report }) => {
     const tables = Array.from({ length: count }, (_, i) => table(i + 1, keyLength))
     for (const each of tables.slice(0, reported)) report({ kind: 'table', table: each })
-    const counts = { entriesIn: 10, entriesOut: 9, entriesDropped: 1, droppedVersion: 4 }
+    const entries = { entriesIn: count + 1, entriesOut: count, entriesDropped: 1 }
+    const counts = { ...entries, droppedVersion: 4 }
     return { kind: 'tables', tables, ...counts, bytesRead: 1, bytesWritten: 2 }
   },
 }

@@ -1,16 +1,10 @@
-// An engine over a file system that fails on demand, small enough that a few kilobytes rotate its memtable.
+// An engine over a file system of the test's choice, small enough that a few kilobytes rotate its memtable.
 import { resolveOptions } from '../../src/base/options.ts'
 import type { StorageEngine } from '../../src/engine/engine.ts'
 import { openEngine } from '../../src/engine/open.ts'
 import type { FileSystem } from '../../src/io/file-system.ts'
-import { memoryFileSystem } from '../../src/io/memory-file-system.ts'
-import { type FaultyFileSystem, faultyFileSystem } from './faulty-file-system.ts'
 
 const small = { workers: 0, memtableSize: 65_536, memoryBudget: 8 * 1024 * 1024 }
-
-export function faulty(): FaultyFileSystem {
-  return faultyFileSystem(memoryFileSystem())
-}
 
 export function start(fs: FileSystem, options: object = {}): Promise<StorageEngine> {
   return openEngine('/db', resolveOptions({ ...small, ...options }), { fs })

@@ -10,6 +10,7 @@ import { systemRandom } from '../../base/random.ts'
 import { checkVersionOrder } from '../../compaction/invariant.ts'
 import { type DirectoryEntry, listEntries } from '../../inspect/directory-entries.ts'
 import { lostFoundPath, tablePath } from '../../io/file-names.ts'
+import type { OpenFile } from '../../io/file-system.ts'
 import { nodeFileSystem } from '../../io/node-file-system.ts'
 import { wasmKernels } from '../../kernel/wasm-kernels.ts'
 import { EMPTY_STATE, type ManifestState } from '../../manifest/apply-edit.ts'
@@ -38,6 +39,7 @@ export async function repairDirectory(
     random: systemRandom,
     logger: options.logger,
     kernels: wasmKernels,
+    notify: () => undefined,
     ...given,
   }
   const { fs } = environment
@@ -45,14 +47,15 @@ export async function repairDirectory(
   requireDirectory(environment, directory)
   const undo = new Undo()
   try {
-    await lockDirectory(directory, options, environment, undo)
+    const lock = await lockDirectory(directory, options, environment, undo)
     const executor = createExecutor(options, environment)
     undo.add(() => executor.close())
     dropEmptyFolders(environment, directory)
     const entries = listEntries(fs, directory)
     const next = entries.reduce((most, { file }) => Math.max(most, file?.number ?? 0), 0) + 1
     const numbering = new FileNumbering(next)
-    const shop = new Workshop({ directory, options, environment, executor, numbering })
+    const checkLock = (): void => lock.check()
+    const shop = new Workshop({ directory, options, environment, executor, numbering, checkLock })
     return await repairWith(shop, entries)
   } finally {
     await undo.run()
@@ -222,14 +225,15 @@ async function oneLevel(shop: Workshop, tables: readonly TableMeta[]): Promise<T
 
 /** The one step that counts: CURRENT names the new manifest, or still the old one. */
 async function switchTo(shop: Workshop, state: ManifestState): Promise<ManifestLog> {
-  const { fs, directory, numbering, environment } = shop
+  const { fs, directory, numbering, environment, checkLock } = shop
   const folder = lostFoundPath(directory, numbering.take())
   const number = numbering.take()
   fs.makeDirectorySync(folder)
   keepCurrent(fs, directory, folder)
   const salt = new Uint8Array(8)
   environment.random.fill(salt)
-  return ManifestLog.create({ fs, directory, number, salt, sync: (file) => file.dataSync() }, state)
+  const sync = (file: OpenFile): Promise<void> => file.dataSync()
+  return ManifestLog.create({ fs, directory, number, salt, sync, checkLock }, state)
 }
 
 /** A repair that failed leaves nothing of its own. */

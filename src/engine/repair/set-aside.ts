@@ -39,7 +39,10 @@ export function setAside(fs: FileSystem, directory: string, { number, state }: R
 export function finishRepair(fs: FileSystem, directory: string, repaired: Repaired): void {
   if (repaired.number < 2) return
   const folder = lostFoundPath(directory, repaired.number - 1)
-  if (fs.statSync(folder)?.kind === 'directory') setAside(fs, directory, repaired)
+  if (fs.statSync(folder)?.kind !== 'directory') return
+  // The repair may have been killed before CURRENT was durable: until it is, the old manifest must keep its place.
+  fs.syncDirectorySync(directory)
+  setAside(fs, directory, repaired)
 }
 
 /** Before the first change: a copy of CURRENT, which is replaced; what stands in its place and is no file goes. */

@@ -24,6 +24,8 @@ export interface WorkshopParts {
   readonly environment: Environment
   readonly executor: Executor
   readonly numbering: FileNumbering
+  /** Throws SETT_POISONED once the directory's lock is lost. */
+  readonly checkLock: () => void
 }
 
 /** A heap for one job, and what goes into it before. */
@@ -41,11 +43,13 @@ export class Workshop {
   readonly numbering: FileNumbering
   readonly notes: RepairNotes = new RepairNotes()
   readonly environment: Environment
+  readonly checkLock: () => void
   readonly #executor: Executor
   readonly #obsolete: ObsoleteFiles
 
   constructor(parts: WorkshopParts) {
-    const { directory, options, environment, executor, numbering } = parts
+    const { directory, options, environment, executor, numbering, checkLock } = parts
+    this.checkLock = checkLock
     this.directory = directory
     this.fs = environment.fs
     this.shape = tableShape(options)

@@ -8,6 +8,7 @@ import type { JobReport, VerifyResult, VerifySpec, WalExtent } from '../../jobs/
 import { verifyWorkspaceBytes } from '../../jobs/workspace.ts'
 import type { TableMeta } from '../../manifest/levels.ts'
 import { type CancelFlag, PRIORITY } from '../../pool/executor.ts'
+import { errorCode } from '../health.ts'
 import type { JobRunner } from '../job-runner.ts'
 import { damageOf, type ReportBuilder, type VerifiedKind, type VerifyOptions } from './report.ts'
 
@@ -104,6 +105,7 @@ async function verifyUnit(
     report.add(kind, result.bytesRead, result.entries)
     for (const problem of result.problems) report.problem(kind, problem)
   } catch (error) {
+    if (errorCode(error) === 'ENOENT' && gone()) return
     const place = damageOf(error, path)
     if (place === undefined) throw error
     report.problem(kind, place)

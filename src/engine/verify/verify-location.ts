@@ -41,6 +41,7 @@ export async function verifyLocation(
     random: systemRandom,
     logger: options.logger,
     kernels: wasmKernels,
+    notify: () => undefined,
     ...given,
   }
   const { fs } = environment

@@ -66,7 +66,7 @@ function tellStrange(
   const what = type === undefined ? (notAFile(entry) ?? 'no file') : `a ${type}`
   const said = `There is ${what} under the name of a file; it is never followed or opened`
   if (needed) findings.problem(entry.path, said, REPAIR_NEXT)
-  else findings.warning(entry.path, said, 'Remove it: the database does not need it')
+  else findings.problem(entry.path, said, 'Remove it: the database does not need it')
 }
 
 function tellMode({ facts }: DoctorRequest, path: string, findings: Findings): void {

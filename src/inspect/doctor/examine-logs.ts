@@ -1,7 +1,8 @@
 // The logs in words: what the next open will refuse, leave out or remove.
+import { SettError } from '../../base/errors.ts'
 import type { FileSystem } from '../../io/file-system.ts'
 import type { ManifestState } from '../../manifest/apply-edit.ts'
-import { judgeLogs } from '../judge-logs.ts'
+import { type JudgedLogs, judgeLogs } from '../judge-logs.ts'
 import { type Findings, REPAIR_NEXT } from './findings.ts'
 
 export function examineLogs(
@@ -10,7 +11,15 @@ export function examineLogs(
   state: ManifestState,
   findings: Findings,
 ): void {
-  const { problems, tornEnds, leftovers } = judgeLogs(fs, directory, state)
+  let logs: JudgedLogs
+  try {
+    logs = judgeLogs(fs, directory, state)
+  } catch (error) {
+    if (!(error instanceof SettError) || error.code !== 'SETT_NEWER_FORMAT') throw error
+    findings.problem(directory, error.message, 'Open it with a newer release')
+    return
+  }
+  const { problems, tornEnds, leftovers } = logs
   for (const { file, offset, expected, found } of problems) {
     findings.problem(file, `Expected ${expected}, found ${found}`, REPAIR_NEXT, offset)
   }

@@ -1,10 +1,8 @@
 // close() while something is under way or has failed: it always ends, and leaves nothing accepted behind.
 import { describe, expect, it } from 'vitest'
 import type { Engine, RangeOptions } from '../../../src/engine/types.ts'
-import type { FileSystem, OpenFile } from '../../../src/io/file-system.ts'
-import { memoryFileSystem } from '../../../src/io/memory-file-system.ts'
-import { errno } from '../../support/faulty-file-system.ts'
-import { codeOf, endsWithin, faulty, start } from '../../support/small-engine.ts'
+import { FaultFileSystem } from '../../faults/fault-file-system.ts'
+import { codeOf, endsWithin, start } from '../../support/small-engine.ts'
 
 const ends = <T>(work: Promise<T>): Promise<T> => endsWithin(1500, work)
 
@@ -19,14 +17,14 @@ const everything: Omit<RangeOptions, 'version'> = {
 
 describe('after a failed sync', () => {
   it('ends when a timed sync failed before the one a commit waits for', async () => {
-    const fs = faulty()
+    const fs = new FaultFileSystem()
     const engine = await start(fs, { durability: { interval: 1 } })
     await engine.put('a', '1', {})
     let fail = (): void => undefined
-    const held = new Promise<void>((_, reject) => {
-      fail = () => reject(errno('EIO'))
+    const until = new Promise<void>((resolve) => {
+      fail = resolve
     })
-    fs.hold = ({ kind, path }) => (kind === 'sync' && path.endsWith('.wal') ? held : undefined)
+    fs.inject({ on: 'sync', path: /\.wal$/, errno: 'EIO', until, forever: true })
     // The timer's sync is under way, a commit's own sync waits behind it.
     await new Promise((resolve) => setTimeout(resolve, 20))
     const waiting = codeOf(engine.put('b', '2', { durability: 'sync' }))
@@ -40,16 +38,14 @@ describe('after a failed sync', () => {
   })
 
   it('tells those who wait for a flush', async () => {
-    const fs = faulty()
+    const fs = new FaultFileSystem()
     const engine = await start(fs)
     const value = 'x'.repeat(12_000)
     for (let i = 0; i < 3; i++) await engine.put(`k${i}`, value, {})
     // The next log is there, so the flush rotates at once, with the commit still open.
     await turn()
     await turn()
-    fs.hook = ({ kind, path }) => {
-      if (kind === 'sync' && path.endsWith('.wal')) throw errno('EIO')
-    }
+    fs.inject({ on: 'sync', path: /\.wal$/, errno: 'EIO', forever: true })
     const flush = codeOf(engine.flush())
     const put = codeOf(engine.put('late', 'x', {}))
     expect(await ends(Promise.all([put, flush]))).toEqual(['SETT_POISONED', 'SETT_POISONED'])
@@ -60,7 +56,7 @@ describe('after a failed sync', () => {
 describe('with work under way', () => {
   it('keeps a commit it accepted at the last moment', async () => {
     for (let wait = 0; wait < 6; wait++) {
-      const fs = faulty()
+      const fs = new FaultFileSystem()
       const engine = await start(fs)
       await engine.put('first', '1', {})
       const closing = engine.close()
@@ -77,7 +73,7 @@ describe('with work under way', () => {
   })
 
   it('refuses a reader of before, instead of reading memory that is given back', async () => {
-    const engine = await start(faulty())
+    const engine = await start(new FaultFileSystem())
     for (let i = 0; i < 50; i++) await engine.put(`k${i}`, 'v', {})
     const reader = engine.range({ ...everything, version: engine.version })
     expect(reader.next(10).length).toBe(10)
@@ -86,7 +82,7 @@ describe('with work under way', () => {
   })
 
   it('ends a clear that is between two pages', async () => {
-    const fs = faulty()
+    const fs = new FaultFileSystem()
     const engine = await start(fs)
     await fill(engine, 2500)
     const clear = codeOf(engine.clear({ ...everything, version: engine.version, limit: -1 }))
@@ -98,17 +94,42 @@ describe('with work under way', () => {
     await again.close()
   })
 
-  it('waits for a read that is under way', async () => {
-    const slow = slowReads(memoryFileSystem())
-    const engine = await start(slow, { blockSize: 512 })
-    await fill(engine, 3000)
-    await engine.flush()
-    slow.delayMs = 2
-    for (let i = 0; i < 2900; i += 300) engine.getSync(`k${i}`, undefined, 'utf8')
+  it('waits for a flush that is under way', async () => {
+    const fs = new FaultFileSystem()
+    const engine = await start(fs)
+    // More than half a memtable: the next log is at hand, so the flush is the next to need the manifest.
+    for (const key of ['a', 'b', 'c']) await engine.put(key, 'x'.repeat(12_000), {})
+    for (let i = 0; i < 50; i++) await turn()
     let release = (): void => undefined
-    slow.held = new Promise((resolve) => {
+    const until = new Promise<void>((resolve) => {
       release = resolve
     })
+    const held = fs.inject({ on: 'sync', path: /MANIFEST/, until })
+    const flush = codeOf(engine.flush())
+    while (held.matches === 0) await turn()
+    const closing = engine.close()
+    for (let i = 0; i < 50; i++) await turn()
+    release()
+    await ends(closing)
+    await ends(flush)
+    const again = await start(fs)
+    expect(again.getSync('c', undefined, 'utf8')).toBe('x'.repeat(12_000))
+    await again.close()
+  })
+
+  it('waits for a read that is under way', async () => {
+    const fs = new FaultFileSystem()
+    const engine = await start(fs, { blockSize: 512 })
+    await fill(engine, 3000)
+    await engine.flush()
+    fs.inject({ on: 'read', delayMs: 2, forever: true })
+    for (let i = 0; i < 2900; i += 300) engine.getSync(`k${i}`, undefined, 'utf8')
+    let release = (): void => undefined
+    const until = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    fs.heal()
+    fs.inject({ on: 'read', until, forever: true })
     const read = engine.get('k2950', undefined, 'utf8')
     expect(read).toBeInstanceOf(Promise)
     const outcome = codeOf(read as Promise<unknown>)
@@ -116,7 +137,8 @@ describe('with work under way', () => {
     const closing = engine.close().then(() => {
       closed = true
     })
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    // In turns, not in time: a busy machine must not hide that nobody waits.
+    for (let i = 0; i < 300; i++) await turn()
     expect(closed).toBe(false)
     release()
     await ends(closing)
@@ -127,40 +149,4 @@ describe('with work under way', () => {
 async function fill(engine: Engine, count: number): Promise<void> {
   const puts = Array.from({ length: count }, (_, i) => engine.put(`k${i}`, 'v', {}))
   await Promise.all(puts)
-}
-
-interface SlowReads extends FileSystem {
-  delayMs: number
-  held: Promise<void> | undefined
-}
-
-/** Synchronous reads take `delayMs`; others wait for `held`. */
-function slowReads(inner: FileSystem): SlowReads {
-  const wrap = (file: OpenFile): OpenFile => ({
-    path: file.path,
-    descriptor: undefined,
-    readSync(target, position) {
-      const until = performance.now() + outer.delayMs
-      while (performance.now() < until);
-      return file.readSync(target, position)
-    },
-    async read(target, position) {
-      await outer.held
-      return file.read(target, position)
-    },
-    writeSync: (source, position) => file.writeSync(source, position),
-    write: (source, position) => file.write(source, position),
-    truncateSync: (length) => file.truncateSync(length),
-    sizeSync: () => file.sizeSync(),
-    dataSyncSync: () => file.dataSyncSync(),
-    dataSync: () => file.dataSync(),
-    closeSync: () => file.closeSync(),
-  })
-  const outer: SlowReads = {
-    ...inner,
-    delayMs: 0,
-    held: undefined,
-    openSync: (path, mode) => wrap(inner.openSync(path, mode)),
-  }
-  return outer
 }

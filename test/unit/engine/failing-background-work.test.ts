@@ -1,10 +1,9 @@
 // Flushes, compactions and edits that fail: nobody waits for ever, and the disk is not filled with leftovers.
 import { describe, expect, it } from 'vitest'
 import type { StorageEngine } from '../../../src/engine/engine.ts'
-import type { FileSystem, OpenFile } from '../../../src/io/file-system.ts'
-import { memoryFileSystem } from '../../../src/io/memory-file-system.ts'
-import { errno } from '../../support/faulty-file-system.ts'
-import { codeOf, endsWithin, faulty, start } from '../../support/small-engine.ts'
+import type { FileSystem } from '../../../src/io/file-system.ts'
+import { FaultFileSystem } from '../../faults/fault-file-system.ts'
+import { codeOf, endsWithin, start } from '../../support/small-engine.ts'
 
 const ends = <T>(work: Promise<T>): Promise<T> => endsWithin(3000, work)
 
@@ -24,7 +23,7 @@ async function putMany(engine: StorageEngine, count: number): Promise<string> {
 
 describe('damage met by a compaction', () => {
   it('refuses writers once level 0 is full, instead of letting them and close() wait', async () => {
-    const fs = faulty()
+    const fs = new FaultFileSystem()
     const engine = await start(fs, { l0CompactTrigger: 2, l0StallTrigger: 3 })
     await engine.put('a', 'x', {})
     await engine.flush()
@@ -40,21 +39,20 @@ describe('damage met by a compaction', () => {
 
 describe('a failed compactRange', () => {
   it('leaves level 0 to be compacted again', async () => {
-    const fs = faulty()
+    const fs = new FaultFileSystem()
     const engine = await start(fs, { l0CompactTrigger: 5, l0StallTrigger: 6 })
     await engine.put('a', 'x', {})
     await engine.flush()
     await engine.put('a', 'y', {})
     await engine.flush()
     let settled: Promise<string> | undefined
-    fs.hook = ({ kind, path }) => {
-      if (kind !== 'write' || !path.endsWith('.sst')) return
-      settled = codeOf(engine.settle())
-      throw errno('ENOSPC')
-    }
+    fs.inject({ on: 'write', path: /\.sst$/, errno: 'ENOSPC', forever: true })
+    fs.watch(({ kind, path }) => {
+      if (kind === 'write' && path.endsWith('.sst')) settled = codeOf(engine.settle())
+    })
     expect(await ends(codeOf(engine.compactRange(undefined, undefined)))).not.toBe('no error')
-    fs.hook = () => undefined
-    expect(await ends(settled!)).toBe('ENOSPC')
+    fs.heal()
+    expect(await ends(settled!)).toBe('SETT_DISK_FULL')
     await pause(700)
     expect(await putMany(engine, 400)).toBe('no error')
     await ends(engine.close())
@@ -63,18 +61,16 @@ describe('a failed compactRange', () => {
 
 describe('a manifest that cannot be written', () => {
   it('stops everything that would need it, and writes no table again and again', async () => {
-    const fs = faulty()
+    const fs = new FaultFileSystem()
     const engine = await start(fs)
     await engine.put('a', 'x', {})
-    fs.hook = ({ kind, path }) => {
-      if (kind === 'sync' && path.includes('MANIFEST')) throw errno('EIO')
-    }
+    fs.inject({ on: 'sync', path: /MANIFEST/, errno: 'EIO', forever: true })
     expect(await ends(codeOf(engine.flush()))).toBe('SETT_POISONED')
     await pause(1200)
     expect(tablesOf(fs).length).toBeLessThanOrEqual(1)
     expect(() => engine.put('b', 'y', {})).toThrow(/read-only from here on/)
     expect(engine.getSync('a', undefined, 'utf8')).toBe('x')
-    fs.hook = () => undefined
+    fs.heal()
     await ends(engine.close())
     const again = await start(fs)
     expect(again.getSync('a', undefined, 'utf8')).toBe('x')
@@ -82,21 +78,19 @@ describe('a manifest that cannot be written', () => {
   })
 
   it('removes the tables an edit could not name for want of space', async () => {
-    const fs = faulty()
+    const fs = new FaultFileSystem()
     const engine = await start(fs)
     const value = 'x'.repeat(12_000)
     for (let i = 0; i < 3; i++) await engine.put(`k${i}`, value, {})
     await engine.put('a', 'x', {})
     // Half full: the next log is born by now, so that the flush gets as far as its edit.
     await pause(20)
-    fs.hook = ({ kind, path }) => {
-      if (kind === 'write' && path.includes('MANIFEST')) throw errno('ENOSPC')
-    }
+    fs.inject({ on: 'write', path: /MANIFEST/, errno: 'ENOSPC', forever: true })
     const flush = codeOf(engine.flush())
     await pause(1300)
     await ends(flush)
     expect(tablesOf(fs).length).toBeLessThanOrEqual(1)
-    fs.hook = () => undefined
+    fs.heal()
     await pause(600)
     await ends(engine.flush())
     expect(engine.getSync('a', undefined, 'utf8')).toBe('x')
@@ -110,20 +104,7 @@ describe('a manifest that cannot be written', () => {
 
 describe('a scan whose read failed', () => {
   it('goes on where it was, when it is asked again', async () => {
-    const inner = memoryFileSystem()
-    let failing = false
-    const fs: FileSystem = {
-      ...inner,
-      openSync(path, mode) {
-        const file = inner.openSync(path, mode)
-        if (!path.endsWith('.sst')) return file
-        const readSync: OpenFile['readSync'] = (target, position) => {
-          if (failing) throw errno('EIO')
-          return file.readSync(target, position)
-        }
-        return { ...bound(file), readSync }
-      },
-    }
+    const fs = new FaultFileSystem()
     const engine = await start(fs, { blockSize: 512, scanPageSize: 10 })
     const keys = Array.from({ length: 3000 }, (_, i) => `k${String(i).padStart(5, '0')}`)
     await Promise.all(keys.map((key) => engine.put(key, 'v'.repeat(400), {})))
@@ -138,7 +119,8 @@ describe('a scan whose read failed', () => {
     const found: unknown[] = []
     let failures = 0
     for (let i = 0; ; i++) {
-      failing = i % 2 === 1
+      fs.heal()
+      if (i % 2 === 1) fs.inject({ on: 'read', path: /\.sst$/, errno: 'EIO', forever: true })
       try {
         const page = reader.next(700)
         if (page.length === 0) break
@@ -152,22 +134,6 @@ describe('a scan whose read failed', () => {
     await engine.close()
   })
 })
-
-function bound(file: OpenFile): OpenFile {
-  return {
-    path: file.path,
-    descriptor: file.descriptor,
-    readSync: (target, position) => file.readSync(target, position),
-    read: (target, position) => file.read(target, position),
-    writeSync: (source, position) => file.writeSync(source, position),
-    write: (source, position) => file.write(source, position),
-    truncateSync: (length) => file.truncateSync(length),
-    sizeSync: () => file.sizeSync(),
-    dataSyncSync: () => file.dataSyncSync(),
-    dataSync: () => file.dataSync(),
-    closeSync: () => file.closeSync(),
-  }
-}
 
 /** Puts a file with one other byte in the place of this one. */
 function damage(fs: FileSystem, path: string, offset: number): void {

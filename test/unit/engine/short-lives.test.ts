@@ -68,11 +68,14 @@ it('a value that cannot be encoded leaves nothing of its commit behind', async (
       ],
       {},
     )
+  // Of the same group.
+  const beside = engine.put('beside', '0', {})
   await expect(bad()).rejects.toThrow()
+  await beside
   await expect(async () => engine.put('bad', liar, {})).rejects.toThrow()
   await engine.put('second', '2', {})
-  const keys = ['first', 'half', 'bad', 'second']
+  const keys = ['first', 'beside', 'half', 'bad', 'second']
   const read = (): unknown[] => keys.map((key) => engine.getSync(key, undefined, 'utf8'))
-  expect(read()).toEqual(['1', undefined, undefined, '2'])
+  expect(read()).toEqual(['1', '0', undefined, undefined, '2'])
   await engine.close()
 })

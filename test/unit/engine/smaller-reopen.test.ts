@@ -8,9 +8,12 @@ import type { FileSystem } from '../../../src/io/file-system.ts'
 import { memoryFileSystem } from '../../../src/io/memory-file-system.ts'
 import { readManifest } from '../../../src/manifest/read-manifest.ts'
 import { countRecords } from '../../../src/wal/record-count.ts'
-import { recordingFileSystem } from '../../support/recording-file-system.ts'
+import type { Survival } from '../../faults/disk.ts'
+import { FaultFileSystem } from '../../faults/fault-file-system.ts'
 
 const MIB = 1024 * 1024
+
+const killed: Survival = { rule: 'strict', survives: () => 'all' }
 
 function start(fs: FileSystem, options: object): Promise<StorageEngine> {
   return openEngine('/db', resolveOptions({ workers: 0, ...options }), { fs })
@@ -21,11 +24,11 @@ const frugal = { memtableSize: 65_536, memoryBudget: 8 * MIB }
 
 describe('a database reopened with less memory', () => {
   it('recovers and flushes large logs, and takes writes', async () => {
-    const before = recordingFileSystem('/db')
+    const before = new FaultFileSystem()
     const first = await start(before, generous)
     const values = Array.from({ length: 24 }, (_, i) => Buffer.alloc(MIB, i))
     for (const [i, value] of values.entries()) await first.put(`k${i}`, value, {})
-    const fs = recordingFileSystem('/db', before.image(before.steps, 'kept', Math.random))
+    const fs = new FaultFileSystem({ files: before.image(killed) })
     await first.close()
     const again = await start(fs, frugal)
     await again.flush()

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { StorageEngine } from '../../../src/engine/engine.ts'
-import { errno, type FaultyFileSystem } from '../../support/faulty-file-system.ts'
-import { codeOf, faulty, start } from '../../support/small-engine.ts'
+import { FaultFileSystem } from '../../faults/fault-file-system.ts'
+import { codeOf, start } from '../../support/small-engine.ts'
 
-function walWrites(fs: FaultyFileSystem): number {
+function walWrites(fs: FaultFileSystem): number {
   return fs.calls.filter(({ kind, path }) => kind === 'write' && path.endsWith('.wal')).length
 }
 
@@ -13,7 +13,7 @@ function text(engine: StorageEngine, key: string): unknown {
 
 describe('group commit', () => {
   it('writes an unawaited loop of 256 puts in at most two writes', async () => {
-    const fs = faulty()
+    const fs = new FaultFileSystem()
     const engine = await start(fs)
     const before = walWrites(fs)
     const puts = Array.from({ length: 256 }, (_, i) => engine.put(`k${i}`, 'v', {}))
@@ -24,7 +24,7 @@ describe('group commit', () => {
   })
 
   it('keeps the order of a batch and a put that follows it', async () => {
-    const engine = await start(faulty())
+    const engine = await start(new FaultFileSystem())
     const both = [
       engine.batch([{ type: 'put', key: 'k', value: 'first' }], {}),
       engine.put('k', 'second', {}),
@@ -35,7 +35,7 @@ describe('group commit', () => {
   })
 
   it('lets the last operation on a key of one batch win', async () => {
-    const engine = await start(faulty())
+    const engine = await start(new FaultFileSystem())
     await engine.batch(
       [
         { type: 'put', key: 'k', value: 'a' },
@@ -51,12 +51,12 @@ describe('group commit', () => {
   })
 
   it('shows nothing before it is synced, and acks after', async () => {
-    const fs = faulty()
+    const fs = new FaultFileSystem()
     const engine = await start(fs)
     let seenAtSync: unknown = 'never synced'
-    fs.hook = ({ kind, path }) => {
+    fs.watch(({ kind, path }) => {
       if (kind === 'sync' && path.endsWith('.wal')) seenAtSync = text(engine, 'k')
-    }
+    })
     await engine.put('k', 'v', {})
     expect(seenAtSync).toBe(undefined)
     expect(text(engine, 'k')).toBe('v')
@@ -64,7 +64,7 @@ describe('group commit', () => {
   })
 
   it('hands the version to onCommit before the promise resolves, never inside the call', async () => {
-    const engine = await start(faulty())
+    const engine = await start(new FaultFileSystem())
     const order: string[] = []
     const put = engine.put('k', 'v', { onCommit: (version) => order.push(`commit ${version}`) })
     order.push('returned')
@@ -75,7 +75,7 @@ describe('group commit', () => {
   })
 
   it('keeps what was written when the caller changes its buffers at once', async () => {
-    const engine = await start(faulty())
+    const engine = await start(new FaultFileSystem())
     const key = Buffer.from('key')
     const value = Buffer.from('value')
     const put = engine.put(key, value, {})
@@ -89,16 +89,14 @@ describe('group commit', () => {
 
 describe('failing writes', () => {
   it('never shows a rejected commit, and goes on without reopening', async () => {
-    const fs = faulty()
+    const fs = new FaultFileSystem()
     const engine = await start(fs)
     await engine.put('before', '1', {})
-    fs.hook = ({ kind, path }) => {
-      if (kind === 'write' && path.endsWith('.wal')) throw errno('ENOSPC')
-    }
+    fs.inject({ on: 'write', path: /\.wal$/, errno: 'ENOSPC', forever: true })
     const lost = engine.put('lost', 'x', {})
     expect(await codeOf(lost)).toBe('SETT_DISK_FULL')
     expect(text(engine, 'lost')).toBe(undefined)
-    fs.hook = () => undefined
+    fs.heal()
     await engine.put('after', '2', {})
     await engine.close()
     const again = await start(fs)
@@ -111,15 +109,12 @@ describe('failing writes', () => {
   })
 
   it('survives a failed first write of a log, whose link then comes with the next', async () => {
-    const fs = faulty()
+    const fs = new FaultFileSystem()
     const first = await start(fs)
     await first.put('old', '0', {})
     await first.close()
     const engine = await start(fs)
-    let failures = 1
-    fs.hook = ({ kind, path }) => {
-      if (kind === 'write' && path.endsWith('.wal') && failures-- > 0) throw errno('EIO')
-    }
+    fs.inject({ on: 'write', path: /\.wal$/, errno: 'EIO', shortBytes: 20 })
     const rejected = engine.put('lost', 'x', {})
     expect(await codeOf(rejected)).toBe('LEVEL_IO_ERROR')
     await engine.put('kept', '1', {})
@@ -134,25 +129,18 @@ describe('failing writes', () => {
   })
 
   it('rotates the log when a failed write cannot be cut off', async () => {
-    const fs = faulty()
+    const fs = new FaultFileSystem()
     const engine = await start(fs)
     // Half full, so that the next log is born ahead.
     await engine.put('big', 'x'.repeat(12_000), {})
     await engine.put('big2', 'x'.repeat(12_000), {})
     await engine.put('big3', 'x'.repeat(12_000), {})
     await new Promise((resolve) => setTimeout(resolve, 20))
-    let broken = ''
-    fs.hook = ({ kind, path }) => {
-      if (!path.endsWith('.wal')) return
-      if (kind === 'write' && broken === '') {
-        broken = path
-        throw errno('EIO')
-      }
-      if (kind === 'truncate' && path === broken) throw errno('EIO')
-    }
+    fs.inject({ on: 'write', path: /\.wal$/, errno: 'EIO', shortBytes: 40 })
+    fs.inject({ on: 'truncate', path: /\.wal$/, errno: 'EIO', forever: true })
     expect(await codeOf(engine.put('lost', 'x', {}))).toBe('LEVEL_IO_ERROR')
     await engine.put('kept', '1', {})
-    fs.hook = () => undefined
+    fs.heal()
     await engine.close()
     const again = await start(fs)
     expect([text(again, 'lost'), text(again, 'kept'), text(again, 'big3')]).toEqual([
@@ -164,18 +152,16 @@ describe('failing writes', () => {
   })
 
   it('turns read-only after a failed sync, rejects all behind it, and recovers by reopening', async () => {
-    const fs = faulty()
+    const fs = new FaultFileSystem()
     const engine = await start(fs)
     await engine.put('durable', '1', {})
-    fs.hook = ({ kind, path }) => {
-      if (kind === 'sync' && path.endsWith('.wal')) throw errno('EIO')
-    }
+    fs.inject({ on: 'sync', path: /\.wal$/, errno: 'EIO', forever: true })
     const first = engine.put('a', 'x', {})
     const outcomes = [codeOf(first)]
     await new Promise((resolve) => setImmediate(resolve))
     outcomes.push(codeOf((async () => engine.put('b', 'x', {}))()))
     expect(await Promise.all(outcomes)).toEqual(['SETT_POISONED', 'SETT_POISONED'])
-    fs.hook = () => undefined
+    fs.heal()
     expect(() => engine.put('c', 'x', {})).toThrow(/read-only from here on/)
     expect(text(engine, 'durable')).toBe('1')
     expect(text(engine, 'a')).toBe(undefined)
@@ -187,11 +173,9 @@ describe('failing writes', () => {
   })
 
   it('goes on flushing once the disk has room again', async () => {
-    const fs = faulty()
+    const fs = new FaultFileSystem()
     const engine = await start(fs)
-    fs.hook = ({ kind, path }) => {
-      if (kind === 'write' && path.endsWith('.sst')) throw errno('ENOSPC')
-    }
+    fs.inject({ on: 'write', path: /\.sst$/, errno: 'ENOSPC', forever: true })
     const value = 'v'.repeat(1000)
     let refused = 0
     for (let i = 0; i < 400; i++) {
@@ -200,7 +184,7 @@ describe('failing writes', () => {
       if (refused > 0) break
     }
     expect(refused).toBe(1)
-    fs.hook = () => undefined
+    fs.heal()
     await new Promise((resolve) => setTimeout(resolve, 700))
     await engine.put('more', 'y', {})
     await engine.settle()
@@ -216,7 +200,7 @@ describe('limits', () => {
   const longest = limit - 16 - 3
 
   it('takes a commit of exactly memoryBudget / 4, and no byte more', async () => {
-    const fs = faulty()
+    const fs = new FaultFileSystem()
     const engine = await start(fs)
     const value = Buffer.alloc(longest, 7)
     await engine.put('one', value.subarray(0, longest - 1), {})
@@ -249,7 +233,7 @@ describe('limits', () => {
   })
 
   it('takes keys of 0 to 65,535 bytes and refuses 65,536', async () => {
-    const engine = await start(faulty())
+    const engine = await start(new FaultFileSystem())
     const longKey = `${'é'.repeat(32_767)}x`
     expect(Buffer.byteLength(longKey)).toBe(65_535)
     await engine.put(longKey, 'long', {})
@@ -264,7 +248,7 @@ describe('limits', () => {
 
 describe('the empty key', () => {
   it('is a key like any other, in memory, in tables, in scans and after a crash', async () => {
-    const fs = faulty()
+    const fs = new FaultFileSystem()
     const engine = await start(fs, { blockSize: 512, tableSize: 16_384 })
     const pairs = (reverse: boolean, bounds: object = {}): unknown[] =>
       engine

@@ -1,9 +1,10 @@
-import { type ChildProcess, fork, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import {
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -12,24 +13,28 @@ import {
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { systemClock } from '../../../src/base/clock.ts'
 import {
   acquireDirectoryLock,
   type DirectoryLock,
+  type LockMeansAtHand,
   LockRegistry,
   type LockRequest,
 } from '../../../src/io/directory-lock.ts'
+import { isLocalVolume, type LockTool, SYSTEM_TOOLS } from '../../../src/io/kernel-lock.ts'
 import { memoryFileSystem } from '../../../src/io/memory-file-system.ts'
 import { nodeFileSystem } from '../../../src/io/node-file-system.ts'
-import { compileSources } from '../../support/compiled-sources.ts'
 import { sharedTemporaryDirectory, temporaryDirectory } from '../../support/temp-directory.ts'
-import type { OpenerOrder, OpenerReport } from './lock-opener.ts'
+import type { OpenerReport } from './lock-opener.ts'
+import { compiledOpener, OpenerProcess } from './opener-process.ts'
 
-const compiled = sharedTemporaryDirectory()
-const opener = join(compiled, 'test/unit/io/lock-opener.js')
+const opener = compiledOpener()
 
-beforeAll(() => compileSources(compiled, ['test/unit/io/lock-opener.ts']))
+/** These tools and nothing else. */
+function lockedBy(...tools: readonly LockTool[]): LockMeansAtHand {
+  return { tools, substitutes: [], isLocal: isLocalVolume }
+}
 
 function acquire(directory: string, more: Partial<LockRequest> = {}): Promise<DirectoryLock> {
   const request: LockRequest = {
@@ -44,57 +49,22 @@ function acquire(directory: string, more: Partial<LockRequest> = {}): Promise<Di
   return acquireDirectoryLock(request)
 }
 
-class Opener {
-  readonly #child: ChildProcess
-  readonly #ended: Promise<void>
-
-  constructor() {
-    this.#child = fork(opener, [], { stdio: 'inherit' })
-    this.#ended = new Promise((resolve) => this.#child.once('exit', () => resolve()))
-    onTestFinished(() => void this.#child.kill('SIGKILL'))
-  }
-
-  get pid(): number {
-    return this.#child.pid ?? 0
-  }
-
-  ready(): Promise<unknown> {
-    return this.#message()
-  }
-
-  order(order: OpenerOrder): Promise<OpenerReport> {
-    this.#child.send(order)
-    return this.#message() as Promise<OpenerReport>
-  }
-
-  letGo(): Promise<void> {
-    this.#child.send('release')
-    return this.#ended
-  }
-
-  kill(): Promise<void> {
-    this.#child.kill('SIGKILL')
-    return this.#ended
-  }
-
-  #message(): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      this.#child.once('message', resolve)
-      this.#child.once('exit', (code) => reject(new Error(`the opener ended with ${code}`)))
-    })
-  }
-}
-
-async function startOpener(): Promise<Opener> {
-  const started = new Opener()
-  await started.ready()
-  return started
-}
+const startOpener = (): Promise<OpenerProcess> => OpenerProcess.start(opener)
 
 function databaseDirectory(): string {
   const directory = join(temporaryDirectory(), 'db')
   mkdirSync(directory)
   return directory
+}
+
+const scripts = sharedTemporaryDirectory()
+const NOT_THERE = { path: '/nonexistent/flock', firstArguments: [] }
+
+/** A tool of our own. */
+function fake(body: string, mode = 0o700, head = '#!/bin/sh\n'): LockTool {
+  const path = join(scripts, `flock-${readdirSync(scripts).length}`)
+  writeFileSync(path, `${head}${body}\n`, { mode })
+  return { path, firstArguments: [] }
 }
 
 function openDescriptors(): number {
@@ -152,7 +122,7 @@ describe.runIf(process.platform === 'linux')('directory lock', () => {
     const link = `${directory}-link`
     symlinkSync(directory, link)
     for (const path of [directory, link]) {
-      await expect(acquire(path, { registry, tools: [] })).rejects.toMatchObject({
+      await expect(acquire(path, { registry, means: lockedBy() })).rejects.toMatchObject({
         code: 'LEVEL_LOCKED',
         message: expect.stringContaining(`this process (${process.pid}`),
       })
@@ -300,22 +270,88 @@ describe.runIf(process.platform === 'linux')('directory lock', () => {
     writeFileSync(script, `#!/bin/sh\nrm ${directory}/LOCK\n: > ${directory}/LOCK\nexit 0\n`, {
       mode: 0o700,
     })
-    const tools = [{ path: script, firstArguments: [] }]
-    await expect(acquire(directory, { tools })).rejects.toMatchObject({ code: 'LEVEL_LOCKED' })
+    const means = lockedBy({ path: script, firstArguments: [] })
+    await expect(acquire(directory, { means })).rejects.toMatchObject({ code: 'LEVEL_LOCKED' })
     first.release()
   })
 
-  test('without a tool, or with one that fails, opening is refused and says what to install', async () => {
+  test.each([
+    ['no tool at all', []],
+    ['a tool that is not there', [NOT_THERE]],
+    ['a tool that may not be run', [fake('exit 0', 0o600)]],
+    ['a folder in its place', [{ path: '/usr', firstArguments: [] }]],
+    ['a file below a file', [{ path: '/bin/sh/flock', firstArguments: [] }]],
+    ['a busybox without that applet', [fake('exit 127')]],
+    ['a tool that fails', [fake('exit 71')]],
+    ['a tool that fails behind one that is missing', [NOT_THERE, fake('exit 2')]],
+    ['a tool that is ended', [fake('kill -KILL $$')]],
+    ['a script for what is not there', [fake('exit 0', 0o700, '#!/nonexistent\n')]],
+  ])('%s: opening is refused and says what to install', async (_, tools) => {
     const directory = databaseDirectory()
-    const missing = { path: '/nonexistent/flock', firstArguments: [] }
-    const broken = { path: '/bin/sh', firstArguments: ['-c', 'exit 71'] }
-    for (const tools of [[], [missing], [missing, broken]]) {
-      await expect(acquire(directory, { tools })).rejects.toMatchObject({
+    const before = openDescriptors()
+    for (const mode of ['exclusive', 'shared'] as const) {
+      writeFileSync(join(directory, 'LOCK'), '')
+      await expect(acquire(directory, { mode, means: lockedBy(...tools) })).rejects.toMatchObject({
         code: 'SETT_LOCK_UNAVAILABLE',
         message: expect.stringMatching(/util-linux.*lock: 'none'/),
       })
     }
+    expect(openDescriptors()).toBe(before)
     ;(await acquire(directory)).release()
+  })
+
+  test('a lock that is given twice is none, nor are flags that do nothing', async () => {
+    const directory = databaseDirectory()
+    const code = 'SETT_LOCK_UNAVAILABLE'
+    const message = expect.stringMatching(/grants one lock twice.*lock: 'none'/)
+    const isLocal = (): boolean => false
+    // The second is empty, which a shell takes for a script that succeeds.
+    for (const means of [lockedBy(fake('exit 0')), lockedBy(fake('', 0o700, ''))]) {
+      for (const each of [means, { ...means, isLocal }]) {
+        await expect(acquire(directory, { means: each })).rejects.toMatchObject({ code, message })
+      }
+    }
+    const real = { tools: SYSTEM_TOOLS, substitutes: [], isLocal }
+    ;(await acquire(directory, { means: real })).release()
+    const { platform } = process
+    onTestFinished(() => void Object.defineProperty(process, 'platform', { value: platform }))
+    for (const other of ['darwin', 'freebsd', 'win32']) {
+      Object.defineProperty(process, 'platform', { value: other })
+      const means = { ...real, isLocal: isLocalVolume }
+      await expect(acquire(directory, { means })).rejects.toMatchObject({ code, message })
+    }
+    Object.defineProperty(process, 'platform', { value: 'aix' })
+    await expect(acquire(directory)).rejects.toMatchObject({ code })
+  })
+
+  test('check() notices that LOCK or the directory is gone or another', async () => {
+    const code = 'SETT_POISONED'
+    const harm: readonly (readonly [string, (directory: string) => void])[] = [
+      ['LOCK removed', (directory) => rmSync(join(directory, 'LOCK'))],
+      [
+        'LOCK replaced',
+        (directory) => {
+          writeFileSync(join(directory, 'other'), readFileSync(join(directory, 'LOCK')))
+          renameSync(join(directory, 'other'), join(directory, 'LOCK'))
+        },
+      ],
+      ['directory removed', (directory) => rmSync(directory, { recursive: true })],
+      [
+        'directory replaced',
+        (directory) => {
+          renameSync(directory, `${directory}-old`)
+          mkdirSync(directory)
+        },
+      ],
+    ]
+    for (const [what, act] of harm) {
+      const directory = databaseDirectory()
+      const lock = await acquire(directory)
+      lock.check()
+      act(directory)
+      expect(() => lock.check(), what).toThrow(expect.objectContaining({ code }))
+      lock.release()
+    }
   })
 
   test('no descriptor is left behind, whatever the outcome', async () => {
@@ -325,7 +361,7 @@ describe.runIf(process.platform === 'linux')('directory lock', () => {
     const lock = await acquire(directory)
     await expect(acquire(directory)).rejects.toThrow()
     await expect(acquire(directory, { mode: 'shared' })).rejects.toThrow()
-    await expect(acquire(directory, { tools: [] })).rejects.toThrow()
+    await expect(acquire(directory, { means: lockedBy() })).rejects.toThrow()
     lock.release()
     for (let i = 0; i < 5; i++) (await acquire(directory, { mode: 'shared' })).release()
     expect(openDescriptors()).toBe(before)
@@ -344,6 +380,7 @@ describe.runIf(process.platform === 'linux')('directory lock', () => {
 
 test('a directory in memory needs no lock', async () => {
   const fs = memoryFileSystem()
-  const both = [acquire('anywhere', { fs, tools: [] }), acquire('anywhere', { fs, tools: [] })]
+  const means = lockedBy()
+  const both = [acquire('anywhere', { fs, means }), acquire('anywhere', { fs, means })]
   for (const lock of await Promise.all(both)) lock.release()
 })

@@ -8,20 +8,29 @@ import {
   type LockMode,
   LockRegistry,
 } from '../../../src/io/directory-lock.ts'
+import { isLocalVolume } from '../../../src/io/kernel-lock.ts'
 import { nodeFileSystem } from '../../../src/io/node-file-system.ts'
+import { socketLock, sqliteLock } from '../../../src/io/substitute-lock.ts'
 
 export interface OpenerOrder {
   readonly directory: string
   readonly mode: LockMode
+  /** What there is on the system the opener believes to be on; all, when left out. */
+  readonly by?: 'sqlite' | 'socket'
 }
 
 export type OpenerReport = { readonly taken: true } | { readonly code: string; message: string }
 
 async function obey(order: OpenerOrder, report: (report: OpenerReport) => void): Promise<void> {
   let lock: DirectoryLock
+  const { directory, mode, by } = order
+  const substitutes = [by === 'sqlite' ? sqliteLock : socketLock]
+  const means = { tools: [], substitutes, isLocal: isLocalVolume }
   try {
     lock = await acquireDirectoryLock({
-      ...order,
+      directory,
+      mode,
+      ...(by === undefined ? {} : { means }),
       fs: nodeFileSystem,
       registry: new LockRegistry(),
       timeoutMs: 0,

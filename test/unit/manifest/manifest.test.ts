@@ -149,6 +149,43 @@ describe('manifest log', () => {
     }
   })
 
+  test('once CURRENT names another manifest, or nothing, no byte is written any more', async () => {
+    for (const steal of [
+      async (fs: FileSystem) => (await ManifestLog.create(parts(fs, 9), EMPTY_STATE)).close(),
+      async (fs: FileSystem) => fs.removeSync('/db/CURRENT'),
+    ]) {
+      const fs = database()
+      const log = await filled(fs)
+      expect(log.stillOwned()).toBe(true)
+      await steal(fs)
+      const before = fs.listSync('/db').map((name) => bytesOf(fs, `/db/${name}`))
+      const heard: unknown[] = []
+      log.onFailure((error) => heard.push(error))
+      for (const use of [() => log.append({ lastVersion: 60 }), () => log.closeClean()]) {
+        await expect(use()).rejects.toMatchObject({
+          code: 'SETT_POISONED',
+          message: expect.stringMatching(/CURRENT .* another process .* open it again/),
+        })
+      }
+      expect(heard).toHaveLength(1)
+      expect(fs.listSync('/db').map((name) => bytesOf(fs, `/db/${name}`))).toEqual(before)
+      await log.close()
+    }
+  })
+
+  test('a look at CURRENT that fails is no sign of another owner', async () => {
+    const fs = database()
+    const log = await filled(fs)
+    const real = fs.openSync.bind(fs)
+    fs.openSync = (path, mode) => {
+      if (path !== '/db/CURRENT') return real(path, mode)
+      throw Object.assign(new Error('EMFILE'), { code: 'EMFILE' })
+    }
+    await log.append({ lastVersion: 60 })
+    expect(log.usable).toBe(true)
+    await log.close()
+  })
+
   test('a full disk is not final: the half-written edit is cut off', async () => {
     const fs = database()
     let full = false
@@ -270,6 +307,22 @@ describe('a damaged manifest', () => {
         setFile(fs, manifest, Buffer.concat([whole.subarray(0, length), tail]))
         const edit = readManifest(fs, '/db')!.state.editNumber
         expect(edit === 7 || whole.subarray(length).equals(tail)).toBe(true)
+      }
+    }
+  })
+
+  test('a torn edit may be followed by older edits, left in a block that is used again', async () => {
+    const fs = database()
+    const log = await ManifestLog.create(parts(fs), EMPTY_STATE)
+    for (let i = 1; i < 6; i += 1) await log.append({ lastVersion: i * 100 })
+    const whole = bytesOf(fs, manifest)
+    const ends = [64, ...editEnds(whole)]
+    const lastEdit = ends.at(-2)!
+    for (let from = 0; from < ends.length - 2; from += 1) {
+      for (let torn = lastEdit + 8; torn < whole.length; torn += 8) {
+        const stale = whole.subarray(ends[from]!, lastEdit)
+        setFile(fs, manifest, Buffer.concat([whole.subarray(0, torn), stale]))
+        expect(readManifest(fs, '/db')?.state.editNumber).toBe(5)
       }
     }
   })

@@ -13,7 +13,7 @@ import { processHeaps } from '../../../src/pool/process-heaps.ts'
 import { workerExecutor } from '../../../src/pool/worker-executor.ts'
 import { drainProcessPool } from '../../../src/pool/worker-pool.ts'
 import { supportUrl } from '../../support/built.ts'
-import { fakeWorkerUrl, order } from './orders.ts'
+import { fakeWorkerUrl, flushOrder, order } from './orders.ts'
 
 const GATE = 8192
 
@@ -118,6 +118,16 @@ describe('a job', () => {
       expect(Atomics.load(heap.i32, GATE / 4)).toBe(count)
       await expect(run(executor, 'echo', { value: 2 })).resolves.toMatchObject({ entries: 2 })
     }
+  })
+})
+
+describe('a job that takes long', () => {
+  test('is not given up while it gets on', async () => {
+    const executor = open(1, { jobTimeoutMs: 100 })
+    const job = run(executor, 'progress', { count: 40, pauseMs: 10 })
+    await expect(job).resolves.toMatchObject({ entries: 40 })
+    const waiting = executor.run<VerifyResult>(order('polls', { ms: 300 }), { heap, priority: 1 })
+    await expect(waiting).resolves.toMatchObject({ entries: 1 })
   })
 })
 
@@ -237,7 +247,7 @@ describe('reports', () => {
     for (const keyLength of [1, 65_535]) {
       const seen: number[] = []
       const result = await open(1).run<TablesResult>(
-        order('tables', { count: 9, reported: 4, keyLength }),
+        flushOrder('tables', { count: 9, reported: 4, keyLength }),
         {
           heap,
           priority: 1,

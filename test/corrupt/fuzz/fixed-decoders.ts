@@ -1,0 +1,186 @@
+// Structures of fixed fields: CURRENT, file headers, footer, properties, trailer, record.
+import { hash64 } from '../../../src/base/xxh64.ts'
+import { checksum } from '../../../src/format/checksum.ts'
+import { decodeCurrent, encodeCurrent } from '../../../src/format/current-file.ts'
+import {
+  decodeFileHeader,
+  encodeFileHeader,
+  FILE_HEADER_BYTES,
+  type FileKind,
+} from '../../../src/format/file-header.ts'
+import { decodeRecord, encodeRecord } from '../../../src/format/record.ts'
+import { checkTrailer, encodeTrailer } from '../../../src/format/sstable-block.ts'
+import { decodeFooter, encodeFooter, FOOTER_BYTES } from '../../../src/format/sstable-footer.ts'
+import { decodeProperties, encodeProperties } from '../../../src/format/sstable-properties.ts'
+import type { Prng } from '../../model/prng.ts'
+import { type Decoder, demand } from './decoder.ts'
+import { type Field, mutate, pick, randomBytes, resized, u32s, u64s } from './mutation.ts'
+
+const FILE = '/db/fuzzed'
+const CHECKSUM = 56
+
+/** Of headers and CURRENT. */
+function repair(bytes: Buffer): void {
+  if (bytes.length < 64) return
+  bytes.writeBigUInt64LE(hash64(bytes.subarray(0, CHECKSUM), 0n), CHECKSUM)
+}
+
+const SIXTY_FOUR: readonly Field[] = [...u32s(8, 2), ...u64s(0, 7)]
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0
+}
+
+const current: Decoder = {
+  name: 'CURRENT',
+  share: 20,
+  run(random) {
+    const clean = { length: random.u32(), lastChecksum: BigInt(random.u32()) }
+    const manifest = 1 + random.below(1000)
+    const bytes = encodeCurrent(random.chance(0.5) ? { manifest } : { manifest, clean })
+    mutate(bytes, SIXTY_FOUR, random)
+    repair(bytes)
+    const found = decodeCurrent(resized(bytes, random), FILE)
+    demand(isCount(found.manifest) && found.manifest > 0, 'a manifest number')
+    demand(found.clean === undefined || isCount(found.clean.length), 'a length')
+    return true
+  },
+}
+
+const KINDS: readonly FileKind[] = ['wal', 'sst', 'vlog', 'manifest']
+
+const header: Decoder = {
+  name: 'file header',
+  share: 25,
+  run(random) {
+    const kind = pick(random, KINDS)
+    const salt = randomBytes(random, 8)
+    const parameter = kind === 'sst' ? random.u32() : 0
+    const bytes = encodeFileHeader({ kind, number: 1 + random.below(99), salt, parameter })
+    mutate(bytes, SIXTY_FOUR, random)
+    repair(bytes)
+    const found = decodeFileHeader(resized(bytes, random), kind, FILE)
+    demand(isCount(found.number) && isCount(found.parameter), 'numbers')
+    demand(found.salt.length === 8, 'a salt')
+    return true
+  },
+}
+
+const footer: Decoder = {
+  name: 'table footer',
+  share: 25,
+  run(random) {
+    const fileSize = 2_000 + random.below(100_000)
+    const fileNumber = 1 + random.below(99)
+    const salt = randomBytes(random, 8)
+    const position = fileSize - FOOTER_BYTES
+    const part = (i: number) => ({
+      offset: 64 + i * 200 + random.below(9),
+      length: random.below(170),
+    })
+    const bytes = encodeFooter({
+      filter: part(0),
+      rangeTombstones: part(1),
+      properties: part(2),
+      index: part(3),
+      fileSize,
+      fileNumber,
+      salt,
+    })
+    mutate(bytes, [...u64s(0, 14), ...u32s(88, 1)], random)
+    const place = { salt, fileNumber, position }
+    bytes.writeBigUInt64LE(checksum(bytes.subarray(0, 112), place), 112)
+    const found = decodeFooter(resized(bytes, random), { file: FILE, fileSize, fileNumber, salt })
+    let end = FILE_HEADER_BYTES
+    for (const name of ['filter', 'rangeTombstones', 'properties', 'index'] as const) {
+      const { offset, length } = found[name]
+      demand(offset >= end && length >= 0, `${name} behind what comes before it`)
+      end = offset + length + 16
+    }
+    demand(end <= position, 'parts inside the file')
+    return true
+  },
+}
+
+const properties: Decoder = {
+  name: 'table properties',
+  share: 15,
+  run(random) {
+    const bytes = encodeProperties({
+      entries: random.u32(),
+      tombstones: random.below(99),
+      smallestVersion: random.below(99),
+      largestVersion: random.u32(),
+      earliestExpiry: 0,
+      latestExpiry: 0,
+      keyBytes: random.u32(),
+      valueBytes: random.u32(),
+      blockSize: 4096,
+      largestBlock: 4096,
+      newestWal: 3,
+      blocks: random.below(99),
+    })
+    mutate(bytes, [...u64s(0, 13), ...u32s(64, 2), ...u32s(96, 2)], random)
+    const found = decodeProperties(resized(bytes, random), FILE, 1000)
+    demand(Object.values(found).every(isCount), 'counts')
+    return true
+  },
+}
+
+const trailer: Decoder = {
+  name: 'block trailer',
+  share: 5,
+  run(random) {
+    const payloadLength = random.below(9_000)
+    const bytes = Buffer.alloc(16)
+    encodeTrailer(bytes, 0, payloadLength)
+    mutate(bytes, [{ at: 0, size: 1 }, ...u32s(0, 2)], random)
+    checkTrailer(bytes, 0, { file: FILE, offset: 64, payloadLength })
+    demand(bytes.readUInt32LE(4) === payloadLength, 'the length of the payload')
+    return true
+  },
+}
+
+const RECORD: readonly Field[] = [
+  { at: 0, size: 4 },
+  { at: 4, size: 2 },
+  { at: 6, size: 1 },
+  { at: 7, size: 1 },
+  ...u64s(8, 2),
+]
+
+function record(random: Prng): Buffer {
+  return encodeRecord({
+    kind: random.chance(0.7) ? 'put' : 'delete',
+    key: randomBytes(random, random.below(40)),
+    value: randomBytes(random, random.below(60)),
+    version: 1 + random.u32(),
+    expiresAt: random.chance(0.3) ? 1 + random.u32() : 0,
+    meta: random.chance(0.3) ? 1 + random.below(255) : 0,
+    commitEnd: random.chance(0.5),
+  })
+}
+
+const logRecord: Decoder = {
+  name: 'log record',
+  share: 25,
+  run(random) {
+    const bytes = record(random)
+    mutate(bytes, RECORD, random)
+    const given = resized(bytes, random)
+    const found = decodeRecord(given, FILE, 64)
+    demand(found.length <= given.length && found.length % 8 === 0, 'a record inside its bytes')
+    demand(found.key.length + found.value.length < found.length, 'key and value inside')
+    demand(isCount(found.version) && isCount(found.expiresAt), 'numbers')
+    return true
+  },
+}
+
+export const FIXED_DECODERS: readonly Decoder[] = [
+  current,
+  header,
+  footer,
+  properties,
+  trailer,
+  logRecord,
+]

@@ -1,0 +1,231 @@
+// Manifests with levels, numbers, bounds and lengths nobody would write, in edits whose chain verifies; and with tails
+// that do not. What is accepted must be a state that could be written again.
+import { checksumSeed } from '../../../src/format/checksum.ts'
+import { encodeCurrent } from '../../../src/format/current-file.ts'
+import { encodeFileHeader, FILE_HEADER_BYTES } from '../../../src/format/file-header.ts'
+import {
+  decodeEditPayload,
+  EDIT_MAGIC,
+  encodeEditPayload,
+  sealEdit,
+} from '../../../src/format/manifest-edit.ts'
+import {
+  applyEdit,
+  EMPTY_STATE,
+  type ManifestState,
+  snapshotEdit,
+} from '../../../src/manifest/apply-edit.ts'
+import { readManifest } from '../../../src/manifest/read-manifest.ts'
+import type { Prng } from '../../model/prng.ts'
+import { imageFileSystem } from '../damage/image-file-system.ts'
+import { type Decoder, demand } from './decoder.ts'
+import { oddNumber, oddSafe, pick, randomBytes } from './mutation.ts'
+
+const DIRECTORY = '/db'
+const NUMBER = 1
+const SALT = Buffer.from('0102030405060708', 'hex')
+
+type Token =
+  | { readonly kind: 'u8'; value: number }
+  | { readonly kind: 'varint'; value: number }
+  | { readonly kind: 'bytes'; value: Buffer }
+
+const u8 = (value: number): Token => ({ kind: 'u8', value })
+const number = (value: number): Token => ({ kind: 'varint', value })
+const bytes = (value: Buffer): Token => ({ kind: 'bytes', value })
+
+/** What the honest part of a manifest has come to. */
+interface Model {
+  next: number
+  /** By level. */
+  readonly tables: number[][]
+  readonly logs: number[]
+}
+
+function table(random: Prng, level: number, file: number): Token[] {
+  // Of one number, one key range: tables of a level never overlap.
+  const key = (end: string): Buffer => Buffer.from(`${String(file).padStart(4, '0')}${end}`)
+  const [first, last] = [key('a'), key('b')]
+  const version = 10 * file
+  return [
+    u8(4),
+    u8(level),
+    number(file),
+    number(1_000 + random.below(5_000)),
+    number(10 + random.below(50)),
+    number(random.below(9)),
+    number(version),
+    number(version + random.below(10)),
+    number(random.below(version + 1)),
+    number(500),
+    number(random.below(file)),
+    bytes(randomBytes(random, 8)),
+    number(first.length),
+    bytes(first),
+    number(last.length),
+    bytes(last),
+  ]
+}
+
+function field(random: Prng, model: Model): Token[] {
+  switch (random.below(8)) {
+    case 0: {
+      const file = model.next++
+      model.logs.push(file)
+      return [u8(6), number(file), bytes(randomBytes(random, 8))]
+    }
+    case 1: {
+      const log = model.logs.shift()
+      return log === undefined ? [] : [u8(8), number(log)]
+    }
+    case 2: {
+      const log = model.logs.shift()
+      if (log === undefined) return []
+      const length = 64 + 8 * random.below(900)
+      return [
+        u8(7),
+        number(log),
+        number(length),
+        number(random.u32()),
+        bytes(randomBytes(random, 8)),
+      ]
+    }
+    case 3: {
+      const level = random.below(7)
+      const file = model.tables[level]!.shift()
+      return file === undefined ? [] : [u8(5), u8(level), number(file)]
+    }
+    case 4:
+      return [u8(1 + random.below(3)), number(random.u32())]
+    case 5: {
+      const name = Buffer.from(`floor ${random.below(3)}`)
+      return [u8(9), number(name.length), bytes(name), number(random.below(100))]
+    }
+    default: {
+      const level = random.below(7)
+      const file = model.next++
+      model.tables[level]!.push(file)
+      return table(random, level, file)
+    }
+  }
+}
+
+function spoil(tokens: Token[], random: Prng): void {
+  const i = random.below(tokens.length)
+  const token = tokens[i]!
+  const kind = random.below(10)
+  if (kind === 0) tokens.splice(i, 1)
+  else if (kind === 1) tokens.splice(i, 0, token)
+  else if (kind === 2) tokens.splice(i, 0, ...tokens.slice(0, 1 + random.below(tokens.length)))
+  else if (kind === 3) tokens.splice(random.below(tokens.length), 0, ...tokens.splice(i, 1))
+  else if (token.kind === 'varint') token.value = oddSafe(random, token.value)
+  else if (token.kind === 'u8') {
+    token.value = Number(BigInt.asUintN(8, oddNumber(random, BigInt(token.value))))
+  } else token.value = randomBytes(random, random.below(2 * token.value.length + 2))
+}
+
+function write(tokens: readonly Token[], random: Prng): Buffer {
+  const parts = tokens.map((token) => {
+    if (token.kind === 'bytes') return token.value
+    if (token.kind === 'u8') return Buffer.of(token.value)
+    const encoded: number[] = []
+    let rest = token.value
+    for (; rest >= 128; rest = Math.floor(rest / 128)) encoded.push((rest % 128) | 128)
+    encoded.push(rest)
+    if (random.chance(0.003)) {
+      encoded[encoded.length - 1]! |= 128
+      encoded.push(0)
+    }
+    return Buffer.from(encoded)
+  })
+  return Buffer.concat(parts)
+}
+
+interface Made {
+  readonly file: Buffer
+  readonly lastChecksum: bigint
+}
+
+function makeManifest(random: Prng): Made {
+  const model: Model = { next: 2, tables: Array.from({ length: 7 }, () => []), logs: [] }
+  const edits = [encodeFileHeader({ kind: 'manifest', number: NUMBER, salt: SALT, parameter: 0 })]
+  let seed = checksumSeed({ salt: SALT, fileNumber: NUMBER, position: FILE_HEADER_BYTES })
+  let edit = 1 + random.below(50)
+  for (let i = 1 + random.below(7); i > 0; i--) {
+    const tokens: Token[] = edits.length === 1 ? [u8(14)] : []
+    for (let fields = 1 + random.below(5); fields > 0; fields--)
+      tokens.push(...field(random, model))
+    if (tokens.length > 0 && random.chance(0.25)) spoil(tokens, random)
+    const sealed = sealEdit(write(tokens, random), edit, seed)
+    if (random.chance(0.02)) edit = Math.max(0, edit + random.below(5) - 3)
+    edits.push(sealed.bytes)
+    seed = sealed.checksum
+    edit += 1
+  }
+  return { file: Buffer.concat([...edits, tail(edits, random)]), lastChecksum: seed }
+}
+
+/** What may lie behind the last edit: nothing, or things a crash or an enemy left. */
+function tail(edits: readonly Buffer[], random: Prng): Buffer {
+  const kind = random.below(16)
+  if (kind === 0) return Buffer.alloc(random.below(100))
+  if (kind === 1) return randomBytes(random, random.below(100))
+  if (kind === 2) return pick(random, edits).subarray(0, random.below(80))
+  if (kind === 3) {
+    const fake = randomBytes(random, 24 + random.below(80))
+    fake.writeUInt32LE(EDIT_MAGIC, 8)
+    fake.writeUInt32LE(Number(BigInt.asUintN(32, oddNumber(random, BigInt(fake.length - 24)))), 12)
+    return fake
+  }
+  return Buffer.alloc(0)
+}
+
+/** Each table and log once, levels below 0 sorted and disjoint, and written again it is the same. */
+function requireSound(state: ManifestState): void {
+  const numbers = [...state.levels.flat(), ...state.wals].map(({ number: file }) => file)
+  demand(new Set(numbers).size === numbers.length, 'a file is named twice')
+  demand(
+    numbers.every((file) => file > 0 && file < state.nextFileNumber),
+    'numbers in use',
+  )
+  for (const tables of state.levels.slice(1)) {
+    for (const [i, { smallestKey }] of tables.entries()) {
+      const before = tables[i - 1]
+      const apart = before === undefined || Buffer.compare(before.largestKey, smallestKey) < 0
+      demand(apart, 'tables of a level overlap')
+    }
+  }
+  for (const meta of state.levels.flat()) {
+    demand(meta.largestBlock < meta.size, 'a block larger than its table')
+    demand(Buffer.compare(meta.smallestKey, meta.largestKey) <= 0, 'keys in order')
+  }
+  const payload = encodeEditPayload(snapshotEdit(state))
+  const again = applyEdit(EMPTY_STATE, decodeEditPayload(payload, '/again', 0))
+  demand(describe(again) === describe(state), 'a state that cannot be written again')
+}
+
+function describe({ editNumber: _, retentionFloors, ...state }: ManifestState): string {
+  return JSON.stringify({ ...state, floors: [...retentionFloors] })
+}
+
+export function manifestDecoder(): Decoder {
+  const files = new Map<string, Buffer>()
+  const fs = imageFileSystem(files)
+  return {
+    name: 'manifest',
+    share: 4,
+    run(random) {
+      const { file, lastChecksum } = makeManifest(random)
+      const clean = random.chance(0.3)
+      const ends = { length: file.length, lastChecksum }
+      const current = encodeCurrent({ manifest: NUMBER, ...(clean ? { clean: ends } : {}) })
+      files.set(`${DIRECTORY}/CURRENT`, current)
+      files.set(`${DIRECTORY}/MANIFEST-000001`, file)
+      const found = readManifest(fs, DIRECTORY)
+      demand(found !== undefined, 'a database')
+      requireSound(found.state)
+      demand(!clean || found.tornBytes === 0, 'nothing is cut from a clean manifest')
+      return true
+    },
+  }
+}

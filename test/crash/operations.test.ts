@@ -1,0 +1,184 @@
+// Every registered operation does what its name says; otherwise its cuts prove nothing. Told by the manifest edits it
+// made.
+import { describe, expect, it } from 'vitest'
+import {
+  decodeEditPayload,
+  EDIT_HEADER_BYTES,
+  type ManifestEdit,
+  readEditFrame,
+} from '../../src/format/manifest-edit.ts'
+import type { Step } from '../faults/disk.ts'
+import { FaultFileSystem } from '../faults/fault-file-system.ts'
+import { History } from './history.ts'
+import { OPERATIONS } from './operations.ts'
+import { Session } from './session.ts'
+
+interface Told {
+  /** Of the operations before it, too. */
+  readonly all: readonly ManifestEdit[]
+  readonly edits: readonly ManifestEdit[]
+  readonly steps: readonly Step[]
+  readonly history: History
+}
+
+/** Runs one operation after another in an open database; what the last one did. */
+async function run(...names: readonly string[]): Promise<Told> {
+  const fs = new FaultFileSystem()
+  const operations = names.map((name) => OPERATIONS.find((each) => each.name === name)!)
+  const eager = operations.some((operation) => operation.eager === true)
+  const session = new Session({
+    fs,
+    history: new History(),
+    seed: 7,
+    name: 'alone',
+    settings: { durability: 'none', l0CompactTrigger: eager ? 1 : 4 },
+  })
+  await session.open()
+  let from = 0
+  for (const operation of operations) {
+    from = session.fs.steps.length
+    await operation.run(session)
+  }
+  const steps = session.fs.steps.slice(from)
+  const all = session.fs.steps.flatMap(editsIn)
+  const { history } = session
+  await session.close()
+  return { all, edits: steps.flatMap(editsIn), steps, history }
+}
+
+function editsIn(step: Step): ManifestEdit[] {
+  if (step.kind !== 'write') return []
+  const frame = readEditFrame(step.bytes, 0)
+  if (frame === undefined) return []
+  const end = EDIT_HEADER_BYTES + frame.payloadLength
+  return [decodeEditPayload(step.bytes.subarray(EDIT_HEADER_BYTES, end), '', 0)]
+}
+
+function count(steps: readonly Step[], kind: Step['kind'], name: RegExp): number {
+  return steps.filter((step) => {
+    if (step.kind === 'rename') return kind === 'rename' && name.test(step.to.name)
+    return (
+      step.kind === kind && 'at' in step && typeof step.at === 'object' && name.test(step.at.name)
+    )
+  }).length
+}
+
+/** [tables taken from each level, tables put into each level], of edits that do both. */
+function merges(edits: readonly ManifestEdit[]): [from: number[], to: number[]][] {
+  return edits.flatMap(({ tablesRemoved = [], tablesAdded = [], snapshot }) => {
+    if (snapshot === true || tablesRemoved.length === 0) return []
+    return [[tablesRemoved.map(({ level }) => level), tablesAdded.map(({ level }) => level)]]
+  })
+}
+
+describe('the operation', () => {
+  it.each(['put', 'put-sync', 'del', 'batch', 'batch-sync', 'large'])(
+    '%s is one commit',
+    async (name) => {
+      const { history, steps } = await run(name)
+      expect(history.last).toBe(1)
+      expect(steps.some(({ kind }) => kind === 'write')).toBe(true)
+      if (name.endsWith('sync')) expect(steps.at(-1)?.kind).toBe('sync')
+    },
+  )
+
+  it('large begins a log', async () => {
+    const { edits } = await run('put', 'large')
+    expect(edits.some(({ walsAdded }) => walsAdded?.length === 1)).toBe(true)
+  })
+
+  it('burst is many commits in few writes', async () => {
+    const { history, steps } = await run('burst')
+    expect(history.last).toBe(7)
+    expect(steps.filter(({ kind }) => kind === 'write').length).toBeLessThan(7)
+  })
+
+  it('clear is one commit that leaves no key of its range', async () => {
+    const { history } = await run('batch', 'batch', 'clear')
+    expect(history.last).toBe(3)
+    const keys = [...history.content(3).keys()]
+    expect(history.content(2).size).toBeGreaterThan(keys.length)
+    expect(keys.filter((key) => key > 'key 10' && key < 'key 2')).toEqual([])
+  })
+
+  it('rotation begins a log', async () => {
+    const { steps } = await run('rotation')
+    expect(count(steps, 'create', /\.wal$/)).toBeGreaterThan(0)
+  })
+
+  it('flush makes tables and drops logs', async () => {
+    const { edits } = await run('flush')
+    expect(edits.some(({ tablesAdded }) => tablesAdded?.[0]?.level === 0)).toBe(true)
+    expect(edits.some(({ walsDropped }) => walsDropped?.length === 1)).toBe(true)
+  })
+
+  it('compaction merges tables that overlap', async () => {
+    const { edits } = await run('compaction')
+    const [from, to] = merges(edits)[0]!
+    expect(from).toEqual([0, 0])
+    expect(to).toEqual([6])
+  })
+
+  it('wide-compaction has several outputs', async () => {
+    const { edits } = await run('wide-compaction')
+    expect(merges(edits).some(([from, to]) => from.length > 1 && to.length > 1)).toBe(true)
+  })
+
+  it('move writes no table', async () => {
+    const { edits } = await run('move')
+    const moved = edits.filter(({ tablesRemoved }) => tablesRemoved !== undefined)
+    expect(moved.length).toBe(1)
+    expect(moved[0]!.tablesRemoved).toMatchObject([{ level: 0 }])
+    expect(moved[0]!.tablesAdded).toMatchObject([
+      { level: 6, table: { number: moved[0]!.tablesRemoved![0]!.number } },
+    ])
+  })
+
+  it('deeper goes from level 0 to a level between, and on to the last', async () => {
+    const all = merges((await run('deeper')).edits)
+    expect(all.some(([from, to]) => from.includes(0) && to.includes(5))).toBe(true)
+    expect(all.some(([from, to]) => from.includes(5) && from.includes(6) && to.includes(6))).toBe(
+      true,
+    )
+  })
+
+  it('settle leaves no log to flush', async () => {
+    const { all } = await run('rotation', 'settle')
+    const added = all.flatMap(({ walsAdded = [] }) => walsAdded).length
+    const dropped = all.flatMap(({ walsDropped = [] }) => walsDropped).length
+    expect(added).toBeGreaterThan(1)
+    expect(added - dropped).toBe(1)
+  })
+
+  it.each(['reopen', 'busy-close', 'read-only'])(
+    '%s closes and begins a manifest',
+    async (name) => {
+      const { steps, edits } = await run('put', name)
+      expect(count(steps, 'rename', /^CURRENT$/)).toBe(2)
+      expect(edits.some(({ snapshot }) => snapshot === true)).toBe(true)
+    },
+  )
+
+  it('recovery finds logs that nobody sealed', async () => {
+    const { steps, edits, history } = await run('recovery')
+    expect(count(steps, 'rename', /^CURRENT$/)).toBe(1)
+    const sealed = edits.filter(({ snapshot }) => snapshot === true)
+    expect(sealed.flatMap(({ walsSealed = [] }) => walsSealed).length).toBeGreaterThan(0)
+    expect(history.last).toBeGreaterThanOrEqual(10)
+  })
+
+  it.each(['repair', 'repair-killed'])('%s moves files away', async (name) => {
+    const { steps } = await run('put', name)
+    expect(count(steps, 'makeDirectory', /^lost\+found/)).toBe(1)
+    expect(steps.filter(({ kind }) => kind === 'rename').length).toBeGreaterThan(2)
+  })
+
+  it('has a test here', () => {
+    const tested = [
+      ...['put', 'put-sync', 'del', 'batch', 'batch-sync', 'large', 'burst', 'clear', 'rotation'],
+      ...['flush', 'compaction', 'wide-compaction', 'move', 'deeper', 'settle', 'reopen'],
+      ...['busy-close', 'read-only', 'recovery', 'repair', 'repair-killed'],
+    ]
+    expect(OPERATIONS.map(({ name }) => name).sort()).toEqual(tested.sort())
+  })
+})

@@ -1,0 +1,204 @@
+// The registry of operations the explorer crashes in the middle of. A feature that touches files adds its own here: a
+// name, how to run it on a session, and, through the session (commit, promise), what the oracle may expect of it. That
+// is all: workloads of one and of two operations, and the longer ones, take it up by themselves.
+import type { WriteOperation } from '../../src/engine/types.ts'
+import { type Session, turns } from './session.ts'
+
+export interface CrashOperation {
+  readonly name: string
+  /** It closes and opens the database, so nothing else may run beside it. */
+  readonly alone?: true
+  /** It needs a database that compacts after every flush. */
+  readonly eager?: true
+  run(session: Session): Promise<void>
+}
+
+const KEYS = 24
+
+function put(session: Session, length: number): WriteOperation {
+  const { random, history } = session
+  const mark = `${history.last + 1}.${random.below(1000)} `
+  const filler = String.fromCharCode(97 + random.below(26)).repeat(random.below(length) + 1)
+  return { type: 'put', key: key(session), value: mark + filler }
+}
+
+function del(session: Session): WriteOperation {
+  return { type: 'del', key: key(session) }
+}
+
+function key({ random }: Session): string {
+  return `key ${String(random.below(KEYS)).padStart(2, '0')}`
+}
+
+function batch(session: Session, count: number, length: number): WriteOperation[] {
+  return Array.from({ length: count }, () =>
+    session.random.chance(0.25) ? del(session) : put(session, length),
+  )
+}
+
+/** Commits that nobody waits for one by one, some of them synced. */
+function burst(session: Session, count: number, length: number): Promise<unknown> {
+  const commits = Array.from({ length: count }, (_, i) =>
+    session.commit(batch(session, 1 + (i % 3), length), i % 4 === 1 ? 'sync' : 'none'),
+  )
+  return Promise.all(commits)
+}
+
+/** Keys of their own, beside all others. */
+async function apart(session: Session, count: number, length: number): Promise<void> {
+  const prefix = `apart ${session.history.last + 1}.`
+  const operations = Array.from({ length: count }, (_, i) => {
+    return { type: 'put', key: prefix + i, value: 'a'.repeat(length) } as const
+  })
+  await session.commit(operations, 'none')
+}
+
+/** More than a memtable holds, so that the log is rotated; what that brings about goes on in the background. */
+async function fill(session: Session): Promise<void> {
+  for (let i = 0; i < 10; i++) {
+    const value = `${session.history.last + 1} ${'f'.repeat(7_900)}`
+    await session.commit([{ type: 'put', key: key(session), value }], 'none')
+  }
+}
+
+export const OPERATIONS: readonly CrashOperation[] = [
+  { name: 'put', run: (session) => session.commit([put(session, 700)], 'none') },
+  { name: 'put-sync', run: (session) => session.commit([put(session, 700)], 'sync') },
+  { name: 'del', run: (session) => session.commit([del(session)]) },
+  { name: 'batch', run: (session) => session.commit(batch(session, 9, 300), 'none') },
+  { name: 'batch-sync', run: (session) => session.commit(batch(session, 9, 900), 'sync') },
+  { name: 'burst', run: async (session) => void (await burst(session, 7, 200)) },
+  {
+    // Longer than a quarter of a memtable: a log of its own.
+    name: 'large',
+    run: (session) =>
+      session.commit([{ type: 'put', key: key(session), value: 'L'.repeat(20_000) }], 'sync'),
+  },
+  {
+    // Deletes, one by one, in one commit.
+    name: 'clear',
+    run: (session) => session.clear(`key ${session.random.below(2)}`, 'key 2'),
+  },
+  { name: 'rotation', run: fill },
+  {
+    name: 'flush',
+    async run(session) {
+      await burst(session, 3, 2_000)
+      await session.flush()
+    },
+  },
+  {
+    // Two tables that overlap, and their merge.
+    name: 'compaction',
+    async run(session) {
+      await session.commit(batch(session, 12, 900), 'none')
+      await session.flush()
+      await session.commit(batch(session, 12, 900), 'none')
+      await session.compact()
+    },
+  },
+  {
+    // A merge into several tables.
+    name: 'wide-compaction',
+    async run(session) {
+      for (let i = 0; i < 2; i++) {
+        await apart(session, 6, 4_000)
+        await session.commit(batch(session, 6, 3_000), 'none')
+        await session.flush()
+      }
+      await session.compact()
+    },
+  },
+  {
+    // A table that meets no other goes down as it is.
+    name: 'move',
+    async run(session) {
+      await apart(session, 3, 400)
+      await session.compact()
+    },
+  },
+  {
+    // So much that there is a level above the last one, into which level 0 goes and which is merged down.
+    name: 'deeper',
+    eager: true,
+    async run(session) {
+      for (let i = 0; i < 10; i++) {
+        const value = `${session.history.last + 1} ${'d'.repeat(7_900)}`
+        await session.commit([{ type: 'put', key: `key 0${i}`, value }], 'none')
+      }
+      await session.compact()
+      await session.commit(batch(session, 9, 900), 'none')
+      await session.flush()
+      await session.settle()
+      await session.compact()
+    },
+  },
+  { name: 'settle', run: (session) => session.settle() },
+  {
+    name: 'reopen',
+    alone: true,
+    async run(session) {
+      await session.close()
+      await session.open()
+    },
+  },
+  {
+    // Closing finds a rotation, its flush and commits under way.
+    name: 'busy-close',
+    alone: true,
+    async run(session) {
+      const filling = fill(session)
+      const commits = burst(session, 5, 3_000)
+      await filling
+      await session.close()
+      await commits
+      await session.open()
+    },
+  },
+  {
+    // Killed with commits under way.
+    name: 'recovery',
+    alone: true,
+    async run(session) {
+      await fill(session)
+      const commits = burst(session, 9, 3_000)
+      await turns(session.random.below(6))
+      await session.kill(() => session.open())
+      await commits
+    },
+  },
+  {
+    name: 'repair',
+    alone: true,
+    async run(session) {
+      await session.close()
+      await session.repair()
+      await session.open()
+    },
+  },
+  {
+    // Of what a kill left: logs become tables.
+    name: 'repair-killed',
+    alone: true,
+    async run(session) {
+      await fill(session)
+      const commits = burst(session, 9, 2_000)
+      await turns(session.random.below(6))
+      await session.kill(async () => {
+        await session.repair()
+        await session.open()
+      })
+      await commits
+    },
+  },
+  {
+    name: 'read-only',
+    alone: true,
+    async run(session) {
+      await session.close()
+      const { last } = session.history
+      await session.look({ least: last, most: last })
+      await session.open()
+    },
+  },
+]

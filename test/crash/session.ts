@@ -1,0 +1,269 @@
+// One database on a file system that remembers, driven deterministically: the same seed and the same calls give the
+// same steps, byte for byte. Tells the oracle whatever it does.
+import type { Clock, TimerHandle } from '../../src/base/clock.ts'
+import type { HeapMemory } from '../../src/base/heap-memory.ts'
+import type { Logger } from '../../src/base/logger.ts'
+import { type ResolvedOptions, resolveOptions } from '../../src/base/options.ts'
+import type { StorageEngine } from '../../src/engine/engine.ts'
+import { openEngine } from '../../src/engine/open.ts'
+import { repairDirectory } from '../../src/engine/repair/repair.ts'
+import type { Durability, Environment, WriteOperation } from '../../src/engine/types.ts'
+import type { Kernels } from '../../src/kernel/kernels.ts'
+import { wasmKernels } from '../../src/kernel/wasm-kernels.ts'
+import type { FaultFileSystem } from '../faults/fault-file-system.ts'
+import { type Prng, prng } from '../model/prng.ts'
+import { checkContent, DIRECTORY } from './check.ts'
+import type { Bounds, History } from './history.ts'
+
+const KEYS_MOST = 10_000
+
+const OPTIONS = resolveOptions({
+  workers: 0,
+  memtableSize: 65_536,
+  memoryBudget: 8 * 1024 * 1024,
+  blockSize: 512,
+  tableSize: 16_384,
+  l0StallTrigger: 8,
+})
+
+/** What a database of a workload is opened with. */
+export interface Settings {
+  readonly durability: Durability
+  /** 1: every flush is followed by a compaction, and one full level makes the next. */
+  readonly l0CompactTrigger: 1 | 4
+}
+
+export interface SessionParts {
+  readonly fs: FaultFileSystem
+  readonly history: History
+  /** Of all random choices in it. */
+  readonly seed: number
+  /** Tells sessions of one seed apart. */
+  readonly name: string
+  readonly settings: Settings
+}
+
+export class Session {
+  fs: FaultFileSystem
+  history: History
+  /** For the operations. */
+  readonly random: Prng
+  readonly #parts: SessionParts
+  readonly #salts: Prng
+  /** What the engine complained about: nothing failed, so there is nothing to complain about. */
+  readonly #complaints: string[] = []
+  #engine: StorageEngine | undefined
+  /** Commits and jobs that nobody waits for. */
+  #running: Promise<unknown>[] = []
+
+  constructor(parts: SessionParts) {
+    const { fs, history, seed, name } = parts
+    this.#parts = parts
+    this.fs = fs
+    this.history = history
+    this.random = prng(seed, 1)
+    this.#salts = prng(seed, hashOf(name))
+    fs.flipSources()
+  }
+
+  get engine(): StorageEngine {
+    if (this.#engine === undefined) throw new Error('the session is open')
+    return this.#engine
+  }
+
+  async open(): Promise<void> {
+    this.#engine = await openEngine(DIRECTORY, this.#options(), this.#environment())
+  }
+
+  /** One commit; resolves when it is acked. */
+  async commit(operations: readonly WriteOperation[], durability?: 'sync' | 'none'): Promise<void> {
+    const options = durability === undefined ? {} : { durability }
+    await this.#acked(operations, durability, () => this.engine.batch(operations, options))
+  }
+
+  /** Deletes what is there between two keys, both included. */
+  async clear(gte: string, lte: string): Promise<void> {
+    const { engine } = this
+    const range = { gte, lte, version: engine.version, keyForm: 'utf8', valueForm: 'utf8' } as const
+    const there = engine.range({ ...range, keys: true, values: false }).next(KEYS_MOST)
+    const operations = there.map(([key]) => ({ type: 'del', key: key as string }) as const)
+    const clearing = { ...range, keys: true, values: false, limit: -1 }
+    if (operations.length === 0) await engine.clear(clearing)
+    else await this.#acked(operations, undefined, () => engine.clear(clearing))
+  }
+
+  async flush(): Promise<void> {
+    await this.#allSafe(() => this.engine.flush())
+  }
+
+  async compact(): Promise<void> {
+    await this.#allSafe(() => this.engine.compactRange(undefined, undefined))
+  }
+
+  async settle(): Promise<void> {
+    await this.engine.settle()
+  }
+
+  /** Lets the work go on while later operations run. */
+  leaveRunning(work: Promise<unknown>): void {
+    this.#running.push(work)
+    // It is waited for before the end; until then a failure is nobody's yet.
+    work.catch(() => undefined)
+  }
+
+  async join(): Promise<void> {
+    await Promise.all(this.#running.splice(0))
+  }
+
+  async close(): Promise<void> {
+    await this.#allSafe(() => this.engine.close())
+    if (this.#complaints.length > 0) throw new Error(`it complained: ${this.#complaints[0]}`)
+  }
+
+  /** The process is killed: it goes on where nobody sees it. What it leaves is recovered by `recovery`, and then
+   * open again. */
+  async kill(recovery: () => Promise<void>): Promise<void> {
+    const { fs, engine } = this
+    // What the killed process is still promised, it is promised elsewhere.
+    const history = this.history.after(this.history.last, 'all')
+    this.fs = fs.afterKill()
+    this.fs.flipSources()
+    const cut = this.fs.steps.length
+    await recovery()
+    const found = checkContent(this.engine, history, history.bounds(cut, 'kill'))
+    this.history = history.after(found, 'all')
+    this.history.promise(found, 'power', this.fs.steps.length)
+    // Its heap is wanted back.
+    await engine.close()
+  }
+
+  /** Of a closed database in which nothing is damaged. */
+  async repair(): Promise<void> {
+    const report = await repairDirectory(DIRECTORY, this.#options(), this.#environment())
+    const [loss] = report.lost
+    if (loss !== undefined) throw new Error(`the repair lost a part of ${loss.file}: ${loss.why}`)
+  }
+
+  /** Opens a closed database without writing, and returns the commit found. */
+  async look(bounds: Bounds): Promise<number> {
+    const { fs } = this
+    const before = fs.steps.length
+    const commit = await this.#see(bounds)
+    if (fs.steps.length > before) throw new Error(`reading it changed it: ${kindOf(fs, before)}`)
+    return commit
+  }
+
+  async #see(bounds: Bounds): Promise<number> {
+    let engine: StorageEngine
+    try {
+      const options = { ...this.#options(), readOnly: true, createIfMissing: false }
+      engine = await openEngine(DIRECTORY, options, this.#environment())
+    } catch (error) {
+      if (!isNone(error) || bounds.least > 0) throw error
+      return 0
+    }
+    try {
+      return checkContent(engine, this.history, bounds)
+    } finally {
+      await engine.close()
+    }
+  }
+
+  /** What was handed over before the call is durable once it has ended. */
+  async #allSafe(work: () => Promise<void>): Promise<void> {
+    const { history, fs } = this
+    const { last } = history
+    await work()
+    history.promise(last, 'power', fs.steps.length)
+  }
+
+  async #acked(
+    operations: readonly WriteOperation[],
+    durability: 'sync' | 'none' | undefined,
+    work: () => Promise<void>,
+  ): Promise<void> {
+    const { history, fs } = this
+    const commit = history.hand(operations, fs.steps.length)
+    const usual = this.#parts.settings.durability
+    const safety = (durability ?? usual) === 'sync' ? 'power' : 'kill'
+    await work()
+    history.promise(commit, safety, fs.steps.length)
+  }
+
+  #options(): ResolvedOptions {
+    return { ...OPTIONS, ...this.#parts.settings }
+  }
+
+  #environment(): Partial<Environment> {
+    const fill = (target: Uint8Array): void => {
+      for (let i = 0; i < target.length; i++) target[i] = this.#salts.below(256)
+    }
+    const { fs } = this
+    return { fs, clock: turnClock(), random: { fill }, logger: this.#logger(), kernels: kernelsOf }
+  }
+
+  #logger(): Logger {
+    const ignore = (): void => undefined
+    const error = (fields: object, message: string): void => {
+      this.#complaints.push(`${message} ${'err' in fields ? String(fields.err) : ''}`)
+    }
+    return { debug: ignore, info: ignore, warn: ignore, error }
+  }
+}
+
+function kindOf(fs: FaultFileSystem, step: number): string {
+  return fs.steps[step]?.kind ?? 'nothing'
+}
+
+function isNone(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'LEVEL_NOT_FOUND'
+}
+
+const instances = new WeakMap<HeapMemory, Kernels>()
+
+/** Heaps are used again, and the kernels hold no state: instantiating them is what an open costs most. */
+export function kernelsOf(memory: HeapMemory): Kernels {
+  let kernels = instances.get(memory)
+  if (kernels === undefined) {
+    kernels = wasmKernels(memory)
+    instances.set(memory, kernels)
+  }
+  return kernels
+}
+
+/** Of the event loop. */
+export async function turns(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** A clock on which each look takes a hundredth of a millisecond, and a millisecond one turn of the event loop. */
+function turnClock(): Clock {
+  let now = 0
+  const after = (delayMs: number, run: () => void): TimerHandle => {
+    let left = Math.ceil(delayMs)
+    const turn = (): void => {
+      if (left < 0) return
+      if (left-- > 0) setImmediate(turn)
+      else run()
+    }
+    setImmediate(turn)
+    return {
+      unref: () => undefined,
+      cancel: () => {
+        left = -1
+      },
+    }
+  }
+  const look = (): number => {
+    now += 0.01
+    return now
+  }
+  return { wallMs: look, monotonicMs: look, after, nextTurn: (run) => void setImmediate(run) }
+}
+
+/** FNV-1a. */
+export function hashOf(text: string): number {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
+  return hash >>> 0
+}

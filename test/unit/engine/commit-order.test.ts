@@ -1,0 +1,248 @@
+// When a commit becomes visible, durable and acked, and that a rejected one never comes back.
+import { describe, expect, it } from 'vitest'
+import type { StorageEngine } from '../../../src/engine/engine.ts'
+import type { Survival } from '../../faults/disk.ts'
+import { FaultFileSystem } from '../../faults/fault-file-system.ts'
+import { codeOf, endsWithin, start } from '../../support/small-engine.ts'
+
+const POWER_CUT: Survival = { rule: 'strict', survives: () => 'none' }
+const KILLED: Survival = { rule: 'strict', survives: () => 'all' }
+
+/** Of a log: behind the file's header. */
+const FIRST_FRAME = 64
+
+/** For what comes by itself within milliseconds. */
+const PATIENCE_MS = 5_000
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+interface Gate {
+  readonly until: Promise<void>
+  readonly open: () => void
+}
+
+function gate(): Gate {
+  let open = (): void => undefined
+  const until = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  return { until, open: () => open() }
+}
+
+function keys(engine: StorageEngine): unknown[] {
+  const reader = engine.range({
+    keys: true,
+    values: false,
+    keyForm: 'utf8',
+    valueForm: 'utf8',
+    version: engine.version,
+  })
+  return reader.next(1_000).map(([key]) => key)
+}
+
+/** The keys that an open after this crash finds. */
+async function keysAfter(fs: FaultFileSystem, survival: Survival): Promise<unknown[]> {
+  const again = await start(new FaultFileSystem({ files: fs.image(survival) }))
+  const found = keys(again)
+  await again.close()
+  return found
+}
+
+/** More than half a memtable, so that the next log is at hand. */
+async function fillHalf(engine: StorageEngine): Promise<void> {
+  for (const key of ['a', 'b', 'c']) await engine.put(key, 'x'.repeat(12_000), {})
+  await pause(20)
+}
+
+describe('a rejected commit', () => {
+  it('leaves nothing in the tree', async () => {
+    const fs = new FaultFileSystem()
+    const engine = await start(fs)
+    await engine.put('b', '1', {})
+    fs.inject({ on: 'write', path: /\.wal$/, errno: 'EIO' })
+    expect(await codeOf(engine.put('c', 'x', {}))).toBe('LEVEL_IO_ERROR')
+    await engine.put('a', '2', {})
+    expect(keys(engine)).toEqual(['a', 'b'])
+    await engine.flush()
+    expect(keys(engine)).toEqual(['a', 'b'])
+    await engine.close()
+  })
+
+  it('is not there after a crash, although all of its bytes were written', async () => {
+    const fs = new FaultFileSystem()
+    const engine = await start(fs)
+    await engine.put('kept', '1', {})
+    fs.inject({ on: 'write', path: /\.wal$/, errno: 'EIO', shortBytes: 1_000_000 })
+    expect(await codeOf(engine.put('lost', 'x', {}))).toBe('LEVEL_IO_ERROR')
+    expect(await keysAfter(fs, KILLED)).toEqual(['kept'])
+    await engine.close()
+  })
+
+  it('is not there after a crash, although its bytes could not be cut off', async () => {
+    const fs = new FaultFileSystem()
+    const engine = await start(fs)
+    await fillHalf(engine)
+    // Were it flushed, its log would be gone before the crash.
+    fs.inject({ on: 'create', path: /\.sst$/, errno: 'ENOSPC', forever: true })
+    fs.inject({ on: 'write', path: /\.wal$/, errno: 'EIO', shortBytes: 1_000_000 })
+    const uncut = fs.inject({ on: 'truncate', path: /\.wal$/, errno: 'EIO', forever: true })
+    expect(await codeOf(engine.put('lost', 'x', {}))).toBe('LEVEL_IO_ERROR')
+    uncut.lift()
+    await engine.put('later', '1', {})
+    expect(await keysAfter(fs, KILLED)).toEqual(['a', 'b', 'c', 'later'])
+    await engine.close()
+  })
+
+  it('stays rejected when its sync failed once', async () => {
+    const fs = new FaultFileSystem()
+    const engine = await start(fs)
+    await engine.put('durable', '1', {})
+    fs.inject({ on: 'sync', path: /\.wal$/, errno: 'EIO' })
+    expect(await codeOf(engine.put('lost', 'x', {}))).toBe('SETT_POISONED')
+    expect(() => engine.put('late', 'x', {})).toThrow(/read-only from here on/)
+    expect(await keysAfter(fs, POWER_CUT)).toEqual(['durable'])
+    await engine.close()
+  })
+})
+
+describe('visibility', () => {
+  it('a reader that came before a commit was durable never sees it', async () => {
+    const fs = new FaultFileSystem()
+    const engine = await start(fs)
+    await engine.put('a', '1', {})
+    const { until, open } = gate()
+    fs.inject({ on: 'sync', path: /\.wal$/, until })
+    const put = engine.put('b', '2', {})
+    await pause(10)
+    const pin = engine.pin()
+    open()
+    await put
+    expect(engine.getSync('b', pin.version, 'utf8')).toBe(undefined)
+    expect(engine.getSync('b', undefined, 'utf8')).toBe('2')
+    pin.release()
+    await engine.close()
+  })
+
+  it('commits are acked in the order in which they were made, over several logs', async () => {
+    const fs = new FaultFileSystem()
+    const engine = await start(fs, { memtableCount: 8 })
+    await fillHalf(engine)
+    const first = fs.calls.find(({ kind, path }) => kind === 'create' && path.endsWith('.wal'))
+    const { until, open } = gate()
+    fs.inject({ on: 'sync', path: new RegExp(`${first!.path}$`), until })
+    const acked: string[] = []
+    const commits = ['first', 'second', 'third', 'fourth'].map(async (key, i) => {
+      await pause(30 * i)
+      // From the third on each takes a log of its own.
+      await engine.put(key, 'x'.repeat(i < 2 ? 10 : 20_000), {})
+      acked.push(key)
+    })
+    await pause(150)
+    open()
+    await endsWithin(3_000, Promise.all(commits))
+    expect(acked).toEqual(['first', 'second', 'third', 'fourth'])
+    await endsWithin(3_000, engine.close())
+  })
+})
+
+describe('a log that was found at open', () => {
+  it('is durable before the manifest says how long it is', async () => {
+    const first = new FaultFileSystem()
+    const engine = await start(first, { durability: 'none' })
+    await engine.put('a', '1', {})
+    // The process is killed, the machine goes on; then that ends, too.
+    const second = new FaultFileSystem({ steps: first.steps.slice() })
+    await engine.close()
+    second.inject({ on: 'create', path: /\.sst$/, errno: 'ENOSPC', forever: true })
+    const again = await start(second)
+    expect(await keysAfter(second, POWER_CUT)).toEqual(['a'])
+    await again.close()
+  })
+
+  it('must have what lies before its cut from then on', async () => {
+    const first = new FaultFileSystem()
+    const engine = await start(first)
+    await engine.put('a', '1', {})
+    await engine.put('b', '2', {})
+    const files = first.image(KILLED)
+    await engine.close()
+    const log = [...files.keys()].find((path) => path.endsWith('.wal'))!
+    files.set(log, files.get(log)!.subarray(0, -8))
+    const second = new FaultFileSystem({ files })
+    // It stays: nothing is flushed.
+    second.inject({ on: 'create', path: /\.sst$/, errno: 'ENOSPC', forever: true })
+    const again = await start(second)
+    expect(keys(again)).toEqual(['a'])
+    const later = second.image(KILLED)
+    await again.close()
+    const bytes = Buffer.from(later.get(log)!)
+    bytes[FIRST_FRAME + 20] = bytes[FIRST_FRAME + 20]! ^ 1
+    later.set(log, bytes)
+    expect(await codeOf(start(new FaultFileSystem({ files: later })))).toBe('LEVEL_CORRUPTION')
+  })
+})
+
+describe('durability', () => {
+  it('comes to the oldest log first', async () => {
+    const fs = new FaultFileSystem()
+    const engine = await start(fs, { durability: 'none' })
+    await fillHalf(engine)
+    // Once it is flushed, the first log needs no sync.
+    fs.inject({ on: 'create', path: /\.sst$/, errno: 'ENOSPC', forever: true })
+    const paths = (kind: string, from: number): string[] =>
+      fs.calls.slice(from).flatMap((call) => (call.kind === kind ? [call.path] : []))
+    const [first, second] = paths('create', 0).filter((path) => path.endsWith('.wal'))
+    const before = fs.calls.length
+    await engine.put('own', 'x'.repeat(20_000), {})
+    await engine.put('last', '1', { durability: 'sync' })
+    const synced = paths('sync', before).filter((path) => path === first || path === second)
+    expect(synced).toEqual([first, second])
+    await engine.close()
+  })
+})
+
+describe('durability interval', () => {
+  it('makes a commit durable that nobody waits for', async () => {
+    const fs = new FaultFileSystem()
+    const engine = await start(fs, { durability: { interval: 1 } })
+    await engine.put('a', '1', {})
+    await soon(async () => expect(await keysAfter(fs, POWER_CUT)).toEqual(['a']))
+    await engine.close()
+  })
+
+  it('does so also with one that came while a sync was under way', async () => {
+    const fs = new FaultFileSystem()
+    const engine = await start(fs, { durability: { interval: 1 } })
+    const { until, open } = gate()
+    const held = fs.inject({ on: 'sync', path: /\.wal$/, until })
+    await engine.put('a', '1', {})
+    await soon(() => expect(held.matches).toBe(1))
+    await engine.put('b', '2', {})
+    open()
+    await soon(async () => expect(await keysAfter(fs, POWER_CUT)).toEqual(['a', 'b']))
+    await engine.close()
+  })
+
+  it('ends for good when a sync fails that nobody waits for', async () => {
+    const fs = new FaultFileSystem()
+    const engine = await start(fs, { durability: { interval: 1 } })
+    const failing = fs.inject({ on: 'sync', path: /\.wal$/, errno: 'EIO' })
+    await engine.put('a', '1', {})
+    await soon(() => expect(failing.matches).toBe(1))
+    const put = async (): Promise<void> => engine.put('b', '2', {})
+    await soon(async () => expect(await codeOf(put())).toBe('SETT_POISONED'))
+    await engine.close()
+  })
+})
+
+/** Asks again and again; fails with the last answer. */
+async function soon(ask: () => void | Promise<void>): Promise<void> {
+  for (const end = performance.now() + PATIENCE_MS; ; ) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (performance.now() > end) throw error
+    }
+    await pause(5)
+  }
+}

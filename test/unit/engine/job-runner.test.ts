@@ -1,0 +1,127 @@
+// A job whose worker died: what it left goes, the next try takes other numbers, and its memory is nobody else's
+// before it has ended.
+import { basename } from 'node:path'
+import { expect, it } from 'vitest'
+import { SettError } from '../../../src/base/errors.ts'
+import { silentLogger } from '../../../src/base/logger.ts'
+import { FileNumbering } from '../../../src/engine/file-numbering.ts'
+import { type JobRequest, JobRunner } from '../../../src/engine/job-runner.ts'
+import { ObsoleteFiles } from '../../../src/engine/obsolete-files.ts'
+import { tablePath } from '../../../src/io/file-names.ts'
+import type { FlushSpec, JobResult, JobSpec, TablesResult } from '../../../src/jobs/job.ts'
+import { HeapAllocator } from '../../../src/memory/heap-allocator.ts'
+import { HeapPool } from '../../../src/memory/heap-pool.ts'
+import { createCancelFlag } from '../../../src/pool/cancel-flag.ts'
+import type { Executor } from '../../../src/pool/executor.ts'
+import { FaultFileSystem } from '../../faults/fault-file-system.ts'
+import { codeOf } from '../../support/small-engine.ts'
+
+const DONE: TablesResult = {
+  kind: 'tables',
+  tables: [],
+  entriesIn: 0,
+  entriesOut: 0,
+  entriesDropped: 0,
+  droppedVersion: 0,
+  bytesRead: 0,
+  bytesWritten: 0,
+}
+
+const died = (): SettError => new SettError('SETT_WORKER_FAILED', 'the worker is gone')
+
+function executorOf(perform: (spec: JobSpec) => Promise<JobResult>): Executor {
+  return {
+    workers: 1,
+    run: <T extends JobResult>(spec: JobSpec) => perform(spec) as Promise<T>,
+    warmUp: () => undefined,
+    stats: () => [],
+    close: async () => undefined,
+  }
+}
+
+class Rig {
+  readonly fs = new FaultFileSystem()
+  readonly heap = new HeapPool().acquire(1024 * 1024)
+  readonly allocator = new HeapAllocator(this.heap)
+  readonly obsolete = new ObsoleteFiles(this.fs, '/db', silentLogger)
+  readonly numbering = new FileNumbering(10)
+
+  constructor() {
+    this.fs.makeDirectorySync('/db')
+  }
+
+  run(perform: (spec: FlushSpec) => Promise<JobResult>): Promise<TablesResult> {
+    const { heap, allocator, obsolete, numbering } = this
+    const executor = executorOf((spec) => perform(spec as FlushSpec))
+    const shape = { blockSize: 512, tableSize: 16_384, filter: { k: 7, bitsPerKey: 10 } }
+    const request: JobRequest = {
+      priority: 0,
+      workspaceBytes: 65_536,
+      cancel: createCancelFlag(),
+      spec: (workspace): FlushSpec => ({
+        kind: 'flush',
+        directory: '/db',
+        arena: 0,
+        shape,
+        numbers: { first: numbering.takeRange(3), count: 3 },
+        workspace,
+        newestWal: 1,
+        snapshots: [1],
+      }),
+    }
+    return new JobRunner({ executor, heap, allocator, obsolete }).run<TablesResult>(request)
+  }
+
+  /** What a worker does before it dies. */
+  write({ numbers }: FlushSpec): void {
+    this.fs.openSync(tablePath('/db', numbers.first), 'create').closeSync()
+  }
+}
+
+it('is tried again with other numbers, and its files go', async () => {
+  const rig = new Rig()
+  const firsts: number[] = []
+  const result = await rig.run(async (spec) => {
+    firsts.push(spec.numbers.first)
+    rig.write(spec)
+    if (firsts.length < 3) throw died()
+    return DONE
+  })
+  await rig.obsolete.settled()
+  expect(result).toBe(DONE)
+  expect(firsts).toEqual([10, 13, 16])
+  expect(rig.fs.listSync('/db')).toEqual([basename(tablePath('/db', 16))])
+})
+
+it('fails when its worker dies for the third time, and at once for another reason', async () => {
+  for (const [error, tries] of [
+    [died(), 3],
+    [new SettError('LEVEL_CORRUPTION', 'damaged'), 1],
+  ] as const) {
+    const rig = new Rig()
+    let tried = 0
+    const outcome = rig.run(() => {
+      tried += 1
+      return Promise.reject(error)
+    })
+    expect(await codeOf(outcome)).toBe(error.code)
+    expect(tried).toBe(tries)
+    expect(rig.allocator.usedBytes).toBe(0)
+  }
+})
+
+it('keeps its memory until it has ended', async () => {
+  const rig = new Rig()
+  let end = (): void => undefined
+  const running = rig.run(
+    () =>
+      new Promise((resolve) => {
+        end = () => resolve(DONE)
+      }),
+  )
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(rig.allocator.usedBytes).toBeGreaterThanOrEqual(65_536)
+  end()
+  await running
+  expect(rig.allocator.usedBytes).toBe(0)
+})
