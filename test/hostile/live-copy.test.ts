@@ -51,18 +51,20 @@ it(`${COPIES} copies of a directory in use`, async () => {
   const source = join(root, 'db')
   const engine = await openEngine(source, OPTIONS)
   let written = 0
+  let acked = 0
   let stopped = false
   const writing = (async () => {
     while (!stopped) {
       written += 1
       await engine.put(`${written % KEYS}`, textOf(written), {})
+      acked = written
       if (written % 8 === 0) await new Promise((resolve) => setImmediate(resolve))
     }
   })()
   const tally = { opened: 0, refused: 0 }
   for (let i = 0; i < COPIES; i++) {
     const copy = join(root, `copy-${i}`)
-    const before = written
+    const before = acked
     // A file that goes while it is being copied is one that cp complains about.
     await promisify(execFile)('cp', ['-r', source, copy]).catch(() => undefined)
     const after = written

@@ -152,7 +152,9 @@ async function judge({ plan, stage, progress, verifier, totals, readOnly }: Cycl
   if (readOnly && listing(stage.directory) !== before) {
     fail(plan, totals, 'a read-only opening changed files')
   }
-  const unborn = readOnly && stage.nextNumber === 0 && progress.announced.length === 0
+  // Killed before it was created: a reader does not create it.
+  const unwritten = readOnly && stage.nextNumber === 0 && progress.announced.length === 0
+  const unborn = unwritten && reply.code === 'LEVEL_NOT_FOUND'
   if (reply.error !== undefined && !unborn) {
     fail(plan, totals, `the verifier failed (readOnly ${readOnly}): ${reply.error}`)
     return

@@ -1,0 +1,26 @@
+// compactRange() ends, whoever else compacts meanwhile and whatever readers keep from being dropped.
+import { expect, it } from 'vitest'
+import { FaultFileSystem } from '../../faults/fault-file-system.ts'
+import { endsWithin, start } from '../../support/small-engine.ts'
+
+const HANG_MS = 10_000
+
+it('two at once end, although a reader keeps the deletes that they meet', async () => {
+  const engine = await start(new FaultFileSystem())
+  for (let i = 0; i < 40; i++) await engine.put(`key ${i}`, 'x'.repeat(100), {})
+  await engine.compactRange(undefined, undefined)
+  const pin = engine.pin()
+  for (let i = 0; i < 40; i += 2) {
+    await engine.batch([{ type: 'del', key: `key ${i}` }], { durability: 'none' })
+  }
+  const newer = engine.pin()
+  const both = [1, 2].map(() => engine.compactRange(undefined, undefined))
+  await endsWithin(HANG_MS, Promise.all(both))
+  expect(engine.getSync('key 0', pin.version, 'utf8')).toBe('x'.repeat(100))
+  expect(engine.getSync('key 0', newer.version, 'utf8')).toBeUndefined()
+  pin.release()
+  newer.release()
+  await endsWithin(HANG_MS, engine.compactRange(undefined, undefined))
+  expect(engine.stats().levels.reduce((sum, { entries }) => sum + entries, 0)).toBe(20)
+  await engine.close()
+})
