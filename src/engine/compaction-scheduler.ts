@@ -5,7 +5,7 @@ import { MIB } from '../base/limits.ts'
 import { InFlight } from '../compaction/in-flight.ts'
 import { type PickOptions, pickCompaction } from '../compaction/pick.ts'
 import type { CompactionPlan } from '../compaction/plan.ts'
-import { planRange } from '../compaction/plan-range.ts'
+import { planRange, type RangeRequest } from '../compaction/plan-range.ts'
 import type { CompactSpec, TablesResult } from '../jobs/job.ts'
 import { compactWorkspaceBytes } from '../jobs/workspace.ts'
 import type { Levels } from '../manifest/levels.ts'
@@ -45,6 +45,8 @@ interface RunningPlan {
 export class CompactionScheduler {
   readonly #parts: CompactionParts
   readonly #reserved = new InFlight()
+  /** Per compactRange() under way: the tables written or moved since it began. */
+  readonly #requests = new Set<Set<number>>()
   readonly #running = new Map<RunningPlan, Promise<void>>()
   readonly #retry: BackOff
   #closing = false
@@ -78,15 +80,23 @@ export class CompactionScheduler {
 
   /** Rewrites a range step by step; other compactions wait their turn behind it. */
   async compactRange(start: Uint8Array | undefined, end: Uint8Array | undefined): Promise<void> {
-    const { tree, pick } = this.#parts
+    // Of the others, too: two that rewrite each other's outputs, which hold what a reader keeps, would never end.
     const done = new Set<number>()
-    // What is flushed from now on is not this call's business, or it might never end.
-    const before = tree.numbering.next
+    this.#requests.add(done)
+    try {
+      await this.#rewrite({ start, end, done, before: this.#parts.tree.numbering.next })
+    } finally {
+      this.#requests.delete(done)
+    }
+  }
+
+  /** `before`: what is flushed from now on is not this request's business, or it might never end. */
+  async #rewrite(request: RangeRequest): Promise<void> {
     while (!this.#stopped) {
-      const plan = planRange(this.#levels(), { start, end, done, before }, pick, this.#reserved)
+      const plan = planRange(this.#levels(), request, this.#parts.pick, this.#reserved)
       if (plan === undefined && this.#running.size === 0) return
       if (plan === undefined) await Promise.race(this.#running.values())
-      else await this.#runOrRetry(plan, done)
+      else await this.#runOrRetry(plan)
     }
   }
 
@@ -108,9 +118,9 @@ export class CompactionScheduler {
   }
 
   /** What failed is planned anew later on, for level 0 may wait for it. */
-  async #runOrRetry(plan: CompactionPlan, outputs?: Set<number>): Promise<void> {
+  async #runOrRetry(plan: CompactionPlan): Promise<void> {
     try {
-      await this.#run(plan, outputs)
+      await this.#run(plan)
     } catch (error) {
       if (this.#closing) this.#stopped = true
       else this.#failed(error)
@@ -125,10 +135,10 @@ export class CompactionScheduler {
     this.#retry.later(() => this.kick())
   }
 
-  #run(plan: CompactionPlan, outputs?: Set<number>): Promise<void> {
+  #run(plan: CompactionPlan): Promise<void> {
     const running = { bytes: inputBytes(plan), cancel: createCancelFlag() }
     const release = this.#reserved.reserve(plan)
-    const work = this.#compact(plan, running.cancel, outputs)
+    const work = this.#compact(plan, running.cancel)
       .finally(() => {
         release()
         this.#running.delete(running)
@@ -150,22 +160,22 @@ export class CompactionScheduler {
     return tree.levels.slice(0, Math.max(maxLevels, deepest + 1))
   }
 
-  async #compact(
-    plan: CompactionPlan,
-    cancel: CancelFlag,
-    outputs: Set<number> | undefined,
-  ): Promise<void> {
+  async #compact(plan: CompactionPlan, cancel: CancelFlag): Promise<void> {
     const { tree } = this.#parts
     if (plan.trivialMove) {
       await tree.installMove(plan)
-      for (const { number } of plan.inputs) outputs?.add(number)
+      this.#done(plan.inputs)
       return
     }
     const result = await this.#merge(plan, cancel)
     await tree.installCompaction(plan, result)
-    for (const { number } of result.tables) outputs?.add(number)
+    this.#done(result.tables)
     this.compactions += 1
     this.bytesCompacted += result.bytesWritten
+  }
+
+  #done(tables: readonly { readonly number: number }[]): void {
+    for (const request of this.#requests) for (const { number } of tables) request.add(number)
   }
 
   #merge(plan: CompactionPlan, cancel: CancelFlag): Promise<TablesResult> {
