@@ -43,12 +43,12 @@ test('while it is open, repair, verify, destroy and readers are refused, and not
       .map((name) => `${name} ${readFileSync(join(directory, name)).toString('base64')}`)
   const before = picture()
   for (const refused of [
-    repair(directory, { workers: 0 }),
-    destroy(directory),
-    open(directory, { ...SMALL, readOnly: true }),
-    open(directory, SMALL),
+    () => repair(directory, { workers: 0 }),
+    () => destroy(directory),
+    () => open(directory, { ...SMALL, readOnly: true }),
+    () => open(directory, SMALL),
   ]) {
-    const error: unknown = await refused.catch((cause: Error) => cause.cause ?? cause)
+    const error: unknown = await refused().catch((cause: Error) => cause.cause ?? cause)
     expect(error).toMatchObject({
       code: 'LEVEL_LOCKED',
       message: expect.stringContaining(String(process.pid)),
