@@ -31,7 +31,7 @@ export class WalSyncer {
     return this.#synced.get(wal) ?? 0
   }
 
-  /** Bytes were appended that nobody waits for. */
+  /** Bytes were appended, or cut off, that nobody waits for. */
   wrote(wal: WalFile): void {
     this.#markDirty(wal)
     const { intervalMs, clock, health } = this.#parts
@@ -76,10 +76,11 @@ export class WalSyncer {
     for (const wal of [...this.#dirty]) {
       if (!this.#dirty.includes(wal)) continue
       const { length } = wal
+      // Whatever is done to the log from here on, this sync may have missed.
+      this.#clean(wal)
       await this.#parts.syncFile(wal.file)
       this.syncs += 1
       this.#synced.set(wal, length)
-      if (wal.length === length) this.#clean(wal)
     }
   }
 

@@ -361,6 +361,9 @@ export class WriteQueue {
       this.#retireDamaged(group)
       return
     }
+    // The cut must be durable before anything after it is: were it undone, this log would end elsewhere than the next
+    // one says, and the database would not open.
+    this.#parts.syncer.wrote(wal)
     this.#failureHandled(group)
   }
 

@@ -6,6 +6,11 @@ import { FaultFileSystem } from '../../faults/fault-file-system.ts'
 import { codeOf, endsWithin, start } from '../../support/small-engine.ts'
 
 const POWER_CUT: Survival = { rule: 'strict', survives: () => 'none' }
+/** A power cut that brings back what was cut off and not synced since. */
+const UNCUT: Survival = {
+  rule: 'strict',
+  survives: ({ kind }) => (kind === 'truncate' ? 'none' : 'all'),
+}
 const KILLED: Survival = { rule: 'strict', survives: () => 'all' }
 
 /** Of a log: behind the file's header. */
@@ -91,6 +96,31 @@ describe('a rejected commit', () => {
     await engine.put('later', '1', {})
     expect(await keysAfter(fs, KILLED)).toEqual(['a', 'b', 'c', 'later'])
     await engine.close()
+  })
+
+  it('is cut off for good before a later commit in the next log is durable', async () => {
+    const fs = new FaultFileSystem()
+    const engine = await start(fs, { durability: 'sync' })
+    await fillHalf(engine)
+    // Were it flushed, its log would be gone before the crash.
+    fs.inject({ on: 'create', path: /\.sst$/, errno: 'ENOSPC', forever: true })
+    fs.inject({ on: 'write', path: /\.wal$/, errno: 'EIO', shortBytes: 1_000_000 })
+    expect(await codeOf(engine.put('lost', 'x', {}))).toBe('LEVEL_IO_ERROR')
+    await engine.put('next log', 'x'.repeat(40_000), {})
+    expect(await keysAfter(fs, UNCUT)).toEqual(['a', 'b', 'c', 'next log'])
+    await engine.close()
+  })
+
+  it('is cut off for good when the database is closed', async () => {
+    const fs = new FaultFileSystem()
+    const engine = await start(fs, { durability: 'sync' })
+    await engine.put('kept', '1', {})
+    fs.inject({ on: 'write', path: /\.wal$/, errno: 'EIO', shortBytes: 30 })
+    expect(await codeOf(engine.put('lost', 'x', {}))).toBe('LEVEL_IO_ERROR')
+    await engine.close()
+    const cuts = fs.disk.pending('strict').filter(({ kind }) => kind === 'truncate')
+    expect(cuts).toEqual([])
+    expect(await keysAfter(fs, UNCUT)).toEqual(['kept'])
   })
 
   it('stays rejected when its sync failed once', async () => {
@@ -220,6 +250,20 @@ describe('durability interval', () => {
     await engine.put('b', '2', {})
     open()
     await soon(async () => expect(await keysAfter(fs, POWER_CUT)).toEqual(['a', 'b']))
+    await engine.close()
+  })
+
+  it('cuts a rejected commit off for good, although a sync was under way', async () => {
+    const fs = new FaultFileSystem()
+    const engine = await start(fs, { durability: { interval: 1 } })
+    const { until, open } = gate()
+    const held = fs.inject({ on: 'sync', path: /\.wal$/, until })
+    await engine.put('a', '1', {})
+    await soon(() => expect(held.matches).toBe(1))
+    fs.inject({ on: 'write', path: /\.wal$/, errno: 'EIO', shortBytes: 1_000_000 })
+    expect(await codeOf(engine.put('lost', 'x', {}))).toBe('LEVEL_IO_ERROR')
+    open()
+    await soon(async () => expect(await keysAfter(fs, UNCUT)).toEqual(['a']))
     await engine.close()
   })
 
