@@ -95,7 +95,8 @@ export async function examineState(
   const fs = new FaultFileSystem({ files, steps })
   const { settings, history } = life
   const session = new Session({ fs, seed, name: path, settings, history })
-  const next = await secondLife(examiner, session, { bounds, path, killed })
+  const killedAt = killed ? cut : undefined
+  const next = await secondLife(examiner, session, { bounds, path, killedAt })
   const after: Life = { files, steps: fs.steps.slice(), history: next.history, settings }
   await crashAgain(examiner, after, { ...next, start: steps.length }, { ...chain, path })
 }
@@ -103,7 +104,8 @@ export async function examineState(
 interface Expected {
   readonly bounds: Bounds
   readonly path: string
-  readonly killed: boolean
+  /** Where the log goes on after a kill; undefined: it begins anew. */
+  readonly killedAt: number | undefined
 }
 
 interface Lived {
@@ -116,7 +118,7 @@ interface Lived {
 async function secondLife(
   { counts }: Examiner,
   session: Session,
-  { bounds, path, killed }: Expected,
+  { bounds, path, killedAt }: Expected,
 ): Promise<Lived> {
   const { fs } = session
   try {
@@ -125,8 +127,8 @@ async function secondLife(
     await closingOnError(session, async () => {
       const commit = checkContent(session.engine, session.history, allowed)
       counts.recovered += 1
-      session.history = session.history.after(commit, killed ? 'all' : 'none')
-      session.history.promise(commit, 'power', killed ? opened : 0)
+      session.history = session.history.after(commit, killedAt)
+      session.history.promise(commit, 'power', killedAt === undefined ? 0 : opened)
       await write(session, hashOf(path))
     })
     const { history } = session

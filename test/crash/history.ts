@@ -59,14 +59,18 @@ export class History {
     return { least, most: this.#handed.findLastIndex((at) => at < cut) }
   }
 
-  /** The history after a recovery that found this commit: what came later never was. `survivors`: of the moments
-   * before; 'none' if the log of the file system begins anew. */
-  after(found: number, survivors: 'all' | 'none'): History {
+  /** The history after a recovery that found this commit: what came later never was. `cut`: where a kill ended the
+   * log of the file system, which goes on from there; undefined if it begins anew. */
+  after(found: number, cut: number | undefined): History {
     const next = new History()
     next.#contents.splice(0, 1, ...this.#contents.slice(0, found + 1))
     const handed = this.#handed.slice(0, found + 1)
-    next.#handed.splice(0, 1, ...handed.map((at) => (survivors === 'all' ? at : -1)))
-    if (survivors === 'all') next.#promises = this.#promises.filter(({ commit }) => commit <= found)
+    next.#handed.splice(0, 1, ...handed.map((at) => (cut === undefined ? -1 : at)))
+    if (cut !== undefined) {
+      // A commit that was found may have been acked behind the cut only, by a sync that this process never came to:
+      // nobody was told.
+      next.#promises = this.#promises.filter(({ commit, at }) => commit <= found && at <= cut)
+    }
     return next
   }
 }

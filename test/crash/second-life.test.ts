@@ -106,7 +106,7 @@ async function liveOn({ history, cut, files }: FirstCrash): Promise<void> {
   const release = holdManifest(fs)
   try {
     const found = checkContent(second.engine, history, history.bounds(cut, 'power'))
-    second.history = history.after(found, 'none')
+    second.history = history.after(found, undefined)
     await second.commit([{ type: 'put', key: 'second life', value: 'acked' }], 'sync')
     after = fs.image({ rule: 'strict', survives: () => 'none' })
   } finally {

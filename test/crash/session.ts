@@ -125,13 +125,13 @@ export class Session {
   async kill(recovery: () => Promise<void>): Promise<void> {
     const { fs, engine } = this
     // What the killed process is still promised, it is promised elsewhere.
-    const history = this.history.after(this.history.last, 'all')
+    const cut = fs.steps.length
+    const history = this.history.after(this.history.last, cut)
     this.fs = fs.afterKill()
     this.fs.flipSources()
-    const cut = this.fs.steps.length
     await recovery()
     const found = checkContent(this.engine, history, history.bounds(cut, 'kill'))
-    this.history = history.after(found, 'all')
+    this.history = history.after(found, cut)
     this.history.promise(found, 'power', this.fs.steps.length)
     // Its heap is wanted back.
     await engine.close()
