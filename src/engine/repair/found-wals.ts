@@ -132,19 +132,8 @@ export class WalFinder {
 
   /** Tells of everything the logs to be replayed have lost. */
   tellLosses(replayed: readonly FoundWal[], state: ManifestState | undefined): void {
-    for (const { path, survey, length } of replayed) {
-      const end = Math.min(survey.fileLength, length ?? survey.fileLength)
-      const { damage, headerDamage } = survey
-      if (headerDamage !== undefined) this.#loss(path, headerDamage, FILE_HEADER_BYTES)
-      if (damage === undefined || damage.offset >= end) continue
-      // Zeros at the end of a log that was not sealed were never written to.
-      const sealed = length !== undefined || headerDamage !== undefined
-      if (sealed || damage.found !== ZERO_TAIL || survey.gaps.length > 0) {
-        const first = survey.gaps[0]
-        const bytes = first?.offset === damage.offset ? first.length : end - damage.offset
-        this.#loss(path, damage, bytes)
-        for (const gap of survey.gaps.slice(1)) this.#loss(path, { ...damage, ...gap }, gap.length)
-      }
+    for (const wal of replayed) {
+      if (!this.#tellDamage(wal)) this.#tellShortEnd(wal, replayed)
     }
     for (const { number, sealed } of state?.wals ?? []) {
       if (replayed.some((wal) => wal.number === number)) continue
@@ -152,6 +141,33 @@ export class WalFinder {
       const place = { offset: 0, expected: 'a log the manifest names', found: 'none' }
       this.#loss(path, place, sealed?.length ?? 0)
     }
+  }
+
+  /** Whether there are damaged frames to tell of. */
+  #tellDamage({ path, survey, length }: FoundWal): boolean {
+    const end = Math.min(survey.fileLength, length ?? survey.fileLength)
+    const { damage, headerDamage } = survey
+    if (headerDamage !== undefined) this.#loss(path, headerDamage, FILE_HEADER_BYTES)
+    if (damage === undefined || damage.offset >= end) return false
+    // Zeros at the end of a log that was not sealed were never written to.
+    const sealed = length !== undefined || headerDamage !== undefined
+    if (!sealed && damage.found === ZERO_TAIL && survey.gaps.length === 0) return false
+    const first = survey.gaps[0]
+    const bytes = first?.offset === damage.offset ? first.length : end - damage.offset
+    this.#loss(path, damage, bytes)
+    for (const gap of survey.gaps.slice(1)) this.#loss(path, { ...damage, ...gap }, gap.length)
+    return true
+  }
+
+  /** A log that ends between two frames looks whole: only its seal, or the link of the log that follows on it, tells
+   * that it was longer. */
+  #tellShortEnd({ path, number, survey, length = 0 }: FoundWal, all: readonly FoundWal[]): void {
+    const links = all.map(({ survey: { link } }) => (link?.number === number ? link.length : 0))
+    const whole = Math.max(length, ...links)
+    const { cutAt } = survey
+    if (cutAt >= whole) return
+    const place = { offset: cutAt, expected: `${whole} bytes`, found: `${cutAt}` }
+    this.#loss(path, place, whole - cutAt)
   }
 
   #loss(
