@@ -1,10 +1,10 @@
 // What the oracle goes on promising after a kill: what had been acked before it, and nothing that only the life that
 // was cut off would have come to.
 import { describe, expect, it } from 'vitest'
-import { FaultFileSystem } from '../faults/fault-file-system.ts'
-import { noCounts, replayCrash } from './examine.ts'
-import { History } from './history.ts'
-import { Session, type Settings } from './session.ts'
+import { FaultFileSystem } from '../../faults/fault-file-system.ts'
+import { noCounts, replayCrash } from '../examine.ts'
+import { History } from '../history.ts'
+import { Session, type Settings } from '../session.ts'
 
 const SEED = 1
 const settings: Settings = { durability: 'none', l0CompactTrigger: 4 }
