@@ -12,7 +12,7 @@ import type { Levels } from '../manifest/levels.ts'
 import { createCancelFlag } from '../pool/cancel-flag.ts'
 import { type CancelFlag, PRIORITY } from '../pool/executor.ts'
 import { BackOff } from './disk/back-off.ts'
-import { errorCode } from './health.ts'
+import { errorCode } from './disk/failures.ts'
 import type { JobRunner } from './job-runner.ts'
 import type { TreeState } from './tree-state.ts'
 
@@ -122,16 +122,18 @@ export class CompactionScheduler {
     try {
       await this.#run(plan)
     } catch (error) {
-      if (this.#closing) this.#stopped = true
-      else this.#failed(error)
+      this.#failed(error)
       throw error
     }
   }
 
   #failed(error: unknown): void {
+    // stop() cancelled it: no failure.
+    if (this.#closing && errorCode(error) === 'SETT_BUSY') return
     if (errorCode(error) === 'LEVEL_CORRUPTION') this.damage = error
     this.#parts.failed(error)
-    if (this.damage !== undefined || this.#parts.halted()) return
+    if (this.#closing) this.#stopped = true
+    if (this.#stopped || this.damage !== undefined || this.#parts.halted()) return
     this.#retry.later(() => this.kick())
   }
 

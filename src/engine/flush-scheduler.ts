@@ -18,7 +18,7 @@ export interface FlushParts {
   readonly enabled: boolean
   /** The oldest immutable memtable whose groups have all finished. */
   readonly oldest: () => FrozenMemtable | undefined
-  /** The flush failed; it is tried again. */
+  /** The flush failed; it is tried again, unless the database closes. */
   readonly failed: (error: unknown) => void
   /** True once no edit can be installed any more. */
   readonly halted: () => boolean
@@ -60,7 +60,8 @@ export class FlushScheduler {
       },
       (error: unknown) => {
         this.#running = undefined
-        if (!this.#stopped) this.#retryLater(error)
+        this.#parts.failed(error)
+        if (!this.#stopped && !this.#parts.halted()) this.#retry.later(() => this.kick())
       },
     )
   }
@@ -70,12 +71,6 @@ export class FlushScheduler {
     this.#stopped = true
     this.#retry.cancel()
     await this.#running
-  }
-
-  #retryLater(error: unknown): void {
-    this.#parts.failed(error)
-    if (this.#parts.halted()) return
-    this.#retry.later(() => this.kick())
   }
 
   async #flush(frozen: FrozenMemtable): Promise<void> {

@@ -2,6 +2,7 @@
 // are refused with it until the database is reopened, reads go on.
 import { SettError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
+import { reasonOf } from './disk/failures.ts'
 
 export class Health {
   readonly #readOnly: boolean
@@ -99,31 +100,4 @@ export class Health {
 
 function isPoison(error: unknown): error is SettError {
   return error instanceof SettError && error.code === 'SETT_POISONED'
-}
-
-/** The error a rejected commit carries when its bytes could not be written. */
-export function writeError(cause: unknown): SettError {
-  if (cause instanceof SettError) return cause
-  const code = errorCode(cause)
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new SettError(
-      'SETT_DISK_FULL',
-      'The disk is full: this commit was not stored. Free some space; writes then go on by themselves.',
-      cause,
-    )
-  }
-  return new SettError(
-    'LEVEL_IO_ERROR',
-    `Writing the log failed (${reasonOf(cause)}): this commit was not stored. Retry it, or check the disk.`,
-    cause,
-  )
-}
-
-function reasonOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause)
-}
-
-export function errorCode(error: unknown): string | undefined {
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
-  return undefined
 }

@@ -4,7 +4,7 @@ import type { JobReport, JobResult, JobSpec } from '../jobs/job.ts'
 import type { HeapAllocator } from '../memory/heap-allocator.ts'
 import type { Region, SharedHeap } from '../memory/shared-heap.ts'
 import type { CancelFlag, Executor, JobTicket } from '../pool/executor.ts'
-import { errorCode } from './health.ts'
+import { errorCode } from './disk/failures.ts'
 import type { ObsoleteFiles } from './obsolete-files.ts'
 
 /** A job whose worker died is tried this often in all. */

@@ -12,8 +12,9 @@ import type { HeapAllocator } from '../memory/heap-allocator.ts'
 import type { SharedHeap } from '../memory/shared-heap.ts'
 import { arenaBytes, Memtable } from '../memtable/memtable.ts'
 import { type WalEnd, WalFile } from '../wal/wal-file.ts'
+import { errorCode } from './disk/failures.ts'
 import type { FileNumbering } from './file-numbering.ts'
-import { errorCode, type Health } from './health.ts'
+import type { Health } from './health.ts'
 import type { ObsoleteFiles } from './obsolete-files.ts'
 
 /** A memtable nothing more is encoded into, and the WAL that holds its records. */

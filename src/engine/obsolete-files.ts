@@ -4,7 +4,7 @@
 import type { Logger } from '../base/logger.ts'
 import { parseFileName, tablePath, walPath } from '../io/file-names.ts'
 import type { FileSystem } from '../io/file-system.ts'
-import { errorCode } from './health.ts'
+import { errorCode } from './disk/failures.ts'
 
 export class ObsoleteFiles {
   readonly #fs: FileSystem

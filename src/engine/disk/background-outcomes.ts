@@ -2,11 +2,17 @@
 // the database must stop writing. Main thread.
 import type { Logger } from '../../base/logger.ts'
 import type { OpenTables } from '../../sstable/open-tables.ts'
-import { errorCode, type Health, writeError } from '../health.ts'
+import type { Health } from '../health.ts'
 import type { Progress } from '../progress.ts'
 import type { WriteQueue } from '../write-queue.ts'
 import type { DiskReserve } from './disk-reserve.ts'
-import { backgroundError, lacksDescriptors, lacksDirectory } from './failures.ts'
+import {
+  backgroundError,
+  errorCode,
+  lacksDescriptors,
+  lacksDirectory,
+  writeError,
+} from './failures.ts'
 
 export interface OutcomesParts {
   readonly health: Health
@@ -38,9 +44,9 @@ export class BackgroundOutcomes {
     progress.signal()
   }
 
-  /** A flush or a compaction failed; it is tried again. */
+  /** A flush or a compaction failed; it is tried again, unless the database closes. */
   readonly failed = (cause: unknown): void => {
-    this.#parts.logger.error({ err: cause }, 'A background job failed; it is tried again')
+    this.#parts.logger.error({ err: cause }, 'A background job failed')
     this.#tell(cause, backgroundError(cause))
   }
 

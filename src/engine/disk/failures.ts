@@ -1,7 +1,15 @@
 // What the system refused, as callers of the engine see it: a code of ours, the next step, and the system's error as
 // the cause. Everything else passes as it is.
 import { SettError } from '../../base/errors.ts'
-import { errorCode } from '../health.ts'
+
+export function errorCode(error: unknown): string | undefined {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
+  return undefined
+}
+
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
 
 /** The code of an error of the operating system; undefined: it is none. */
 export function systemCode(error: unknown): string | undefined {
@@ -37,6 +45,23 @@ export function readError(error: unknown): unknown {
   )
 }
 
+/** Of a commit whose bytes could not be written. */
+export function writeError(error: unknown): SettError {
+  if (error instanceof SettError) return error
+  if (isDiskFull(error)) {
+    return new SettError(
+      'SETT_DISK_FULL',
+      'The disk is full: this commit was not stored. Free some space; writes then go on by themselves.',
+      error,
+    )
+  }
+  return new SettError(
+    'LEVEL_IO_ERROR',
+    `Writing the log failed (${reasonOf(error)}): this commit was not stored. Retry it, or check the disk.`,
+    error,
+  )
+}
+
 /** Of a flush or a compaction, told to those who wait for it. */
 export function backgroundError(error: unknown): Error {
   if (isDiskFull(error)) {
@@ -56,8 +81,4 @@ export function backgroundError(error: unknown): Error {
       'the disk.',
     error,
   )
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

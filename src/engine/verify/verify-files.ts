@@ -8,7 +8,7 @@ import type { JobReport, VerifyResult, VerifySpec, WalExtent } from '../../jobs/
 import { verifyWorkspaceBytes } from '../../jobs/workspace.ts'
 import type { TableMeta } from '../../manifest/levels.ts'
 import { type CancelFlag, PRIORITY } from '../../pool/executor.ts'
-import { errorCode } from '../health.ts'
+import { errorCode } from '../disk/failures.ts'
 import type { JobRunner } from '../job-runner.ts'
 import { damageOf, type ReportBuilder, type VerifiedKind, type VerifyOptions } from './report.ts'
 

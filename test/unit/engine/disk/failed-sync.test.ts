@@ -80,6 +80,90 @@ describe('a failed sync', () => {
   })
 })
 
+describe('a failed sync of background work', () => {
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+  // What they answer is the code of the first refusal.
+  const flushing = async (engine: StorageEngine, steps: number): Promise<string> => {
+    let code = 'no error'
+    // Nobody waits for the flush that one of them brings about.
+    for (let i = 0; i < 54 + steps && code === 'no error'; i++) code = await put(engine, `k${i}`)
+    return code
+  }
+  const compacting = async (engine: StorageEngine, steps: number): Promise<string> => {
+    const code = await put(engine, 'k')
+    await engine.flush()
+    for (let i = 0; i < steps; i++) await turn()
+    return code
+  }
+  const cases: [string, Fault, typeof flushing][] = [
+    ['a flush: its table', { on: 'sync', path: /\.sst$/ }, flushing],
+    ['a flush: its directory', { on: 'syncDirectory', nth: 2 }, flushing],
+    ['a compaction: its table', { on: 'sync', path: /\.sst$/, nth: 2 }, compacting],
+    ['a compaction: its directory', { on: 'syncDirectory', nth: 3 }, compacting],
+  ]
+
+  it.each(cases)('%s: a caller is told of it, close() if no other', async (_, fault, work) => {
+    let struck = 0
+    for (let steps = 0; steps < 14; steps++) {
+      const fs = new FaultFileSystem()
+      const engine = await start(fs, { l0CompactTrigger: 2, l0StallTrigger: 8 })
+      await engine.put('a', '1', {})
+      if (work === compacting) {
+        await engine.put('z', '1', {})
+        await engine.flush()
+      }
+      const injection = fs.inject({ ...fault, errno: 'EIO' })
+      const from = fs.calls.length
+      const refused = await work(engine, steps)
+      const told = [refused, await endsWithin(10_000, codeOf(engine.close()))]
+      const syncs = fs.calls.slice(from).filter(({ kind }) => kind === fault.on)
+      const failed = syncs.findIndex(({ error }) => error !== undefined)
+      struck += failed >= 0 ? 1 : 0
+      expect(told.includes('SETT_POISONED'), `after ${steps} steps`).toBe(failed >= 0)
+      const met = syncs[failed]
+      const again = syncs
+        .slice(failed + 1)
+        .filter(({ file, path }) => file === met?.file && path === met.path)
+      expect(failed >= 0 ? again : []).toEqual([])
+      expect(fs.openHandles).toBe(0)
+      injection.lift()
+      const next = await start(fs)
+      expect(text(next, 'a')).toBe('1')
+      await next.close()
+    }
+    expect(struck).toBeGreaterThan(0)
+  })
+})
+
+describe('a failed sync in the flush of what was replayed', () => {
+  const faults: Fault[] = [1, 2, 3, 4].map((nth) => ({ on: 'syncDirectory', nth }))
+  it.each([{ on: 'sync', path: /\.sst$/ } as Fault, ...faults])(
+    '%o: open() or close() tells',
+    async (fault) => {
+      const first = new FaultFileSystem()
+      const killed = await start(first)
+      await killed.put('a', '1', {})
+      const fs = new FaultFileSystem({
+        files: first.image({ rule: 'ext4', survives: () => 'all' }),
+      })
+      await killed.close()
+      fs.inject({ ...fault, errno: 'EIO' })
+      const opened = start(fs)
+      // Where the open itself needs the sync, it is the one to refuse.
+      let code = await codeOf(opened)
+      if (code === 'no error') code = await codeOf((await opened).close())
+      const syncs = fs.calls.filter(({ kind }) => kind === fault.on)
+      const failed = syncs.findIndex(({ error }) => error !== undefined)
+      expect(code !== 'no error').toBe(failed >= 0)
+      const met = syncs[failed]
+      expect(
+        syncs.slice(failed + 1).filter(({ file, path }) => file === met?.file && path === met.path),
+      ).toEqual([])
+      expect(fs.openHandles).toBe(0)
+    },
+  )
+})
+
 describe('reopened after a failed sync', () => {
   it('a database loses nothing of what it then shows to the next power cut', async () => {
     const fs = new FaultFileSystem()
