@@ -6,6 +6,8 @@ const config: ViteUserConfig = defineConfig({
   test: {
     environment: 'node',
     pool: 'forks',
+    // The default leaves a core free, which on two cores is half of them.
+    maxWorkers: '100%',
     include: ['test/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 30_000,

@@ -253,6 +253,32 @@ describe('durability interval', () => {
     await engine.close()
   })
 
+  it('does not count what came while a sync was under way as durable', async () => {
+    const fs = new FaultFileSystem()
+    const engine = await start(fs, { durability: { interval: 1 } })
+    const { until, open } = gate()
+    const held = fs.inject({ on: 'sync', path: /\.wal$/, until })
+    await engine.put('a', '1', {})
+    await soon(() => expect(held.matches).toBe(1))
+    // Of its own sectors, so that it can be lost alone.
+    await engine.put('b', '2'.repeat(4096), {})
+    const lost = fs.calls
+      .filter(({ kind, path }) => kind === 'write' && path.endsWith('.wal'))
+      .at(-1)!
+    const holdsNext = fs.inject({ on: 'sync', path: /\.wal$/, until: new Promise(() => undefined) })
+    open()
+    await soon(() => expect(holdsNext.matches).toBe(1))
+    await engine.put('c', '3', {})
+    // Only what the first sync covered is durable: what follows may come back in part, and is no damage.
+    const middle = lost.offset + 2048
+    const torn: Survival = {
+      rule: 'strict',
+      survives: ({ kind, at, end }) =>
+        kind === 'write' && at <= middle && middle < end ? 'none' : 'all',
+    }
+    expect(await keysAfter(fs, torn)).toEqual(['a'])
+  })
+
   it('cuts a rejected commit off for good, although a sync was under way', async () => {
     const fs = new FaultFileSystem()
     const engine = await start(fs, { durability: { interval: 1 } })
