@@ -99,6 +99,21 @@ describe(`repair (SETT_CORRUPT_SEED=${SEED})`, () => {
     expect((await readAll(fs)).content).toEqual(history.whole)
   })
 
+  it('tells of a table that lies under the name of the manifest', async () => {
+    const { image } = await makeImage(SEED)
+    const names = [...image.keys()]
+    const table = names.find((name) => name.endsWith('.sst'))!
+    const manifest = names.find((name) => name.includes('MANIFEST'))!
+    const renamed = new Map(image).set(manifest, image.get(table)!)
+    renamed.delete(table)
+    const report = await mend(place(renamed))
+    expect(report.manifest).toBe('rebuilt')
+    expect(report.lost.map(({ kind, why }) => `${kind}: ${why}`)).toContainEqual(
+      expect.stringMatching(/^table: MANIFEST-\d+ holds table \d+/),
+    )
+    expect(report.moved.names.some((name) => name.startsWith('MANIFEST'))).toBe(true)
+  })
+
   it('crashed at any of its steps leaves the old state or the new one, and can go on', async () => {
     const { image, history } = await makeImage(SEED, 120)
     for (const broken of [withFlip(image), withoutManifest(image)]) {

@@ -33,19 +33,13 @@ export async function repairHarmed(
     const specimen = specimens.all[chosen]!
     const harmer = new Harmer(specimen, specimens.foreign[chosen]!, random)
     const harm = harmer.harm(HARM_KINDS[i % HARM_KINDS.length]!)
-    if (harm === undefined || takesTableAndManifest(harm)) continue
+    if (harm === undefined) continue
     i += 1
     const wrong = await repairOne(specimen, harm, values[chosen]!, counts)
     const what = `${specimen.name}: ${harm.kind} ${harm.file} ${harm.what}`
     if (wrong !== undefined) counts.wrong.push(`${what}: ${wrong}`)
   }
   return counts
-}
-
-/** A table under the name of the manifest: two files gone at once, and a manifest made anew from the tables that are
- * left cannot know of that one. Opening refuses; repair() does not promise to tell. */
-function takesTableAndManifest({ kind, file, what }: Harm): boolean {
-  return kind === 'renamed' && file.endsWith('.sst') && what.includes('MANIFEST')
 }
 
 type Values = ReadonlyMap<string, ReadonlySet<string>>
