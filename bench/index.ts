@@ -13,4 +13,5 @@ export type {
 export { formatSummary } from './output/summary.ts'
 export { writeReport } from './report/write-report.ts'
 export { type BenchOptions, runBench } from './run-bench.ts'
-export { VOCABULARY, type WorkloadInfo } from './workloads/vocabulary.ts'
+export { VOCABULARY } from './workloads/vocabulary.ts'
+export type { WorkloadInfo } from './workloads/workload-info.ts'

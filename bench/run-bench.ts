@@ -8,7 +8,8 @@ import type { DatasetSpec, KeyKind } from './data/dataset.ts'
 import { ENGINES } from './engines/all-engines.ts'
 import type { Engine } from './engines/engine.ts'
 import type { RunRecord } from './output/record.ts'
-import { GROUPS, VOCABULARY, type WorkloadInfo } from './workloads/vocabulary.ts'
+import { VOCABULARY } from './workloads/vocabulary.ts'
+import { GROUPS, type WorkloadInfo } from './workloads/workload-info.ts'
 
 export interface BenchOptions {
   /** Names of ENGINES. Default: `sett` and all Node peers. */

@@ -3,7 +3,7 @@
 import type { DatasetSpec } from '../data/dataset.ts'
 import type { DurabilityClass, Engine } from '../engines/engine.ts'
 import type { SessionOrder, Step } from '../session/protocol.ts'
-import type { WorkloadInfo } from '../workloads/vocabulary.ts'
+import type { WorkloadInfo } from '../workloads/workload-info.ts'
 
 export interface PlannedSession {
   readonly order: SessionOrder

@@ -3,7 +3,6 @@ import { Dataset } from '../data/dataset.ts'
 import type { Cell } from '../session/protocol.ts'
 import { awaited } from './cell-clock.ts'
 import { measured, withFigures } from './measured.ts'
-import type { WorkloadInfo } from './vocabulary.ts'
 import {
   BATCH,
   NotOffered,
@@ -11,6 +10,7 @@ import {
   type WorkloadCode,
   type WorkloadContext,
 } from './workload-code.ts'
+import type { WorkloadInfo } from './workload-info.ts'
 
 const SPOTS = 100
 const UNCLEAN_LANES = 256

@@ -4,7 +4,7 @@ import type { Dataset } from '../data/dataset.ts'
 import type { NodeEngine, Store } from '../engines/engine.ts'
 import type { Usage } from '../session/process-figures.ts'
 import type { Cell, SessionOrder, Step } from '../session/protocol.ts'
-import type { WorkloadInfo } from './vocabulary.ts'
+import type { WorkloadInfo } from './workload-info.ts'
 
 export interface WorkloadContext {
   readonly engine: NodeEngine

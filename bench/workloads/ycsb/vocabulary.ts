@@ -1,5 +1,5 @@
 // The names of the YCSB workloads; in one process, in this order, on the records that `ycsb-load` inserted.
-import type { WorkloadInfo } from '../vocabulary.ts'
+import type { WorkloadInfo } from '../workload-info.ts'
 import { YCSB_LOAD, YCSB_MIXES, type YcsbMix } from './mixes.ts'
 
 const PREFIX = 'ycsb-'

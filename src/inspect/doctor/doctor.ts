@@ -5,21 +5,13 @@ import { FORMAT_VERSION } from '../../base/limits.ts'
 import { type FileKind, manifestPath } from '../../io/file-names.ts'
 import type { FileSystem } from '../../io/file-system.ts'
 import type { LockState } from '../../io/lock-holder.ts'
-import type { EntryFacts } from '../../io/node-file-system.ts'
 import { type RecoveredManifest, readManifest } from '../../manifest/read-manifest.ts'
 import { type DirectoryEntry, listEntries } from '../directory-entries.ts'
+import type { DoctorRequest } from './doctor-request.ts'
 import { examineEntries } from './examine-entries.ts'
 import { examineLogs } from './examine-logs.ts'
 import { examineTables } from './examine-tables.ts'
 import { type DoctorReport, Findings, type KindSizes, REPAIR_NEXT } from './findings.ts'
-
-export interface DoctorRequest {
-  readonly fs: FileSystem
-  readonly directory: string
-  readonly lock: LockState
-  /** Type and permissions of a path; undefined where files have none. */
-  readonly facts?: (path: string) => EntryFacts | undefined
-}
 
 /** Looks at a database in use until nothing has moved, at most so often. */
 const LOOKS = 3

@@ -1,7 +1,7 @@
 // The entries of a directory one by one: whose they are, what they are, who may read them.
 import type { RecoveredManifest } from '../../manifest/read-manifest.ts'
 import { type DirectoryEntry, notAFile } from '../directory-entries.ts'
-import type { DoctorRequest } from './doctor.ts'
+import type { DoctorRequest } from './doctor-request.ts'
 import { type Findings, REPAIR_NEXT } from './findings.ts'
 
 /** Bits of group and others. */

@@ -9,7 +9,8 @@ import {
   type Sample,
   type Section,
 } from '../../../../bench/output/record.ts'
-import { VOCABULARY, type WorkloadInfo } from '../../../../bench/workloads/vocabulary.ts'
+import { VOCABULARY } from '../../../../bench/workloads/vocabulary.ts'
+import type { WorkloadInfo } from '../../../../bench/workloads/workload-info.ts'
 
 const ENGINES: readonly EngineNote[] = [
   {
