@@ -13,7 +13,12 @@ export { destroy } from './api/destroy.ts'
 export { open } from './api/open.ts'
 export { type RepairOptions, repair } from './api/repair.ts'
 export { Snapshot } from './api/snapshot.ts'
-export type { CommitOptions } from './api/write-options.ts'
+export type {
+  BatchOperation,
+  ChainedBatch,
+  CommitOptions,
+  ExpiryOptions,
+} from './api/write-options.ts'
 export { CorruptionError, SettError, type SettErrorCode } from './base/errors.ts'
 export type { Logger } from './base/logger.ts'
 export type { DurabilityOption, Options, PresetName } from './base/option-table.ts'

@@ -67,6 +67,7 @@ export const MERGE_PRIVATE_2: u32 = 100
 export const MERGE_DROPPED: u32 = 104
 export const MERGE_DROPPED_VERSION: u32 = 112
 export const MERGE_KEY_SCRATCH: u32 = 120
+export const MERGE_HORIZONS: u32 = 124
 export const MERGE_REFILL: u32 = 1
 export const MERGE_FULL: u32 = 2
 export const MERGE_DONE: u32 = 3

@@ -24,6 +24,7 @@ import {
   MERGE_DROPPED,
   MERGE_DROPPED_VERSION,
   MERGE_FULL,
+  MERGE_HORIZONS,
   MERGE_KEYS_ONLY,
   MERGE_KEY_SCRATCH,
   MERGE_LOWER,
@@ -308,6 +309,31 @@ function olderSnapshots(snapshots: usize, count: u32, version: u64): u32 {
   return low
 }
 
+/** Whether nobody who sees the entry sees its value any more; `rank` snapshots are older than the entry. */
+@inline
+function isExpired(head: usize, horizons: usize, rank: u32): bool {
+  if ((<u32>load<u8>(head + DESC_TAG) & KIND_MASK) != KIND_PUT) return false
+  const expiresAt = load<u64>(head + DESC_EXPIRES_AT)
+  return expiresAt != 0 && expiresAt <= load<u64>(horizons + 8 * rank)
+}
+
+/** An expired entry goes on as the deletion of its key at the same version: it hides what is older. */
+@inline
+function storeAsDelete(slot: usize): void {
+  store<u32>(slot + DESC_VALUE, 0)
+  store<u32>(slot + DESC_VALUE_LENGTH, 0)
+  store<u64>(slot + DESC_EXPIRES_AT, 0)
+  store<u32>(slot + DESC_TAG, KIND_DELETE)
+  store<u32>(slot + DESC_FLAGS, 0)
+}
+
+/** Tells of a version that can no longer be read as it was written. */
+@inline
+function noteDropped(state: usize, version: u64): void {
+  const highest = load<u64>(state + MERGE_DROPPED_VERSION)
+  store<u64>(state + MERGE_DROPPED_VERSION, max<u64>(highest, version))
+}
+
 export function mergeCompact(state: usize): u32 {
   const flags = load<u32>(state + MERGE_PRIVATE)
   if ((flags & ENDED) != 0) return MERGE_DONE
@@ -318,6 +344,7 @@ export function mergeCompact(state: usize): u32 {
   const reverse = load<u32>(state + MERGE_REVERSE)
   const snapshots = <usize>load<u32>(state + MERGE_SNAPSHOTS)
   const count = load<u32>(state + MERGE_SNAPSHOT_COUNT)
+  const horizons = <usize>load<u32>(state + MERGE_HORIZONS)
   const dropTombstones = load<u32>(state + MERGE_DROP_TOMBSTONES) != 0
   // The rank of the next newer version of this key. What lies between two snapshots has one rank: only the
   // newest of a rank can be seen by a snapshot.
@@ -338,18 +365,23 @@ export function mergeCompact(state: usize): u32 {
     const version = load<u64>(head + DESC_VERSION)
     const rank = olderSnapshots(snapshots, count, version)
     const needed = rank == count || rank < newerRank
-    const deleted = (<u32>load<u8>(head + DESC_TAG) & KIND_MASK) == KIND_DELETE
+    // What is newer than all snapshots has no horizon: it stays as it is.
+    const expired = horizons != 0 && rank < count && isExpired(head, horizons, rank)
+    const deleted = expired || (<u32>load<u8>(head + DESC_TAG) & KIND_MASK) == KIND_DELETE
     newerRank = rank
     if (needed && !(deleted && rank == 0 && dropTombstones)) {
       const slot = outSlot(state)
       v128.store(slot, v128.load(head))
       v128.store(slot, v128.load(head, 16), 16)
       v128.store(slot, v128.load(head, 32), 32)
+      if (expired) {
+        storeAsDelete(slot)
+        noteDropped(state, version)
+      }
       addToOut(state, 0)
     } else {
       store<u64>(state + MERGE_DROPPED, load<u64>(state + MERGE_DROPPED) + 1)
-      const highest = load<u64>(state + MERGE_DROPPED_VERSION)
-      store<u64>(state + MERGE_DROPPED_VERSION, max<u64>(highest, version))
+      noteDropped(state, version)
     }
     left = takeHead(state, first, left, head, reverse)
     if (left < 0 || outIsFull(state)) {

@@ -2,6 +2,7 @@
 // and may hand down anything. Text and plain byte arrays pass as they are.
 import { SettError } from '../base/errors.ts'
 import type { Data, WriteOperation } from '../engine/types.ts'
+import { ownTtl } from './write-options.ts'
 
 export type DataRole = 'key' | 'value'
 
@@ -33,15 +34,16 @@ export function isPlain(data: unknown): data is Data {
   )
 }
 
-function isPlainOperation({ type, key, value }: WriteOperation): boolean {
-  return isPlain(key) && (type !== 'put' || isPlain(value))
+function isPlainOperation({ type, key, value, ttl }: WriteOperation): boolean {
+  return isPlain(key) && ttl === undefined && (type !== 'put' || isPlain(value))
 }
 
-function checkedOperation({ type, key, value }: WriteOperation): WriteOperation {
-  const checked = checkedData(key, 'key')
-  return type === 'put'
-    ? { type, key: checked, value: checkedData(value, 'value') }
-    : { type, key: checked }
+function checkedOperation(operation: WriteOperation): WriteOperation {
+  const { type, value } = operation
+  const key = checkedData(operation.key, 'key')
+  if (type === 'del') return { type, key, ttl: undefined }
+  // Its own in any case, so that nothing shows through it.
+  return { type, key, value: checkedData(value, 'value'), ttl: ownTtl(operation) }
 }
 
 /** Other views become byte arrays over the same memory; a class of its own may lie about its length. */

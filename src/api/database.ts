@@ -1,9 +1,7 @@
 // The public class: abstract-level's database over one engine. Main thread. Owns the engine from open to close;
 // checks what the engine cannot, and delivers inline answers by the turn rule.
 import {
-  type AbstractBatchOperation,
   type AbstractBatchOptions,
-  type AbstractChainedBatch,
   type AbstractDelOptions,
   type AbstractGetOptions,
   AbstractLevel,
@@ -30,15 +28,22 @@ import { EntryIterator, type IteratorParts, KeyIterator, ValueIterator } from '.
 import { engineRange, type PrivateRange } from './page-source.ts'
 import { plainOperations } from './plain-batch.ts'
 import { readMany } from './read-many.ts'
-import { Snapshot, versionOf } from './snapshot.ts'
+import { pointOf, Snapshot } from './snapshot.ts'
 import { systemFailure } from './system-failure.ts'
 import { TurnBudget } from './turn-budget.ts'
 import { verifyOptions } from './verify.ts'
-import { type CommitOptions, writeOptions } from './write-options.ts'
+import {
+  type BatchOperation,
+  type ChainedBatch,
+  type CommitOptions,
+  deleteOptions,
+  type ExpiryOptions,
+  writeOptions,
+} from './write-options.ts'
 
-export type PutOptions<K, V> = AbstractPutOptions<K, V> & CommitOptions
+export type PutOptions<K, V> = AbstractPutOptions<K, V> & CommitOptions & ExpiryOptions
 export type DelOptions<K> = AbstractDelOptions<K> & CommitOptions
-export type BatchOptions<K, V> = AbstractBatchOptions<K, V> & CommitOptions
+export type BatchOptions<K, V> = AbstractBatchOptions<K, V> & CommitOptions & ExpiryOptions
 
 export interface GetEntryOptions<K, V> {
   readonly keyEncoding?: string | Transcoder.PartialEncoding<K> | undefined
@@ -162,11 +167,11 @@ export class Database<K = string, V = string> extends AbstractLevel<Data, K, V> 
     const values = this.valueEncoding((options?.valueEncoding ?? undefined) as 'utf8')
     const encoded = checkedKey(keys.encode(key as never))
     const snapshot = options?.snapshot ?? undefined
-    const version = versionOf(engine, snapshot)
+    const at = pointOf(engine, snapshot)
     // Throws when the snapshot was closed: its version may be gone.
     snapshot?.ref()
     snapshot?.unref()
-    const entry = engine.getEntry(encoded, version, keys.format, values.format)
+    const entry = engine.getEntry(encoded, at, keys.format, values.format)
     if (entry === undefined) return undefined
     return {
       key: keys.decode(entry.key as never) as K,
@@ -210,15 +215,15 @@ export class Database<K = string, V = string> extends AbstractLevel<Data, K, V> 
     return super.del(key, options!)
   }
 
-  override batch(operations: AbstractBatchOperation<this, K, V>[]): Promise<void>
+  override batch(operations: BatchOperation<this, K, V>[]): Promise<void>
   override batch<K2 = K, V2 = V>(
-    operations: AbstractBatchOperation<this, K2, V2>[],
+    operations: BatchOperation<this, K2, V2>[],
     options: BatchOptions<K2, V2>,
   ): Promise<void>
-  override batch(): AbstractChainedBatch<this, K, V>
+  override batch(): ChainedBatch<this, K, V>
   override batch(
-    ...given: [operations?: AbstractBatchOperation<this, K, V>[], options?: BatchOptions<K, V>]
-  ): Promise<void> | AbstractChainedBatch<this, K, V> {
+    ...given: [operations?: BatchOperation<this, K, V>[], options?: BatchOptions<K, V>]
+  ): Promise<void> | ChainedBatch<this, K, V> {
     if (given.length === 0) return super.batch()
     const plain = given.length === 1 ? this.#plainBatch(given[0]) : undefined
     return plain ?? super.batch(given[0]!, given[1]!)
@@ -253,26 +258,26 @@ export class Database<K = string, V = string> extends AbstractLevel<Data, K, V> 
   _getSync(key: Data, options: ReadOptions): Data | undefined {
     const engine = this.#engine!
     const { snapshot } = options
-    const version = snapshot === undefined ? undefined : versionOf(engine, snapshot)
-    return engine.getSync(checkedKey(key), version, options.valueEncoding)
+    const at = snapshot === undefined ? undefined : pointOf(engine, snapshot)
+    return engine.getSync(checkedKey(key), at, options.valueEncoding)
   }
 
   _get(key: Data, options: ReadOptions): Data | undefined | Promise<Data | undefined> {
     const engine = this.#engine!
     const { snapshot } = options
-    const version = snapshot === undefined ? undefined : versionOf(engine, snapshot)
-    const value = engine.get(checkedKey(key), version, options.valueEncoding)
+    const at = snapshot === undefined ? undefined : pointOf(engine, snapshot)
+    const value = engine.get(checkedKey(key), at, options.valueEncoding)
     if (value instanceof Promise) return value
     return this.#budget.spend(1) ? this.#later(value) : value
   }
 
   _getMany(keys: readonly Data[], options: ReadOptions): Promise<(Data | undefined)[]> {
     const engine = this.#engine!
-    const version = versionOf(engine, options.snapshot)
+    const at = pointOf(engine, options.snapshot)
     const form = options.valueEncoding
     return readMany(keys, {
       engine,
-      version,
+      at,
       budget: this.#budget,
       read: (key, at) => engine.get(checkedKey(key), at, form),
     })
@@ -280,16 +285,16 @@ export class Database<K = string, V = string> extends AbstractLevel<Data, K, V> 
 
   _has(key: Data, options: ReadOptions): boolean | Promise<boolean> {
     const engine = this.#engine!
-    const found = engine.hasSync(checkedKey(key), versionOf(engine, options.snapshot))
+    const found = engine.hasSync(checkedKey(key), pointOf(engine, options.snapshot))
     return this.#budget.spend(1) ? this.#later(found) : found
   }
 
   _hasMany(keys: readonly Data[], options: ReadOptions): Promise<boolean[]> {
     const engine = this.#engine!
-    const version = versionOf(engine, options.snapshot)
+    const at = pointOf(engine, options.snapshot)
     return readMany(keys, {
       engine,
-      version,
+      at,
       budget: this.#budget,
       read: (key, at) => engine.hasSync(checkedKey(key), at),
     })
@@ -301,7 +306,7 @@ export class Database<K = string, V = string> extends AbstractLevel<Data, K, V> 
   }
 
   _del(key: Data, options: object): Promise<void> {
-    return this.#engine!.del(checkedKey(key), writeOptions(options))
+    return this.#engine!.del(checkedKey(key), deleteOptions(options))
   }
 
   _batch(operations: readonly WriteOperation[], options: object | undefined): Promise<void> {
@@ -310,9 +315,9 @@ export class Database<K = string, V = string> extends AbstractLevel<Data, K, V> 
 
   async _clear(range: PrivateRange): Promise<void> {
     const engine = this.#engine!
-    const version = versionOf(engine, range.snapshot) ?? engine.version
+    const at = pointOf(engine, range.snapshot) ?? { version: engine.version }
     const wanted = { keys: true, values: false }
-    await engine.clear({ ...engineRange(range, wanted, version), limit: range.limit })
+    await engine.clear({ ...engineRange(range, wanted, at), limit: range.limit })
   }
 
   _iterator(
@@ -347,9 +352,9 @@ export class Database<K = string, V = string> extends AbstractLevel<Data, K, V> 
     const { prewrite } = this.hooks
     if (!('noop' in prewrite) || prewrite.noop !== true) return undefined
     const { keyEncoding: keyFormat, valueEncoding: valueFormat } = plain.options
-    const copies = plainOperations(operations, { keyFormat, valueFormat })
-    if (copies === undefined) return undefined
     try {
+      const copies = plainOperations(operations, { keyFormat, valueFormat })
+      if (copies === undefined) return undefined
       // A promise of the caller's own: commits of one group share the engine's.
       return this._batch(copies, undefined).then(nothing)
     } catch (error) {

@@ -1,8 +1,8 @@
-// Reads a range page by page for an iterator. Owns the read version it pinned (unless a snapshot gave it) until
+// Reads a range page by page for an iterator. Owns the version and time it pinned (unless a snapshot gave it) until
 // release(). Pages grow while they are consumed one by one, so that a seek stays cheap and a scan is fast.
-import type { Data, Engine, Pin, RangeOptions, RangeReader } from '../engine/types.ts'
+import type { Data, Engine, Pin, RangeOptions, RangeReader, ReadPoint } from '../engine/types.ts'
 import { checkedKey } from './checked-data.ts'
-import { versionOf } from './snapshot.ts'
+import { pointOf } from './snapshot.ts'
 
 export type Pair = [key: Data | undefined, value: Data | undefined]
 
@@ -41,11 +41,11 @@ export class PageSource {
   #ended = false
 
   constructor(engine: Engine, range: PrivateRange, wanted: Wanted, pageMax: number) {
-    const given = versionOf(engine, range.snapshot)
+    const given = pointOf(engine, range.snapshot)
     this.#pin = given === undefined ? engine.pin() : undefined
     this.#pageMax = pageMax
     try {
-      this.#range = engineRange(range, wanted, given ?? this.#pin!.version)
+      this.#range = engineRange(range, wanted, given ?? this.#pin!)
       this.#reader = engine.range(this.#range)
     } catch (error) {
       this.#pin?.release()
@@ -111,7 +111,11 @@ export class PageSource {
 type Draft = { -readonly [Name in keyof RangeOptions]: RangeOptions[Name] }
 
 /** Inclusive bounds win over exclusive ones, as elsewhere in Level. */
-export function engineRange(range: PrivateRange, wanted: Wanted, version: number): RangeOptions {
+export function engineRange(
+  range: PrivateRange,
+  wanted: Wanted,
+  { version, now }: Pick<ReadPoint, 'version'> & Partial<ReadPoint>,
+): RangeOptions {
   // Built up property by property: spreading optional parts took an eighth of a short scan.
   const options: Draft = {
     reverse: range.reverse,
@@ -121,6 +125,7 @@ export function engineRange(range: PrivateRange, wanted: Wanted, version: number
     valueForm: range.valueEncoding ?? 'buffer',
     version,
   }
+  if (now !== undefined) options.now = now
   const { gt, gte, lt, lte } = range
   if (gte !== undefined) options.gte = checkedKey(gte)
   else if (gt !== undefined) options.gt = checkedKey(gt)

@@ -3,6 +3,7 @@
 // of a fill.
 import type { WriteOperation } from '../engine/types.ts'
 import { isPlain } from './checked-data.ts'
+import { ownTtl } from './write-options.ts'
 
 /** Formats of the default encodings. */
 export interface PlainFormats {
@@ -33,6 +34,7 @@ interface GivenOperation {
   readonly sublevel?: unknown
   readonly keyEncoding?: unknown
   readonly valueEncoding?: unknown
+  readonly ttl?: unknown
 }
 
 function plainOperation(
@@ -47,5 +49,5 @@ function plainOperation(
   const { value, valueEncoding } = given
   if (type !== 'put' || valueEncoding !== undefined) return undefined
   if (!isPlain(value) || (typeof value === 'string') !== (valueFormat === 'utf8')) return undefined
-  return { type, key, value }
+  return given.ttl === undefined ? { type, key, value } : { type, key, value, ttl: ownTtl(given) }
 }

@@ -1,26 +1,26 @@
-// Reads many keys at one version, letting the event loop turn in between. Main thread.
-import type { Data, Engine } from '../engine/types.ts'
+// Reads many keys at one version and time, letting the event loop turn in between. Main thread.
+import type { Data, Engine, ReadPoint } from '../engine/types.ts'
 import type { TurnBudget } from './turn-budget.ts'
 
 interface Reads<T> {
   readonly engine: Engine
-  /** undefined: the newest, pinned for the duration. */
-  readonly version: number | undefined
+  /** undefined: now, pinned for the duration. */
+  readonly at: ReadPoint | undefined
   readonly budget: TurnBudget
-  readonly read: (key: Data, version: number) => T | Promise<T>
+  readonly read: (key: Data, at: ReadPoint) => T | Promise<T>
 }
 
-/** Results in the order of the keys. The version is taken before the first await. */
+/** Results in the order of the keys. Version and time are taken before the first await. */
 export async function readMany<T>(keys: readonly Data[], reads: Reads<T>): Promise<T[]> {
   const { engine, budget, read } = reads
-  const pin = reads.version === undefined ? engine.pin() : undefined
-  const version = reads.version ?? pin!.version
+  const pin = reads.at === undefined ? engine.pin() : undefined
+  const at = reads.at ?? pin!
   try {
     const results = new Array<T>(keys.length)
     const late: Promise<void>[] = []
     const failures: unknown[] = []
     for (let i = 0; i < keys.length; i++) {
-      const result = read(keys[i]!, version)
+      const result = read(keys[i]!, at)
       if (result instanceof Promise) {
         // Both outcomes are taken at once: a rejection must not wait unhandled for the last key.
         const keep = (value: T): void => {

@@ -1,7 +1,7 @@
 // An explicit snapshot: a read version kept alive until the snapshot is closed. Main thread.
 import { AbstractSnapshot } from 'abstract-level'
 import { SettError } from '../base/errors.ts'
-import type { Engine, Pin } from '../engine/types.ts'
+import type { Engine, Pin, ReadPoint } from '../engine/types.ts'
 
 interface SnapshotOwner {
   readonly owner: object
@@ -13,7 +13,8 @@ const SnapshotBase: new (options: SnapshotOwner) => AbstractSnapshot =
     options: SnapshotOwner,
   ) => AbstractSnapshot
 
-/** What the database looked like at one version. Close it when done: it keeps old versions on disk. */
+/** What the database looked like at one version and time: what expires later is not hidden from it. Close it when
+ * done: it keeps old versions on disk. */
 export class Snapshot extends SnapshotBase {
   readonly #engine: Engine
   readonly #pin: Pin
@@ -29,6 +30,11 @@ export class Snapshot extends SnapshotBase {
     return this.#pin.version
   }
 
+  /** Internal: its version and time. */
+  get point(): ReadPoint {
+    return this.#pin
+  }
+
   /** Internal: true for snapshots of this engine. */
   isOf(engine: Engine): boolean {
     return this.#engine === engine
@@ -39,10 +45,10 @@ export class Snapshot extends SnapshotBase {
   }
 }
 
-/** The version to read at; undefined: the newest. */
-export function versionOf(engine: Engine, snapshot: unknown): number | undefined {
+/** What to read at; undefined: now. */
+export function pointOf(engine: Engine, snapshot: unknown): ReadPoint | undefined {
   if (snapshot === undefined || snapshot === null) return undefined
-  if (snapshot instanceof Snapshot && snapshot.isOf(engine)) return snapshot.version
+  if (snapshot instanceof Snapshot && snapshot.isOf(engine)) return snapshot.point
   throw new SettError(
     'SETT_INVALID_OPTION',
     "Option 'snapshot' must come from snapshot() of the same open database. Take a new one.",

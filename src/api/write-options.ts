@@ -1,4 +1,11 @@
-// Options of a single write, checked. Unknown properties are left alone: hooks and events may use them.
+// Options of a single write or operation, checked. Unknown properties are left alone: hooks and events may use them.
+import type {
+  AbstractBatchDelOperation,
+  AbstractBatchPutOperation,
+  AbstractChainedBatch,
+  AbstractChainedBatchPutOptions,
+  AbstractChainedBatchWriteOptions,
+} from 'abstract-level'
 import { SettError } from '../base/errors.ts'
 import { checkDurability, DURABILITY_RULE } from '../base/option-table.ts'
 import type { WriteOptions } from '../engine/types.ts'
@@ -11,6 +18,30 @@ export interface CommitOptions {
   readonly onCommit?: ((version: number) => void) | undefined
 }
 
+/** What put and batch take, and the puts of a batch. */
+export interface ExpiryOptions {
+  /** Milliseconds after which the entry is no longer there, a positive number, counted from the call; a fraction is
+   * rounded up. In a batch it holds for the puts that have none of their own; for deletes it means nothing. */
+  readonly ttl?: number | undefined
+}
+
+/** An operation of a batch. */
+export type BatchOperation<TDatabase, K, V> =
+  | (AbstractBatchPutOperation<TDatabase, K, V> & ExpiryOptions)
+  | AbstractBatchDelOperation<TDatabase, K>
+
+/** What `batch()` without operations returns. */
+export interface ChainedBatch<TDatabase, K, V> extends AbstractChainedBatch<TDatabase, K, V> {
+  put(key: K, value: V): this
+  put<K2 = K, V2 = V>(
+    key: K2,
+    value: V2,
+    options: AbstractChainedBatchPutOptions<TDatabase, K2, V2> & ExpiryOptions,
+  ): this
+  write(): Promise<void>
+  write(options: AbstractChainedBatchWriteOptions & CommitOptions & ExpiryOptions): Promise<void>
+}
+
 interface GivenOptions {
   readonly durability?: unknown
   readonly onCommit?: unknown
@@ -21,9 +52,32 @@ interface GivenOptions {
 /** Without a prototype, so that nothing shows through it. */
 const NO_OPTIONS: WriteOptions = Object.freeze(Object.create(null))
 
+/** Of a put or a batch. Throws SETT_INVALID_OPTION. */
 export function writeOptions(given: object | undefined): WriteOptions {
-  if (given === undefined) return NO_OPTIONS
-  const { durability, onCommit, ttl, sync } = given as GivenOptions
+  return given === undefined ? NO_OPTIONS : ownOptions(given, (given as GivenOptions).ttl)
+}
+
+/** Of a delete, which never expires: whoever passes one set of options to puts and deletes may do so. */
+export function deleteOptions(given: object | undefined): WriteOptions {
+  return given === undefined ? NO_OPTIONS : ownOptions(given, undefined)
+}
+
+/** The whole milliseconds of a `ttl` that is the object's own; undefined: it has none. */
+export function ownTtl(given: object): number | undefined {
+  const { ttl } = given as GivenOptions
+  return ttl !== undefined && Object.hasOwn(given, 'ttl') ? checkedTtl(ttl) : undefined
+}
+
+function checkedTtl(ttl: unknown): number {
+  if (typeof ttl === 'number' && ttl > 0 && ttl <= Number.MAX_SAFE_INTEGER) return Math.ceil(ttl)
+  throw invalid(
+    "Write option 'ttl' must be a positive number of milliseconds that ends before 2^53 ms since 1970. " +
+      'Leave it out for what never expires.',
+  )
+}
+
+function ownOptions(given: object, ttl: unknown): WriteOptions {
+  const { durability, onCommit, sync } = given as GivenOptions
   if (durability === undefined && onCommit === undefined && ttl === undefined && sync !== true) {
     return NO_OPTIONS
   }
@@ -36,9 +90,6 @@ export function writeOptions(given: object | undefined): WriteOptions {
 }
 
 function checkedOptions({ durability, onCommit, ttl, sync }: GivenOptions): WriteOptions {
-  if (ttl !== undefined) {
-    throw invalid("Write option 'ttl' is not in this release. Leave it out for now.")
-  }
   const kept = durability ?? (sync === true ? 'sync' : undefined)
   const checked = kept === undefined ? undefined : checkDurability(kept)
   if (kept !== undefined && checked === undefined) {
@@ -55,6 +106,7 @@ function checkedOptions({ durability, onCommit, ttl, sync }: GivenOptions): Writ
   return Object.assign(Object.create(null), {
     ...(checked === undefined ? {} : { durability: checked }),
     ...(onCommit === undefined ? {} : { onCommit: onCommit as (version: number) => void }),
+    ...(ttl === undefined ? {} : { ttl: checkedTtl(ttl) }),
   })
 }
 

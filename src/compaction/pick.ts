@@ -2,6 +2,8 @@
 // give the same plan.
 import { compareBytes } from '../base/bytes.ts'
 import type { Levels, TableMeta } from '../manifest/levels.ts'
+import type { Readers } from '../mvcc/pins.ts'
+import { planExpired, planExpiring } from './expiry.ts'
 import type { InFlight } from './in-flight.ts'
 import { levelTargets, type TargetOptions } from './level-targets.ts'
 import {
@@ -19,6 +21,8 @@ export interface PickOptions extends TargetOptions {
   readonly l0CompactTrigger: number
   /** Stored bytes of one output table. */
   readonly tableSize: number
+  /** Who reads, and when they began; without it nothing has expired. */
+  readonly readers?: Readers
 }
 
 /** Level-0 tables merged by one job; more sources slow its merge more than a second job costs. */
@@ -45,6 +49,8 @@ export function pickCompaction(
   options: PickOptions,
   inFlight: InFlight,
 ): CompactionPlan | undefined {
+  const expired = planExpired(levels, options.readers, inFlight)
+  if (expired !== undefined) return expired
   const targets = levelTargets(levels, options)
   const scores = levelScores(levels, targets, options.l0CompactTrigger, inFlight)
   const due = scores.filter(({ score }) => score >= 1).sort(mostUrgentFirst)
@@ -59,7 +65,9 @@ export function pickCompaction(
     if (plan !== undefined) return plan
     if (level === 0) l0Blocked = true
   }
-  return l0Blocked ? undefined : planTombstones(levels, targets.base, inFlight)
+  if (l0Blocked) return undefined
+  const tombstones = planTombstones(levels, targets.base, inFlight)
+  return tombstones ?? planExpiring(levels, options.readers, inFlight)
 }
 
 function mostUrgentFirst(a: LevelScore, b: LevelScore): number {

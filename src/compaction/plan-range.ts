@@ -3,6 +3,7 @@
 // levels after each step.
 import { compareBytes } from '../base/bytes.ts'
 import type { Levels, TableMeta } from '../manifest/levels.ts'
+import { hasExpired } from './expiry.ts'
 import type { InFlight } from './in-flight.ts'
 import { levelTargets } from './level-targets.ts'
 import { type PickOptions, planLevel0, unlessInTheWay } from './pick.ts'
@@ -41,7 +42,9 @@ export function planRange(
     if (plan !== undefined) return plan
   }
   if (bottom < 1) return undefined
-  for (const table of rewritable(inRange, bottom, request.done)) {
+  const droppable = (table: TableMeta): boolean =>
+    table.tombstones > 0 || hasExpired(table, options.readers)
+  for (const table of aloneAtBottom(inRange, bottom, request.done).filter(droppable)) {
     const chosen = { inputLevel: bottom, outputLevel: bottom, upper: [table], lower: [] }
     const plan = unlessInTheWay(levels, chosen, inFlight)
     if (plan !== undefined) return plan
@@ -73,15 +76,15 @@ function planDown(
   return undefined
 }
 
-/** Tables of the last level that still hold tombstones and have nothing above them any more. */
-function rewritable(
+/** Tables of the last level that were not rewritten yet and have nothing above them any more. */
+function aloneAtBottom(
   inRange: Levels,
   bottom: number,
   done: ReadonlySet<number>,
 ): readonly TableMeta[] {
   const above = inRange.slice(1, bottom).flat()
   return inRange[bottom]!.filter((table) => {
-    if (table.tombstones === 0 || done.has(table.number)) return false
+    if (done.has(table.number)) return false
     return !above.some((other) => tableOverlaps(other, hullOf([table])))
   })
 }

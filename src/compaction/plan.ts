@@ -14,6 +14,8 @@ export interface CompactionPlan {
   readonly dropTombstones: boolean
   /** The tables go to the output level as they are. */
   readonly trivialMove: boolean
+  /** The tables hold nothing anybody sees and hide nothing: they are removed unread. */
+  readonly expired?: boolean
 }
 
 /** Inclusive at both ends. */

@@ -9,6 +9,7 @@ import {
   MERGE_DROPPED,
   MERGE_DROPPED_VERSION,
   MERGE_FULL,
+  MERGE_HORIZONS,
   MERGE_KEY_SCRATCH,
   MERGE_OUT,
   MERGE_OUT_CAPACITY,
@@ -31,6 +32,9 @@ export interface CompactRequest {
   readonly sources: readonly RunSource[]
   /** Ascending, at least one. */
   readonly snapshots: readonly number[]
+  /** One for each: what expires by then has expired for all who read there or later, ms since 1970. Without them
+   * nothing expires. */
+  readonly horizons?: readonly number[] | undefined
   readonly dropTombstones: boolean
 }
 
@@ -41,7 +45,7 @@ export function compactScratchBytes(sourceCount: number, snapshotCount: number):
   return (
     MERGE_STATE_SIZE +
     sourceCount * SOURCE_SIZE +
-    snapshotCount * 8 +
+    snapshotCount * 16 +
     BATCH * DESC_SIZE +
     KEY_LENGTH_MAX +
     1 +
@@ -62,7 +66,11 @@ export class CompactMerge {
 
   constructor(machine: KernelHeap, scratch: Region, request: CompactRequest) {
     assert(request.snapshots.length > 0, 'compaction knows at least one read version')
-    const { sources, snapshots } = request
+    const { sources, snapshots, horizons } = request
+    assert(
+      horizons === undefined || horizons.length === snapshots.length,
+      'snapshots have horizons',
+    )
     const { bytes, u32 } = machine.heap
     const parts = new Scratch(scratch)
     this.#machine = machine
@@ -70,11 +78,13 @@ export class CompactMerge {
     this.#state = parts.take(MERGE_STATE_SIZE)
     this.#slots = parts.take(sources.length * SOURCE_SIZE)
     const versions = parts.take(snapshots.length * 8)
+    const times = parts.take(snapshots.length * 8)
     this.batch = parts.take(BATCH * DESC_SIZE)
     bytes.fill(0, this.#state, this.#state + MERGE_STATE_SIZE)
     bytes.fill(0, this.#slots, this.#slots + sources.length * SOURCE_SIZE)
     for (let i = 0; i < snapshots.length; i++) {
       storeU64(u32, versions + i * 8, snapshots[i] as number)
+      storeU64(u32, times + i * 8, horizons?.[i] ?? 0)
     }
     const set = (field: number, value: number) => storeU32(u32, this.#state + field, value)
     set(MERGE_SOURCES, this.#slots)
@@ -83,16 +93,17 @@ export class CompactMerge {
     set(MERGE_OUT_CAPACITY, BATCH)
     set(MERGE_SNAPSHOTS, versions)
     set(MERGE_SNAPSHOT_COUNT, snapshots.length)
+    set(MERGE_HORIZONS, horizons === undefined ? 0 : times)
     set(MERGE_DROP_TOMBSTONES, request.dropTombstones ? 1 : 0)
     set(MERGE_KEY_SCRATCH, parts.take(KEY_LENGTH_MAX + 1))
   }
 
-  /** Entries left out so far. */
+  /** Entries left out so far; one that expired and became a tombstone is not among them. */
   get dropped(): number {
     return loadU64(this.#machine.heap.u32, this.#state + MERGE_DROPPED)
   }
 
-  /** Highest version left out so far, 0 none. */
+  /** Highest version left out or expired so far, 0 none. */
   get droppedVersion(): number {
     return loadU64(this.#machine.heap.u32, this.#state + MERGE_DROPPED_VERSION)
   }

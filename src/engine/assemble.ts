@@ -12,6 +12,7 @@ import { HeapAllocator } from '../memory/heap-allocator.ts'
 import type { Region } from '../memory/shared-heap.ts'
 import { Oracle } from '../mvcc/oracle.ts'
 import { Pins } from '../mvcc/pins.ts'
+import { ReadTime } from '../mvcc/read-time.ts'
 import { BlockCache } from '../sstable/block-cache.ts'
 import { OpenTables } from '../sstable/open-tables.ts'
 import { WAL_SCRATCH_BYTES } from '../wal/wal-file.ts'
@@ -144,6 +145,7 @@ async function wireStores(wiring: Wiring) {
   const health = new Health(options.readOnly, logger)
   const oracle = new Oracle(logs.lastVersion)
   const pins = new Pins()
+  const time = new ReadTime(clock)
   const intervalMs =
     typeof options.durability === 'object' ? options.durability.interval : undefined
   const walSyncer = new WalSyncer({ syncFile: output.syncFile, clock, health, intervalMs })
@@ -182,7 +184,7 @@ async function wireStores(wiring: Wiring) {
       obsolete,
       syncer: walSyncer,
       memtables,
-      snapshots: () => pins.snapshots(oracle.visibleVersion),
+      readers: () => pins.readers({ version: oracle.visibleVersion, now: time.pass() }),
       lastVersion: () => oracle.lastVersion,
       viewChanges: () => readers.ranges.invalidate(),
     },
@@ -193,6 +195,7 @@ async function wireStores(wiring: Wiring) {
     health,
     oracle,
     pins,
+    time,
     walSyncer,
     memtables,
     ...readers,

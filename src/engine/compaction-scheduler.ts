@@ -13,6 +13,8 @@ import { createCancelFlag } from '../pool/cancel-flag.ts'
 import { type CancelFlag, PRIORITY } from '../pool/executor.ts'
 import { BackOff } from './disk/back-off.ts'
 import { errorCode } from './disk/failures.ts'
+import { dropTables } from './expiry/drop-tables.ts'
+import { ExpiryTimer } from './expiry/expiry-timer.ts'
 import type { JobRunner } from './job-runner.ts'
 import type { TreeState } from './tree-state.ts'
 
@@ -49,6 +51,7 @@ export class CompactionScheduler {
   readonly #requests = new Set<Set<number>>()
   readonly #running = new Map<RunningPlan, Promise<void>>()
   readonly #retry: BackOff
+  readonly #expiry: ExpiryTimer
   #closing = false
   #stopped: boolean
   /** Damage was met: nothing is compacted until the database is reopened. */
@@ -59,6 +62,7 @@ export class CompactionScheduler {
   constructor(parts: CompactionParts) {
     this.#parts = parts
     this.#retry = new BackOff(parts.clock)
+    this.#expiry = new ExpiryTimer(parts.clock, () => this.kick())
     this.#stopped = !parts.enabled
   }
 
@@ -69,10 +73,10 @@ export class CompactionScheduler {
 
   /** Starts what is due, as far as jobs are free. */
   kick(): void {
+    if (!this.#stopped && !this.#closing) this.#expiry.arm(this.#parts.tree.levels)
     while (!this.#stopped && this.damage === undefined && !this.#retry.waiting) {
       if (this.#running.size >= this.#parts.parallel || this.#parts.halted()) return
-      const { pick } = this.#parts
-      const plan = pickCompaction(this.#levels(), pick, this.#reserved)
+      const plan = pickCompaction(this.#levels(), this.#pick(), this.#reserved)
       if (plan === undefined || (this.#closing && inputBytes(plan) > SMALL_INPUT_BYTES)) return
       this.#start(plan)
     }
@@ -93,7 +97,7 @@ export class CompactionScheduler {
   /** `before`: what is flushed from now on is not this request's business, or it might never end. */
   async #rewrite(request: RangeRequest): Promise<void> {
     while (!this.#stopped) {
-      const plan = planRange(this.#levels(), request, this.#parts.pick, this.#reserved)
+      const plan = planRange(this.#levels(), request, this.#pick(), this.#reserved)
       if (plan === undefined && this.#running.size === 0) return
       if (plan === undefined) await Promise.race(this.#running.values())
       else await this.#runOrRetry(plan)
@@ -104,6 +108,7 @@ export class CompactionScheduler {
   async stop(): Promise<void> {
     this.#closing = true
     this.#retry.cancel()
+    this.#expiry.cancel()
     for (const { bytes, cancel } of this.#running.keys()) {
       if (bytes > SMALL_INPUT_BYTES) cancel.cancel()
     }
@@ -155,6 +160,13 @@ export class CompactionScheduler {
     return work
   }
 
+  /** Who reads matters to what expires. */
+  #pick(): PickOptions {
+    const { pick, tree } = this.#parts
+    const expires = tree.levels.some((tables) => tables.some((table) => table.earliestExpiry > 0))
+    return expires ? { ...pick, readers: tree.readers() } : pick
+  }
+
   /** Those that may be filled, and those that are filled already. */
   #levels(): Levels {
     const { tree, maxLevels } = this.#parts
@@ -169,7 +181,7 @@ export class CompactionScheduler {
       this.#done(plan.inputs)
       return
     }
-    const result = await this.#merge(plan, cancel)
+    const result = plan.expired === true ? dropTables(plan) : await this.#merge(plan, cancel)
     await tree.installCompaction(plan, result)
     this.#done(result.tables)
     this.compactions += 1
@@ -186,12 +198,12 @@ export class CompactionScheduler {
     const inputs = plan.sources.flat()
     const largestBlock = inputs.reduce((max, table) => Math.max(max, table.largestBlock), 0)
     // What is pinned from now on sees the newest of these entries, which are kept in any case.
-    const snapshots = tree.snapshots()
+    const readers = tree.readers()
     const { length } = plan.sources
     const count = 16 + inputs.length + 8 * Math.ceil(inputBytes(plan) / shape.tableSize)
     return runner.run<TablesResult>({
       priority: plan.inputLevel === 0 ? PRIORITY.l0 : PRIORITY.deeper,
-      workspaceBytes: compactWorkspaceBytes(shape, length, largestBlock, snapshots.length),
+      workspaceBytes: compactWorkspaceBytes(shape, length, largestBlock, readers.snapshots.length),
       cancel,
       spec: (workspace): CompactSpec => ({
         kind: 'compact',
@@ -201,7 +213,7 @@ export class CompactionScheduler {
         shape,
         numbers: { first: tree.numbering.takeRange(count), count },
         workspace,
-        snapshots,
+        ...readers,
         dropTombstones: plan.dropTombstones,
       }),
     })

@@ -3,6 +3,7 @@ import type { ResolvedOptions } from '../base/options.ts'
 import type { KernelHeap } from '../cursor/words.ts'
 import type { Oracle } from '../mvcc/oracle.ts'
 import type { Pins } from '../mvcc/pins.ts'
+import type { ReadTime } from '../mvcc/read-time.ts'
 import type { Executor } from '../pool/executor.ts'
 import type { BlockCache } from '../sstable/block-cache.ts'
 import type { OpenTables } from '../sstable/open-tables.ts'
@@ -26,6 +27,7 @@ export interface EngineParts {
   readonly health: Health
   readonly oracle: Oracle
   readonly pins: Pins
+  readonly time: ReadTime
   readonly memtables: Memtables
   readonly writes: WriteQueue
   readonly walSyncer: WalSyncer

@@ -2,7 +2,8 @@ import { NO_SLOT } from '../sstable/block-cache.ts'
 import { clearRange } from './clear.ts'
 import { backgroundError, readError } from './disk/failures.ts'
 import type { EngineParts } from './engine-parts.ts'
-import { COLD, type ColdBlock, FOUND } from './point-read.ts'
+import { expiriesOf, expiryOf } from './expiry/write-expiry.ts'
+import { ABSENT, COLD, type ColdBlock, FOUND } from './point-read.ts'
 import { engineStats } from './stats.ts'
 import type {
   Data,
@@ -13,6 +14,7 @@ import type {
   Pin,
   RangeOptions,
   RangeReader,
+  ReadPoint,
   WriteOperation,
   WriteOptions,
 } from './types.ts'
@@ -32,7 +34,9 @@ export class StorageEngine implements Engine {
   }
 
   put(key: Data, value: Data, options: WriteOptions): Promise<void> {
-    return this.#parts.writes.put(key, value, options)
+    const { writes, time } = this.#parts
+    const { ttl } = options
+    return writes.put(key, value, options, ttl === undefined ? 0 : expiryOf(ttl, time.now()))
   }
 
   del(key: Data, options: WriteOptions): Promise<void> {
@@ -40,32 +44,33 @@ export class StorageEngine implements Engine {
   }
 
   batch(operations: readonly WriteOperation[], options: WriteOptions): Promise<void> {
-    return this.#parts.writes.batch(operations, options)
+    const { writes, time } = this.#parts
+    return writes.batch(operations, options, expiriesOf(operations, options.ttl, time))
   }
 
-  getSync(key: Data, version: number | undefined, form: DataForm): Data | undefined {
-    return this.#find(key, version, true) === FOUND ? this.#takeValue(form) : undefined
+  getSync(key: Data, at: ReadPoint | undefined, form: DataForm): Data | undefined {
+    return this.#find(key, at, true) === FOUND ? this.#takeValue(form) : undefined
   }
 
   get(
     key: Data,
-    version: number | undefined,
+    at: ReadPoint | undefined,
     form: DataForm,
   ): Data | undefined | Promise<Data | undefined> {
     const { points } = this.#parts
-    if (!points.slow) return this.getSync(key, version, form)
-    const answer = this.#find(key, version, false)
-    if (answer === COLD) return this.#tracked(this.#getCold(key, version, form))
+    if (!points.slow) return this.getSync(key, at, form)
+    const answer = this.#find(key, at, false)
+    if (answer === COLD) return this.#tracked(this.#getCold(key, at ?? this.#newest(), form))
     return answer === FOUND ? this.#takeValue(form) : undefined
   }
 
   getEntry(
     key: Data,
-    version: number | undefined,
+    at: ReadPoint | undefined,
     keyForm: DataForm,
     valueForm: DataForm,
   ): Entry | undefined {
-    if (this.#find(key, version, true) !== FOUND) return undefined
+    if (this.#find(key, at, true) !== FOUND) return undefined
     const { points } = this.#parts
     return {
       key: asForm(Buffer.from(key as string), keyForm),
@@ -76,19 +81,20 @@ export class StorageEngine implements Engine {
     }
   }
 
-  hasSync(key: Data, version: number | undefined): boolean {
-    return this.#find(key, version, true) === FOUND
+  hasSync(key: Data, at: ReadPoint | undefined): boolean {
+    return this.#find(key, at, true) === FOUND
   }
 
   pin(): Pin {
-    const { health, pins, oracle } = this.#parts
+    const { health, pins } = this.#parts
     health.checkOpen()
-    return pins.pin(oracle.visibleVersion)
+    return pins.pin(this.#newest())
   }
 
   range(options: RangeOptions): RangeReader {
-    this.#parts.health.checkOpen()
-    return this.#parts.ranges.open(options)
+    const { health, ranges, time } = this.#parts
+    health.checkOpen()
+    return ranges.open(options, options.now ?? time.now())
   }
 
   clear(options: RangeOptions & { readonly limit: number }): Promise<void> {
@@ -124,6 +130,8 @@ export class StorageEngine implements Engine {
     const { writes, flushes, compactions, memtables, options } = this.#parts
     if (options.readOnly) return
     await writes.drained()
+    // What expires is due by the clock alone.
+    compactions.kick()
     while (flushes.busy || compactions.busy || memtables.immutables.length > 0) {
       flushes.kick()
       compactions.kick()
@@ -145,11 +153,21 @@ export class StorageEngine implements Engine {
     return this.#closed
   }
 
-  #find(key: Data, version: number | undefined, wait: boolean): number {
-    const { health, points, tree, oracle } = this.#parts
+  /** What a reader sees that begins now. */
+  #newest(): ReadPoint {
+    const { oracle, time } = this.#parts
+    return { version: oracle.visibleVersion, now: time.now() }
+  }
+
+  #find(key: Data, at: ReadPoint | undefined, wait: boolean): number {
+    const { health, points, tree, oracle, time } = this.#parts
     if (health.closing) health.checkOpen()
     try {
-      return points.find(tree.views.current, key, version ?? oracle.visibleVersion, wait)
+      const version = at?.version ?? oracle.visibleVersion
+      const answer = points.find(tree.views.current, key, version, wait)
+      // Few entries expire: only those cost a look at the clock.
+      if (answer !== FOUND || points.expiresAt === 0) return answer
+      return points.expiresAt > (at?.now ?? time.now()) ? FOUND : ABSENT
     } catch (error) {
       throw readError(error)
     }
@@ -168,19 +186,15 @@ export class StorageEngine implements Engine {
     return tracked
   }
 
-  /** Reads missing blocks without blocking the thread, at a version that stays readable meanwhile. */
-  async #getCold(
-    key: Data,
-    version: number | undefined,
-    form: DataForm,
-  ): Promise<Data | undefined> {
-    const { points, cache, pins, oracle } = this.#parts
-    const pin = pins.pin(version ?? oracle.visibleVersion)
+  /** Reads missing blocks without blocking the thread, at a point that stays readable meanwhile. */
+  async #getCold(key: Data, at: ReadPoint, form: DataForm): Promise<Data | undefined> {
+    const { points, cache, pins } = this.#parts
+    const pin = pins.pin(at)
     const copy = typeof key === 'string' ? key : new Uint8Array(key)
     let letGo: (() => void) | undefined
     try {
       for (let wait = false; ; ) {
-        const answer = this.#find(copy, pin.version, wait)
+        const answer = this.#find(copy, pin, wait)
         if (answer !== COLD) return answer === FOUND ? this.#takeValue(form) : undefined
         const cold = points.cold!
         letGo?.()

@@ -83,10 +83,10 @@ export class FlushScheduler {
     const shape = tree.shape
     const outputs = 16 + 8 * Math.ceil(memtable.arena.length / shape.tableSize)
     // What is pinned from now on sees the newest of these entries, which are kept in any case.
-    const snapshots = tree.snapshots()
+    const readers = tree.readers()
     const result = await runner.run<TablesResult>({
       priority: PRIORITY.flush,
-      workspaceBytes: flushWorkspaceBytes(shape, memtable.largestEntry, snapshots.length),
+      workspaceBytes: flushWorkspaceBytes(shape, memtable.largestEntry, readers.snapshots.length),
       cancel: this.#cancel,
       spec: (workspace): FlushSpec => ({
         kind: 'flush',
@@ -96,7 +96,7 @@ export class FlushScheduler {
         numbers: { first: tree.numbering.takeRange(outputs), count: outputs },
         workspace,
         newestWal: walNumber,
-        snapshots,
+        ...readers,
       }),
     })
     await tree.installFlush(frozen, result)

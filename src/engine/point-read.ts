@@ -225,7 +225,8 @@ export class PointRead {
     this.valueLength = loadU32(heap.u32, record)
     this.version = loadU64(heap.u32, record + RECORD_VERSION)
     this.meta = heap.bytes[record + RECORD_META]!
-    return this.#unlessExpired(expires ? loadU64(heap.u32, record + RECORD_HEADER) : 0)
+    this.expiresAt = expires ? loadU64(heap.u32, record + RECORD_HEADER) : 0
+    return FOUND
   }
 
   #takeDescriptor(): number {
@@ -236,12 +237,8 @@ export class PointRead {
     this.valueLength = loadU32(heap.u32, desc + DESC_VALUE_LENGTH)
     this.version = loadU64(heap.u32, desc + DESC_VERSION)
     this.meta = heap.bytes[desc + DESC_META]!
-    return this.#unlessExpired(loadU64(heap.u32, desc + DESC_EXPIRES_AT))
-  }
-
-  #unlessExpired(expiresAt: number): number {
-    this.expiresAt = expiresAt
-    return expiresAt !== 0 && expiresAt <= this.#parts.clock.wallMs() ? ABSENT : FOUND
+    this.expiresAt = loadU64(heap.u32, desc + DESC_EXPIRES_AT)
+    return FOUND
   }
 }
 

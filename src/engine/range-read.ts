@@ -1,7 +1,6 @@
 // Range reads on the main thread: a page at a time, each filled whole before control goes back. A reader pins nothing
 // between pages but its place; the cursors over the current view are kept for the reader that used them last,
 // until the view changes or another reader comes.
-import type { Clock } from '../base/clock.ts'
 import { SettError } from '../base/errors.ts'
 import type { ResolvedOptions } from '../base/options.ts'
 import type { Bound, Bounds } from '../cursor/bounds.ts'
@@ -32,7 +31,6 @@ type Pair = [key: Data | undefined, value: Data | undefined]
 
 export interface RangeReadParts extends KernelHeap {
   readonly allocator: HeapAllocator
-  readonly clock: Clock
   readonly tables: OpenTables
   readonly cache: BlockCache
   readonly options: ResolvedOptions
@@ -62,8 +60,9 @@ export class RangeReads {
     return this.#parts
   }
 
-  open(options: RangeOptions): RangeReader {
-    return new Reader(this, options, this.#parts.clock.wallMs())
+  /** What expires by `now` is hidden, on later pages too. */
+  open(options: RangeOptions, now: number): RangeReader {
+    return new Reader(this, options, now)
   }
 
   /** The heap is about to be given back. */

@@ -9,6 +9,7 @@ import type { TableShape, TablesResult } from '../jobs/job.ts'
 import type { Levels } from '../manifest/levels.ts'
 import type { ManifestLog } from '../manifest/manifest-log.ts'
 import type { HeapAllocator } from '../memory/heap-allocator.ts'
+import type { Readers } from '../mvcc/pins.ts'
 import type { OpenTables } from '../sstable/open-tables.ts'
 import type { FileNumbering } from './file-numbering.ts'
 import type { LevelFences } from './level-fences.ts'
@@ -29,8 +30,8 @@ export interface TreeParts {
   readonly obsolete: ObsoleteFiles
   readonly syncer: WalSyncer
   readonly memtables: Memtables
-  /** Versions readers may still ask for, ascending, the newest visible one last. */
-  readonly snapshots: () => readonly number[]
+  /** Who reads, and who may begin to: what a job planned now must keep. */
+  readonly readers: () => Readers
   readonly lastVersion: () => number
   /** A new view is about to replace the current one. */
   readonly viewChanges: () => void
@@ -63,8 +64,8 @@ export class TreeState {
     return this.#parts.numbering
   }
 
-  snapshots(): readonly number[] {
-    return this.#parts.snapshots()
+  readers(): Readers {
+    return this.#parts.readers()
   }
 
   /** The set of memtables changed. */

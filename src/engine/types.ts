@@ -6,9 +6,12 @@ import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import type { FileSystem } from '../io/file-system.ts'
 import type { Kernels } from '../kernel/kernels.ts'
+import type { PinnedPoint, ReadPoint } from '../mvcc/pins.ts'
 import type { Executor, WorkerStats } from '../pool/executor.ts'
 import type { DiskNotice } from './disk/disk-watch.ts'
 import type { VerifyOptions, VerifyReport } from './verify/report.ts'
+
+export type { ReadPoint } from '../mvcc/pins.ts'
 
 /** Everything the engine takes from outside; tests and simulation replace parts of it. */
 export interface Environment {
@@ -31,20 +34,21 @@ export interface WriteOperation {
   readonly type: 'put' | 'del'
   readonly key: Data
   readonly value?: Data
+  /** Of a put: expires after so many ms, whole and above 0. */
+  readonly ttl?: number | undefined
 }
 
 export interface WriteOptions {
+  /** For puts that have none of their own. */
+  readonly ttl?: number
   /** Overrides the database's durability for this commit. */
   readonly durability?: 'sync' | 'none'
   /** Called with the commit's version after it became visible, before the promise resolves. */
   readonly onCommit?: (version: number) => void
 }
 
-/** A read version kept alive until released; release is idempotent. */
-export interface Pin {
-  readonly version: number
-  release(): void
-}
+/** What a reader sees, kept alive until released; release is idempotent. */
+export type Pin = PinnedPoint
 
 export interface Entry {
   readonly key: Data
@@ -65,6 +69,8 @@ export interface RangeOptions {
   readonly keyForm: DataForm
   readonly valueForm: DataForm
   readonly version: number
+  /** What expires at or before it is hidden, ms since 1970; undefined: when the reader is made. */
+  readonly now?: number
 }
 
 /** Reads a range page by page at one version. */
@@ -109,25 +115,26 @@ export interface Engine {
   del(key: Data, options: WriteOptions): Promise<void>
   /** One atomic commit. */
   batch(operations: readonly WriteOperation[], options: WriteOptions): Promise<void>
-  /** Value at a version (undefined: the newest), or undefined. Answers on the calling thread. */
-  getSync(key: Data, version: number | undefined, form: DataForm): Data | undefined
+  /** Value as a reader sees it (undefined: one that begins now), or undefined. Answers on the calling thread. */
+  getSync(key: Data, at: ReadPoint | undefined, form: DataForm): Data | undefined
   /** As getSync, but cold blocks are read without blocking the thread. Inline answers come as plain values. */
   get(
     key: Data,
-    version: number | undefined,
+    at: ReadPoint | undefined,
     form: DataForm,
   ): Data | undefined | Promise<Data | undefined>
   getEntry(
     key: Data,
-    version: number | undefined,
+    at: ReadPoint | undefined,
     keyForm: DataForm,
     valueForm: DataForm,
   ): Entry | undefined
-  hasSync(key: Data, version: number | undefined): boolean
-  /** The newest visible version, kept readable until released. */
+  hasSync(key: Data, at: ReadPoint | undefined): boolean
+  /** The newest visible version and the time, kept readable until released. */
   pin(): Pin
   range(options: RangeOptions): RangeReader
-  /** Deletes every key of the range visible at `options.version`, in one commit; up to `limit` keys (-1: all). */
+  /** Deletes every key of the range visible at `options.version` and `options.now`, in one commit; up to `limit` keys
+   * (-1: all). */
   clear(options: RangeOptions & { readonly limit: number }): Promise<void>
   /** Moves the memtable into SSTables. */
   flush(): Promise<void>

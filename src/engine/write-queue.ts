@@ -8,7 +8,7 @@ import { FRAME_HAS_LINK, FRAME_HEADER_BYTES, LINK_BYTES, writeLink } from '../fo
 import type { Kernels } from '../kernel/kernels.ts'
 import { KIND_DELETE, KIND_PUT, TAG_COMMIT_END } from '../kernel/layout.ts'
 import type { SharedHeap } from '../memory/shared-heap.ts'
-import { dataLength, recordBytes } from '../memtable/memtable.ts'
+import { dataLength, EXPIRY_BYTES, recordBytes } from '../memtable/memtable.ts'
 import type { Oracle } from '../mvcc/oracle.ts'
 import { CommitGroup } from './commit-group.ts'
 import type { DiskReserve } from './disk/disk-reserve.ts'
@@ -24,8 +24,12 @@ const ASYNC_WRITE_BYTES = 256 * 1024
 const SLOW_WRITE_MS = 2
 const FRAME_ROOM = FRAME_HEADER_BYTES + LINK_BYTES
 
+/** By operation: ms since 1970, 0: never. undefined: none expires. */
+type Expiries = readonly number[] | undefined
+
 interface Waiter {
   readonly operations: readonly WriteOperation[]
+  readonly expiries: Expiries
   readonly options: WriteOptions
   readonly resolve: (done: Promise<void>) => void
   readonly reject: (error: unknown) => void
@@ -69,31 +73,40 @@ export class WriteQueue {
     parts.health.onPoison((error) => this.#rejectAll(error))
   }
 
-  put(key: Data, value: Data, options: WriteOptions): Promise<void> {
+  /** `expiresAt`: ms since 1970; 0: never. */
+  put(key: Data, value: Data, options: WriteOptions, expiresAt: number): Promise<void> {
     this.#parts.health.checkWritable()
     checkKey(key)
     checkValue(value)
-    const room = recordBytes(lengthBound(key), lengthBound(value))
+    const plain = recordBytes(lengthBound(key), lengthBound(value))
+    const room = expiresAt === 0 ? plain : plain + EXPIRY_BYTES
     if (this.#waiting.length === 0 && room <= this.#parts.ownMemtableBytes) {
       const { memtable } = this.#parts.memtables.active
       if (memtable.fits(room + FRAME_ROOM, 1)) {
         this.#parts.reserve.spend(room)
         return this.#encode(options, (version) => {
-          memtable.encode(KIND_PUT | TAG_COMMIT_END, version, key, value)
+          const tag = KIND_PUT | TAG_COMMIT_END
+          if (expiresAt === 0) memtable.encode(tag, version, key, value)
+          else memtable.encodeExpiring(tag, version, { key, value, expiresAt })
           return 1
         })
       }
     }
-    return this.#commit([{ type: 'put', key, value }], options)
+    const expiries = expiresAt === 0 ? undefined : [expiresAt]
+    return this.#commit([{ type: 'put', key, value }], options, expiries)
   }
 
-  batch(operations: readonly WriteOperation[], options: WriteOptions): Promise<void> {
+  batch(
+    operations: readonly WriteOperation[],
+    options: WriteOptions,
+    expiries?: Expiries,
+  ): Promise<void> {
     this.#parts.health.checkWritable()
     for (const operation of operations) {
       checkKey(operation.key)
       if (operation.type === 'put') checkValue(operation.value!)
     }
-    return operations.length === 0 ? Promise.resolve() : this.#commit(operations, options)
+    return operations.length === 0 ? Promise.resolve() : this.#commit(operations, options, expiries)
   }
 
   /** A waiting commit may fit now. */
@@ -101,7 +114,7 @@ export class WriteQueue {
     while (this.#waiting.length > 0) {
       const waiter = this.#waiting[0]!
       try {
-        const done = this.#tryCommit(waiter.operations, waiter.options)
+        const done = this.#tryCommit(waiter.operations, waiter.options, waiter.expiries)
         if (done === undefined) break
         waiter.resolve(done)
       } catch (error) {
@@ -147,15 +160,19 @@ export class WriteQueue {
     this.#schedule()
   }
 
-  #commit(operations: readonly WriteOperation[], options: WriteOptions): Promise<void> {
+  #commit(
+    operations: readonly WriteOperation[],
+    options: WriteOptions,
+    expiries: Expiries,
+  ): Promise<void> {
     if (this.#waiting.length === 0) {
-      const done = this.#tryCommit(operations, options)
+      const done = this.#tryCommit(operations, options, expiries)
       if (done !== undefined) return done
       this.#stalledSince = this.#parts.clock.monotonicMs()
     }
     return new Promise((resolve, reject) => {
       const copies = operations.map(copyOperation)
-      this.#waiting.push({ operations: copies, options, resolve, reject })
+      this.#waiting.push({ operations: copies, expiries, options, resolve, reject })
     })
   }
 
@@ -163,9 +180,11 @@ export class WriteQueue {
   #tryCommit(
     operations: readonly WriteOperation[],
     options: WriteOptions,
+    expiries: Expiries,
   ): Promise<void> | undefined {
     const { memtables, reserve, ownMemtableBytes, commitBytesMax } = this.#parts
-    const bytes = operations.reduce(addRecordBytes, 0)
+    const expiryBytes = EXPIRY_BYTES * (expiries?.length ?? 0)
+    const bytes = operations.reduce(addRecordBytes, expiryBytes)
     if (bytes > commitBytesMax) {
       throw new SettError(
         'SETT_TOO_LARGE',
@@ -183,8 +202,12 @@ export class WriteQueue {
     const { memtable } = memtables.active
     return this.#encode(options, (version) => {
       let record = 0
-      for (const { type, key, value } of operations) {
-        record = memtable.encode(type === 'put' ? KIND_PUT : KIND_DELETE, version, key, value)
+      for (let i = 0; i < count; i++) {
+        const { type, key, value } = operations[i]!
+        const expiresAt = expiries?.[i] ?? 0
+        const tag = type === 'put' ? KIND_PUT : KIND_DELETE
+        if (expiresAt === 0) record = memtable.encode(tag, version, key, value)
+        else record = memtable.encodeExpiring(tag, version, { key, value, expiresAt })
       }
       memtable.markTag(record, TAG_COMMIT_END)
       return count

@@ -25,6 +25,7 @@ const TAG = {
   retentionFloor: 9,
   retentionFloorRemoved: 10,
   snapshot: 14,
+  tableExpiry: 15,
 } as const
 
 export interface TablePlace {
@@ -106,6 +107,9 @@ function writeTable(out: FieldWriter, level: number, table: TableMeta): void {
   out.varint(table.largestBlock).varint(table.newestWal).bytes(Buffer.from(table.salt, 'hex'))
   out.varint(table.smallestKey.length).bytes(table.smallestKey)
   out.varint(table.largestKey.length).bytes(table.largestKey)
+  if (table.earliestExpiry === 0) return
+  out.u8(TAG.tableExpiry).varint(table.number)
+  out.varint(table.earliestExpiry).varint(table.latestExpiry)
 }
 
 function writeName(out: FieldWriter, name: string): FieldWriter {
@@ -120,11 +124,15 @@ function digestBytes(digest: string): Buffer {
   return bytes
 }
 
+type TableExpiry = Pick<TableMeta, 'earliestExpiry' | 'latestExpiry'>
+
 interface EditParts {
   snapshot: boolean
   readonly marks: { nextFileNumber?: number; lastVersion?: number; historyFloor?: number }
   readonly tablesRemoved: TablePlace[]
   readonly tablesAdded: TableAddition[]
+  /** By table number; the tables are told once all fields are read. */
+  readonly expiries: Map<number, TableExpiry>
   readonly walsAdded: WalAddition[]
   readonly walsSealed: WalSeal[]
   readonly walsDropped: number[]
@@ -140,6 +148,7 @@ export function decodeEditPayload(payload: Buffer, file: string, offset: number)
     marks: {},
     tablesRemoved: [],
     tablesAdded: [],
+    expiries: new Map(),
     walsAdded: [],
     walsSealed: [],
     walsDropped: [],
@@ -147,7 +156,8 @@ export function decodeEditPayload(payload: Buffer, file: string, offset: number)
     retentionFloorsRemoved: [],
   }
   while (!reader.done) readField(reader, parts)
-  const { snapshot, marks, ...lists } = parts
+  const { snapshot, marks, expiries, ...rest } = parts
+  const lists = { ...rest, tablesAdded: withExpiries(parts.tablesAdded, expiries, reader) }
   const filled = Object.entries(lists).filter(([, list]) => list.length > 0)
   return { ...(snapshot ? { snapshot } : {}), ...marks, ...Object.fromEntries(filled) }
 }
@@ -170,6 +180,12 @@ function readField(reader: FieldReader, parts: EditParts): void {
     case TAG.tableAdded:
       parts.tablesAdded.push({ level: readLevel(reader), table: readTable(reader) })
       return
+    case TAG.tableExpiry: {
+      const number = readNumber(reader)
+      if (parts.expiries.has(number)) reader.fail('one expiry per table', 'a second one')
+      parts.expiries.set(number, readExpiry(reader))
+      return
+    }
     case TAG.tableRemoved:
       parts.tablesRemoved.push({ level: readLevel(reader), number: readNumber(reader) })
       return
@@ -214,6 +230,8 @@ function readTable(reader: FieldReader): TableMeta {
     size: reader.varint(),
     entries: reader.varint(),
     tombstones: reader.varint(),
+    earliestExpiry: 0,
+    latestExpiry: 0,
     smallestVersion: reader.varint(),
     largestVersion: reader.varint(),
     baseVersion: reader.varint(),
@@ -235,6 +253,34 @@ function readTable(reader: FieldReader): TableMeta {
     reader.fail('ascending versions of a table', 'descending ones')
   }
   return table
+}
+
+function readExpiry(reader: FieldReader): TableExpiry {
+  const earliestExpiry = reader.varint()
+  const latestExpiry = reader.varint()
+  if (earliestExpiry === 0) reader.fail('an expiry', '0')
+  if (latestExpiry !== 0 && latestExpiry < earliestExpiry) {
+    reader.fail('a latest expiry not before the earliest', 'one before it')
+  }
+  return { earliestExpiry, latestExpiry }
+}
+
+/** The tables with what other fields of their edit say of them. */
+function withExpiries(
+  added: readonly TableAddition[],
+  expiries: ReadonlyMap<number, TableExpiry>,
+  reader: FieldReader,
+): readonly TableAddition[] {
+  if (expiries.size === 0) return added
+  let told = 0
+  const tables = added.map(({ level, table }) => {
+    const expiry = expiries.get(table.number)
+    if (expiry === undefined) return { level, table }
+    told += 1
+    return { level, table: { ...table, ...expiry } }
+  })
+  if (told !== expiries.size) reader.fail('expiries of tables added', 'one of another table')
+  return tables
 }
 
 function readKey(reader: FieldReader): Buffer {

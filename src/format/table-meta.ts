@@ -7,6 +7,10 @@ export interface TableMeta {
   readonly salt: string
   readonly entries: number
   readonly tombstones: number
+  /** ms since 1970; 0: no entry expires. */
+  readonly earliestExpiry: number
+  /** ms since 1970; 0: some entry never expires. */
+  readonly latestExpiry: number
   readonly smallestVersion: number
   readonly largestVersion: number
   readonly baseVersion: number

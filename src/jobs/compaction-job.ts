@@ -56,6 +56,7 @@ export function runCompaction(spec: CompactSpec, context: JobContext): TablesRes
     const merge = new CompactMerge(context, mergeMemory, {
       sources: runs,
       snapshots,
+      horizons: spec.horizons,
       dropTombstones: spec.dropTombstones,
     })
     return orAbandon(writer, () => {

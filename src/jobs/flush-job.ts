@@ -1,5 +1,5 @@
 // Writes an immutable memtable as level-0 tables. Versions that no reader can ask for are left out; tombstones
-// stay, for older tables may hold the key.
+// stay, for older tables may hold the key, and what expired becomes one.
 import { CompactMerge, compactScratchBytes } from '../cursor/compact-merge.ts'
 import { LazyValues } from '../cursor/lazy-values.ts'
 import { Scratch } from '../cursor/scratch.ts'
@@ -18,6 +18,7 @@ export function runFlush(spec: FlushSpec, context: JobContext): TablesResult {
   const merge = new CompactMerge(context, mergeMemory, {
     sources: [source],
     snapshots,
+    horizons: spec.horizons,
     dropTombstones: false,
   })
   const writer = new TablesWriter(context, scratch.region(rest, 64), {

@@ -37,6 +37,8 @@ export interface FlushSpec {
   readonly newestWal: number
   /** Versions some reader may still ask for, ascending; the last is the newest visible one at planning. */
   readonly snapshots: readonly number[]
+  /** For each of them: what expired by then has expired for all who read there or later. Without: nothing expires. */
+  readonly horizons?: readonly number[]
 }
 
 export interface CompactSpec {
@@ -48,7 +50,9 @@ export interface CompactSpec {
   readonly shape: TableShape
   readonly numbers: FileNumbers
   readonly workspace: Region
+  /** As those of a flush. */
   readonly snapshots: readonly number[]
+  readonly horizons?: readonly number[]
   /** Nothing older of these keys lies in deeper levels. */
   readonly dropTombstones: boolean
 }
@@ -103,7 +107,7 @@ export interface TablesResult {
   readonly entriesIn: number
   readonly entriesOut: number
   readonly entriesDropped: number
-  /** Highest version of a dropped entry, 0 none. */
+  /** Highest version of an entry that was dropped, or that expired and became a tombstone; 0 none. */
   readonly droppedVersion: number
   readonly bytesRead: number
   readonly bytesWritten: number

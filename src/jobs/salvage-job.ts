@@ -126,6 +126,8 @@ const NO_FACTS: Omit<TableMeta, 'number' | 'salt' | 'baseVersion'> = {
   size: 0,
   entries: 0,
   tombstones: 0,
+  earliestExpiry: 0,
+  latestExpiry: 0,
   smallestVersion: 0,
   largestVersion: 0,
   largestBlock: 0,

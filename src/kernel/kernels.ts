@@ -103,8 +103,9 @@ export interface Kernels {
   mergeScan(state: number): number
   /** Merges sources, forward, into the entries compaction must keep, as copies of their descriptors. An entry
    * is kept when it is newer than every snapshot, or the newest of its key at or below some snapshot; a
-   * tombstone visible to every snapshot goes when MERGE_DROP_TOMBSTONES is set. Before MERGE_REFILL is
-   * acted on, the caller must use up MERGE_OUT_COUNT descriptors: they point into the sources. */
+   * tombstone visible to every snapshot goes when MERGE_DROP_TOMBSTONES is set. A put that has expired by its
+   * horizon (MERGE_HORIZONS) is a tombstone: it goes as one would, or is kept as one of its version. Before
+   * MERGE_REFILL is acted on, the caller must use up MERGE_OUT_COUNT descriptors: they point into the sources. */
   mergeCompact(state: number): number
 
   /** Starts a table: zeroes the counters. */

@@ -115,6 +115,9 @@ export const MERGE_DROPPED_VERSION = 112
 /** u32: scan and compaction: address of KEY_LENGTH_MAX + 1 bytes in which the kernel keeps the key it is
  * at between two calls. */
 export const MERGE_KEY_SCRATCH = 120
+/** u32: compaction: address of a u64 per snapshot, or 0: nothing expires. Whoever reads at this snapshot or at a newer
+ * version sees only what expires after that time (ms since 1970). */
+export const MERGE_HORIZONS = 124
 
 // Status of mergeScan / mergeCompact.
 /** Source MERGE_WANTED has no descriptor left and is not last: refill it and call again. */

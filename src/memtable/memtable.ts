@@ -10,10 +10,15 @@ import {
   LINK_RESERVE,
   LINK_RESERVE_PER_RECORD,
   RECORD_HEADER,
+  RECORD_HEADER_WITH_EXPIRY,
+  TAG_EXPIRY,
 } from '../kernel/layout.ts'
 import type { Region, SharedHeap } from '../memory/shared-heap.ts'
 
-/** Bytes a record takes in an arena. */
+/** What `expiresAt` adds to a record. */
+export const EXPIRY_BYTES: number = RECORD_HEADER_WITH_EXPIRY - RECORD_HEADER
+
+/** Bytes a record that does not expire takes in an arena. */
 export function recordBytes(keyLength: number, valueLength: number): number {
   return (RECORD_HEADER + keyLength + valueLength + 7) & ~7
 }
@@ -22,6 +27,13 @@ export function recordBytes(keyLength: number, valueLength: number): number {
 export function arenaBytes(bytes: number, count: number, overhead: number): number {
   const raw = ARENA_HEADER + bytes + overhead + LINK_RESERVE + LINK_RESERVE_PER_RECORD * (count + 1)
   return Math.ceil(raw / 64) * 64
+}
+
+export interface ExpiringEntry {
+  readonly key: string | Uint8Array
+  readonly value: string | Uint8Array | undefined
+  /** ms since 1970, a whole number above 0 and below 2^53 */
+  readonly expiresAt: number
 }
 
 export class Memtable {
@@ -91,22 +103,51 @@ export class Memtable {
     key: string | Uint8Array,
     value: string | Uint8Array | undefined,
   ): number {
+    const record = this.recordEnd
+    this.#placeData(record, RECORD_HEADER, key, value)
+    this.#stamp(record, tag, version)
+    return record
+  }
+
+  /** As encode, for an entry that expires: its record takes EXPIRY_BYTES more. */
+  encodeExpiring(tag: number, version: number, entry: ExpiringEntry): number {
+    const record = this.recordEnd
+    const { key, value, expiresAt } = entry
+    this.#placeData(record, RECORD_HEADER_WITH_EXPIRY, key, value)
+    const word = (record + RECORD_HEADER) >>> 2
+    this.#heap.u32[word] = expiresAt
+    this.#heap.u32[word + 1] = expiresAt / 4294967296
+    this.#stamp(record, tag | TAG_EXPIRY, version)
+    return record
+  }
+
+  /** Key, value and their lengths, behind `header` bytes. */
+  #placeData(
+    record: number,
+    header: number,
+    key: string | Uint8Array,
+    value: string | Uint8Array | undefined,
+  ): void {
     const { bytes, u32 } = this.#heap
-    const address = this.recordEnd
-    const keyAt = address + RECORD_HEADER
+    const keyAt = record + header
     const keyLength = place(bytes, key, keyAt)
     const valueLength = value === undefined ? 0 : place(bytes, value, keyAt + keyLength)
-    const word = address >>> 2
+    const word = record >>> 2
     u32[word] = valueLength
-    u32[word + 1] = keyLength | (tag << 16)
-    u32[word + 2] = version
-    u32[word + 3] = version / 4294967296
+    u32[word + 1] = keyLength
     let end = keyAt + keyLength + valueLength
     if (keyLength + valueLength > this.largestEntry) this.largestEntry = keyLength + valueLength
     while ((end & 7) !== 0) bytes[end++] = 0
     this.recordEnd = end
     this.pending += 1
-    return address
+  }
+
+  #stamp(record: number, tag: number, version: number): void {
+    const { u32 } = this.#heap
+    const word = record >>> 2
+    u32[word + 1] = u32[word + 1]! | (tag << 16)
+    u32[word + 2] = version
+    u32[word + 3] = version / 4294967296
   }
 
   /** Adds tag bits to a record not yet linked. */

@@ -82,7 +82,8 @@ function isTable(value: unknown): boolean {
   if (!isRecord(value)) return false
   const sizes = ['number', 'size', 'entries', 'tombstones', 'largestBlock', 'newestWal'] as const
   const versions = ['smallestVersion', 'largestVersion', 'baseVersion'] as const
-  if (!areCounts(value, ...sizes, ...versions) || !isHex(value['salt'])) return false
+  const times = ['earliestExpiry', 'latestExpiry'] as const
+  if (!areCounts(value, ...sizes, ...versions, ...times) || !isHex(value['salt'])) return false
   const { smallestKey, largestKey, smallestVersion, largestVersion } = value as unknown as TableMeta
   if (!isKey(smallestKey) || !isKey(largestKey)) return false
   return compareBytes(smallestKey, largestKey) <= 0 && smallestVersion <= largestVersion

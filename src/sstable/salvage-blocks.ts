@@ -52,7 +52,8 @@ export function ownMeta(file: OpenFile): TableMeta {
   const properties = decodeProperties(readPart(file, footer, footer.properties), file.path, offset)
   const list = decodeBlockList(readPart(file, footer, footer.index), footer.filter.offset)
   if (list === undefined) return refuse(footer.index.offset, 'an index', 'a malformed one')
-  const { entries, tombstones, smallestVersion, largestVersion, newestWal } = properties
+  const { entries, tombstones, earliestExpiry, latestExpiry, newestWal } = properties
+  const { smallestVersion, largestVersion } = properties
   if (properties.largestBlock > size) refuse(offset + 72, 'a block inside the file', 'a larger one')
   return {
     number,
@@ -60,6 +61,8 @@ export function ownMeta(file: OpenFile): TableMeta {
     salt: salt.toString('hex'),
     entries,
     tombstones,
+    earliestExpiry,
+    latestExpiry,
     smallestVersion,
     largestVersion,
     baseVersion: parameter,

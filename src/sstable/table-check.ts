@@ -62,7 +62,14 @@ export function checkTable(
   // What is missing has been told.
   if (damagedBlocks > 0) return tally
   const { meta, file } = table
-  const facts = ['entries', 'tombstones', 'smallestVersion', 'largestVersion'] as const
+  const facts = [
+    'entries',
+    'tombstones',
+    'earliestExpiry',
+    'latestExpiry',
+    'smallestVersion',
+    'largestVersion',
+  ] as const
   for (const fact of facts) {
     if (tally[fact] !== meta[fact]) {
       throw new CorruptionError({

@@ -76,6 +76,8 @@ export function readTableParts(file: OpenFile, meta: TableMeta): TableParts {
   const facts: (keyof TableMeta & keyof TableProperties)[] = [
     'entries',
     'tombstones',
+    'earliestExpiry',
+    'latestExpiry',
     'smallestVersion',
     'largestVersion',
     'largestBlock',

@@ -242,13 +242,16 @@ export class TableWriter {
     const parts = { filter, rangeTombstones, properties, index }
     file.writeSync(encodeFooter({ ...parts, fileSize: size, fileNumber, salt }), endOf(index))
     syncFileOrPoison(file)
-    const { entries, tombstones, smallestVersion, largestVersion } = counts
+    const { entries, tombstones, earliestExpiry, latestExpiry, smallestVersion, largestVersion } =
+      counts
     return {
       number: fileNumber,
       size,
       salt: salt.toString('hex'),
       entries,
       tombstones,
+      earliestExpiry,
+      latestExpiry,
       smallestVersion,
       largestVersion,
       baseVersion: plan.baseVersion,

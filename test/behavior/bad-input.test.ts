@@ -115,7 +115,6 @@ describe('options', () => {
       { durability: 'fsync' },
       { durability: { interval: 0 } },
       { onCommit: 'yes' },
-      { ttl: 1000 },
     ]) {
       for (const write of [
         () => database.put('a', '1', options as object),

@@ -41,6 +41,22 @@ describe('verbs', () => {
     expect(JSON.parse((await run('stats', '--json')).stdout)).toMatchObject({ version: 6 })
   })
 
+  it('put --ttl makes a key that goes, and get --json tells when', async () => {
+    const db = join(temporaryDirectory(), 'db')
+    const run = (...given: string[]) => sett(...given, '--db', db, ...SMALL)
+    const before = Date.now()
+    expect((await run('put', 'a', '1', '--ttl', '3600000')).code).toBe(0)
+    const told = JSON.parse((await run('get', 'a', '--json')).stdout) as { expiresAt: number }
+    expect(told.expiresAt).toBeGreaterThanOrEqual(before + 3_600_000)
+    expect(told.expiresAt).toBeLessThanOrEqual(Date.now() + 3_600_000)
+    expect((await run('put', 'a', '1', '--ttl', '0.5')).code).toBe(0)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    expect((await run('get', 'a')).code).toBe(1)
+    for (const ttl of ['0', '-1', 'soon', '', 'Infinity']) {
+      expect((await run('put', 'a', '1', '--ttl', ttl)).code).toBe(2)
+    }
+  })
+
   it('put takes a value from standard input', async () => {
     const db = join(temporaryDirectory(), 'db')
     const { stdin } = process

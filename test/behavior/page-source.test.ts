@@ -120,7 +120,7 @@ describe('reading many', () => {
     const budget = new TurnBudget(handClock())
     const late = readMany(['a', 'b', 'c'], {
       engine,
-      version: undefined,
+      at: undefined,
       budget,
       read: (key) => (key === 'b' ? Promise.resolve('late') : 'now'),
     })
@@ -128,7 +128,7 @@ describe('reading many', () => {
     expect(await late).toEqual(['now', 'late', 'now'])
     const failing = readMany(['a', 'b'], {
       engine,
-      version: 7,
+      at: { version: 7, now: 0 },
       budget,
       read: (key) => Promise.reject(new Error(String(key))),
     })

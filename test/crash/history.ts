@@ -2,6 +2,9 @@
 // looks at files. Moments are places in the log of the file system: a cut at n happened before step n.
 import type { WriteOperation } from '../../src/engine/types.ts'
 
+/** What is given a shorter time to live has expired by the time anybody looks: see Session. In ms. */
+export const LASTING_MS = 1e14
+
 export type Content = ReadonlyMap<string, string>
 
 /** 'kill': it survives the end of the process. 'power': it survives that of the machine, too. */
@@ -37,8 +40,8 @@ export class History {
   /** A commit is about to be handed over; returns its number. */
   hand(operations: readonly WriteOperation[], at: number): number {
     const content = new Map(this.#contents.at(-1))
-    for (const { type, key, value } of operations) {
-      if (type === 'del') content.delete(key as string)
+    for (const { type, key, value, ttl = LASTING_MS } of operations) {
+      if (type === 'del' || ttl < LASTING_MS) content.delete(key as string)
       else content.set(key as string, value as string)
     }
     this.#contents.push(content)

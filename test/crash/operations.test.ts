@@ -9,7 +9,7 @@ import {
 } from '../../src/format/manifest-edit.ts'
 import type { Step } from '../faults/disk.ts'
 import { FaultFileSystem } from '../faults/fault-file-system.ts'
-import { History } from './history.ts'
+import { History, LASTING_MS } from './history.ts'
 import { OPERATIONS } from './operations.ts'
 import { Session } from './session.ts'
 
@@ -142,6 +142,29 @@ describe('the operation', () => {
     )
   })
 
+  it('time-to-live makes tables whose expiry the manifest knows', async () => {
+    const { edits, history } = await run('time-to-live')
+    const tables = edits.flatMap(({ tablesAdded = [] }) => tablesAdded.map(({ table }) => table))
+    expect(tables.length).toBeGreaterThan(2)
+    for (const table of tables) expect(table.latestExpiry).toBeGreaterThanOrEqual(LASTING_MS)
+    expect(history.content(2).size).toBeGreaterThan(5)
+  })
+
+  it('expiry makes deletions, and merges them with what they hide', async () => {
+    const { edits, history } = await run('expiry')
+    const flushed = edits.flatMap(({ tablesAdded = [] }) => tablesAdded.map(({ table }) => table))
+    expect(flushed.some((table) => table.tombstones === table.entries)).toBe(true)
+    const [from, to] = merges(edits).at(-1)!
+    expect([from.includes(0), from.includes(6), to]).toEqual([true, true, [6]])
+    expect(history.content(2).size).toBeLessThan(history.content(1).size)
+  })
+
+  it('expired-table removes a table and puts none in its place', async () => {
+    const { edits } = await run('expired-table')
+    const removals = edits.filter(({ tablesRemoved }) => tablesRemoved !== undefined)
+    expect(removals.some(({ tablesAdded }) => tablesAdded === undefined)).toBe(true)
+  })
+
   it('settle leaves no log to flush', async () => {
     const { all } = await run('rotation', 'settle')
     const added = all.flatMap(({ walsAdded = [] }) => walsAdded).length
@@ -177,6 +200,7 @@ describe('the operation', () => {
     const tested = [
       ...['put', 'put-sync', 'del', 'batch', 'batch-sync', 'large', 'burst', 'clear', 'rotation'],
       ...['flush', 'compaction', 'wide-compaction', 'move', 'deeper', 'settle', 'reopen'],
+      ...['time-to-live', 'expiry', 'expired-table'],
       ...['busy-close', 'read-only', 'recovery', 'repair', 'repair-killed'],
     ]
     expect(OPERATIONS.map(({ name }) => name).sort()).toEqual(tested.sort())

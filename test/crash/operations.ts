@@ -2,6 +2,7 @@
 // name, how to run it on a session, and, through the session (commit, promise), what the oracle may expect of it. That
 // is all: workloads of one and of two operations, and the longer ones, take it up by themselves.
 import type { WriteOperation } from '../../src/engine/types.ts'
+import { LASTING_MS } from './history.ts'
 import { type Session, turns } from './session.ts'
 
 export interface CrashOperation {
@@ -59,6 +60,13 @@ async function fill(session: Session): Promise<void> {
     const value = `${session.history.last + 1} ${'f'.repeat(7_900)}`
     await session.commit([{ type: 'put', key: key(session), value }], 'none')
   }
+}
+
+const BRIEF_MS = 1_000
+
+/** Puts that expire after that. */
+function expiring(session: Session, count: number, ttl: number): WriteOperation[] {
+  return Array.from({ length: count }, () => ({ ...put(session, 900), ttl }))
 }
 
 export const OPERATIONS: readonly CrashOperation[] = [
@@ -131,6 +139,44 @@ export const OPERATIONS: readonly CrashOperation[] = [
       await session.flush()
       await session.settle()
       await session.compact()
+    },
+  },
+  {
+    // Entries that will expire, but not in a crash explorer's lifetime: in a log, in a table, and merged.
+    name: 'time-to-live',
+    async run(session) {
+      await session.commit(expiring(session, 5, LASTING_MS), 'sync')
+      await session.flush()
+      await session.commit(expiring(session, 5, 2 * LASTING_MS), 'none')
+      await session.compact()
+    },
+  },
+  {
+    // What has expired becomes a deletion when it is flushed, hides what is older, and goes with it.
+    name: 'expiry',
+    async run(session) {
+      await session.commit(batch(session, 12, 900), 'none')
+      await session.compact()
+      await session.commit(expiring(session, 8, BRIEF_MS), 'sync')
+      session.pass(BRIEF_MS)
+      await session.flush()
+      await session.compact()
+    },
+  },
+  {
+    // Two tables: all of the one expires, so it goes unread.
+    name: 'expired-table',
+    async run(session) {
+      const prefix = `brief ${session.history.last + 1}.`
+      const operations = Array.from({ length: 3 }, (_, i) => {
+        return { type: 'put', key: prefix + i, value: 'b'.repeat(400), ttl: BRIEF_MS } as const
+      })
+      await session.commit(operations, 'none')
+      await session.flush()
+      session.pass(BRIEF_MS)
+      await apart(session, 3, 400)
+      await session.flush()
+      await session.settle()
     },
   },
   { name: 'settle', run: (session) => session.settle() },

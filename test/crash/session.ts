@@ -17,6 +17,10 @@ import type { Bounds, History } from './history.ts'
 
 const KEYS_MOST = 10_000
 
+/** Wall time between two openings, and before the first one of a database with a past: longer than any first life. */
+const LATER_MS = 1e9
+const PAST_MS = 1_000 * LATER_MS
+
 const OPTIONS = resolveOptions({
   workers: 0,
   memtableSize: 65_536,
@@ -53,6 +57,8 @@ export class Session {
   /** What the engine complained about: nothing failed, so there is nothing to complain about. */
   readonly #complaints: string[] = []
   #engine: StorageEngine | undefined
+  /** Wall time, beside that of single looks. What expires in a session does so long before anybody else looks. */
+  #wallMs: number
   /** Commits and jobs that nobody waits for. */
   #running: Promise<unknown>[] = []
 
@@ -63,6 +69,7 @@ export class Session {
     this.history = history
     this.random = prng(seed, 1)
     this.#salts = prng(seed, hashOf(name))
+    this.#wallMs = history.last === 0 ? 0 : PAST_MS
     fs.flipSources()
   }
 
@@ -102,6 +109,11 @@ export class Session {
 
   async settle(): Promise<void> {
     await this.engine.settle()
+  }
+
+  /** Wall time goes on. */
+  pass(ms: number): void {
+    this.#wallMs += ms
   }
 
   /** Lets the work go on while later operations run. */
@@ -199,7 +211,10 @@ export class Session {
       for (let i = 0; i < target.length; i++) target[i] = this.#salts.below(256)
     }
     const { fs } = this
-    return { fs, clock: turnClock(), random: { fill }, logger: this.#logger(), kernels: kernelsOf }
+    this.#wallMs += LATER_MS
+    const turning = turnClock()
+    const clock: Clock = { ...turning, wallMs: () => this.#wallMs + turning.wallMs() }
+    return { fs, clock, random: { fill }, logger: this.#logger(), kernels: kernelsOf }
   }
 
   #logger(): Logger {

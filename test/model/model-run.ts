@@ -140,33 +140,45 @@ class ModelRun {
     await this.#store.close()
   }
 
-  #write(write: WriteStep, index: number): Promise<void> {
+  async #write(write: WriteStep, index: number): Promise<void> {
+    const key = bytesOf(write.key)
     if (write.type === 'del') {
       this.#map.del(write.key)
-      return this.#store.del(bytesOf(write.key))
+      return this.#store.del(key)
     }
     const value = seededBytes(index, write.length)
-    this.#map.put(write.key, value)
-    return this.#store.put(bytesOf(write.key), value)
+    this.#note(write, value)
+    await this.#store.put(key, value, { ttl: ttlOf(write) } as object)
+    await expired([write])
+  }
+
+  /** What is there once the step has ended. */
+  #note({ type, key, ttl }: WriteStep, value: Buffer | undefined): void {
+    if (type === 'del' || ttl === 'brief') this.#map.del(key)
+    else this.#map.put(key, value!)
   }
 
   async #batch(step: Extract<Step, { kind: 'batch' }>, index: number): Promise<void> {
-    const operations = step.writes.map(({ type, key, length }, at) => {
-      if (type === 'del') return { type, key: bytesOf(key) }
-      return { type, key: bytesOf(key), value: seededBytes(index * 64 + at, length) }
+    const operations = step.writes.map((write, at) => {
+      const key = bytesOf(write.key)
+      if (write.type === 'del') return { type: 'del', key } as const
+      const value = seededBytes(index * 64 + at, write.length)
+      return { type: 'put', key, value, ttl: ttlOf(write) } as const
     })
-    step.writes.forEach(({ type, key }, at) => {
+    step.writes.forEach((write, at) => {
       const operation = operations[at]!
-      if (operation.type === 'put' && type === 'put') this.#map.put(key, operation.value)
-      else this.#map.del(key)
+      this.#note(write, operation.type === 'put' ? operation.value : undefined)
     })
-    if (!step.chained) return this.#store.batch(operations)
-    const chain = this.#store.batch()
-    for (const operation of operations) {
-      if (operation.type === 'put') chain.put(operation.key, operation.value)
-      else chain.del(operation.key)
-    }
-    await chain.write()
+    if (step.chained) {
+      const chain = this.#store.batch()
+      for (const operation of operations) {
+        const { key, type } = operation
+        if (type === 'put') chain.put(key, operation.value, { ttl: operation.ttl } as object)
+        else chain.del(key)
+      }
+      await chain.write()
+    } else await this.#store.batch(operations)
+    await expired(step.writes)
   }
 
   /** Writes that do not wait for each other; their order is the order of the calls. */
@@ -302,6 +314,21 @@ class ModelRun {
     this.#iterators.fill(undefined)
     this.#snapshots.fill(undefined)
   }
+}
+
+const LASTING_MS = 1e9
+const BRIEF_MS = 1
+
+function ttlOf({ ttl }: WriteStep): number | undefined {
+  if (ttl === undefined) return undefined
+  return ttl === 'brief' ? BRIEF_MS : LASTING_MS
+}
+
+/** Waits until what lives briefly of these, and was handed over before, has expired. */
+async function expired(writes: readonly WriteStep[]): Promise<void> {
+  if (!writes.some(({ ttl }) => ttl === 'brief')) return
+  const end = Date.now() + BRIEF_MS + 1
+  while (Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 1))
 }
 
 function describe(step: Step): string {

@@ -7,6 +7,8 @@ export interface WriteStep {
   readonly type: 'put' | 'del'
   readonly key: string
   readonly length: number
+  /** Of a put: it outlasts the run, or has expired when the step ends. */
+  readonly ttl?: 'lasting' | 'brief'
 }
 
 export type Form = 'buffer' | 'view'
@@ -146,7 +148,10 @@ function writesOf(random: Prng, most: number): WriteStep[] {
 function writeOf(random: Prng): WriteStep {
   const key = keyOf(random)
   if (random.chance(0.27)) return { type: 'del', key, length: 0 }
-  return { type: 'put', key, length: lengthOf(random) }
+  const put = { type: 'put', key, length: lengthOf(random) } as const
+  const draw = random.below(1_000)
+  if (draw < 3) return { ...put, ttl: 'brief' }
+  return draw < 150 ? { ...put, ttl: 'lasting' } : put
 }
 
 function lengthOf(random: Prng): number {

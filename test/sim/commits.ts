@@ -18,10 +18,13 @@ export class Commits {
     this.#sim = sim
   }
 
-  hand(writes: readonly Write[], how: 'put' | 'del' | 'batch', durability?: 'sync' | 'none'): void {
+  hand(given: readonly Write[], how: 'put' | 'del' | 'batch', durability?: 'sync' | 'none'): void {
     const { model, life } = this.#sim
+    const open = life.stage === 'open'
+    // While it closes nobody is told the time any more.
+    const writes: readonly Write[] = open ? given : given.map(({ key, value }) => ({ key, value }))
     const { engine } = life
-    const commit = model.hand(writes, false)
+    const commit = model.hand(writes, false, open ? this.#sim.now() : 0)
     const safety: Safety = (durability ?? life.options.durability) === 'sync' ? POWER : KILL
     const onCommit = (version: number): void => {
       if (life.stage !== 'ended') this.#guard(() => this.#visible(commit.number, version, safety))
@@ -29,9 +32,10 @@ export class Commits {
     }
     const options = durability === undefined ? { onCommit } : { onCommit, durability }
     const [first] = writes
+    const ttl = first?.ttl === undefined ? {} : { ttl: first.ttl }
     const work =
       how === 'put'
-        ? () => engine.put(first!.key, first!.value!, options)
+        ? () => engine.put(first!.key, first!.value!, { ...options, ...ttl })
         : how === 'del'
           ? () => engine.del(first!.key, options)
           : () => engine.batch(writes.map(operationOf), options)
@@ -93,6 +97,6 @@ export class Commits {
   }
 }
 
-function operationOf({ key, value }: Write): WriteOperation {
-  return value === undefined ? { type: 'del', key } : { type: 'put', key, value }
+function operationOf({ key, value, ttl }: Write): WriteOperation {
+  return value === undefined ? { type: 'del', key } : { type: 'put', key, value, ttl }
 }

@@ -6,6 +6,15 @@ export interface Write {
   readonly key: string
   /** undefined: deleted. */
   readonly value: string | undefined
+  /** ms after which it expires; undefined: it does not. */
+  readonly ttl?: number
+}
+
+/** What a reader sees: what was visible at a moment, and of that what expires later than its time. */
+export interface Sight {
+  readonly moment: number
+  /** ms since 1970 */
+  readonly now: number
 }
 
 /** What a commit survives: nothing, the end of the process, or that of the machine. */
@@ -16,6 +25,8 @@ export const POWER: Safety = 2
 export interface Commit {
   readonly number: number
   readonly writes: readonly Write[]
+  /** When it was handed over, ms since 1970. */
+  readonly now: number
   /** Nobody is told the moment it becomes visible. */
   readonly silent: boolean
   visible: boolean
@@ -30,15 +41,19 @@ export interface Range {
 
 export type Pair = readonly [key: string, value: string]
 
-interface Versioned {
-  readonly moment: number
+interface Lasting {
   readonly value: string | undefined
+  readonly expiresAt: number
+}
+
+interface Versioned extends Lasting {
+  readonly moment: number
 }
 
 export class Model {
   /** All keys there may be, in order. */
   readonly keys: readonly string[]
-  #base = new Map<string, string>()
+  #base: ReadonlyMap<string, Lasting> = new Map()
   readonly #changes = new Map<string, Versioned[]>()
   /** Handed over since the base, the refused ones left out, oldest first. */
   #order: Commit[] = []
@@ -61,8 +76,9 @@ export class Model {
     return this.#numbers + 1
   }
 
-  hand(writes: readonly Write[], silent: boolean): Commit {
-    const commit: Commit = { number: ++this.#numbers, writes, silent, visible: false, safety: 0 }
+  hand(writes: readonly Write[], silent: boolean, now: number): Commit {
+    const number = ++this.#numbers
+    const commit: Commit = { number, writes, now, silent, visible: false, safety: 0 }
     this.#order.push(commit)
     return commit
   }
@@ -78,9 +94,10 @@ export class Model {
       earlier.visible = true
       this.#shown += 1
       this.#moment = earlier.number
-      for (const { key, value } of earlier.writes) {
+      for (const write of earlier.writes) {
+        const { key } = write
         const changes = this.#changes.get(key)
-        const change = { moment: earlier.number, value }
+        const change = { moment: earlier.number, ...lasting(write, earlier) }
         if (changes === undefined) this.#changes.set(key, [change])
         else changes.push(change)
       }
@@ -107,50 +124,49 @@ export class Model {
     for (const commit of this.#order) if (commit.safety < POWER) commit.safety = 0
   }
 
-  get(key: string, moment: number = this.#moment): string | undefined {
-    const changes = this.#changes.get(key)
-    if (changes !== undefined) {
-      for (let i = changes.length - 1; i >= 0; i--) {
-        if (changes[i]!.moment <= moment) return changes[i]!.value
-      }
-    }
-    return this.#base.get(key)
+  get(key: string, { moment, now }: Sight): string | undefined {
+    const newest = this.#changes.get(key)?.findLast((change) => change.moment <= moment)
+    return seen(newest ?? this.#base.get(key), now)
   }
 
-  range({ gte, lt, reverse = false }: Range, moment: number = this.#moment): Pair[] {
+  range({ gte, lt, reverse = false }: Range, sight: Sight): Pair[] {
     const pairs: Pair[] = []
     for (const key of this.keys) {
       if ((gte !== undefined && key < gte) || (lt !== undefined && key >= lt)) continue
-      const value = this.get(key, moment)
+      const value = this.get(key, sight)
       if (value !== undefined) pairs.push([key, value])
     }
     return reverse ? pairs.reverse() : pairs
   }
 
   /** Takes what was found at the next open for the truth. Throws unless it is what the commits up to one of those it
-   * may be left: all that were promised this safety, and of the later ones the first so many. */
-  reopen(found: ReadonlyMap<string, string>, safety: Safety): void {
+   * may be left: all that were promised this safety, and of the later ones the first so many. `now`: when it was read;
+   * no reader to come begins earlier. */
+  reopen(found: ReadonlyMap<string, string>, safety: Safety, now: number): void {
     const least = this.#order.findLastIndex((commit) => commit.safety >= safety) + 1
     const content = new Map(this.#base)
     const differing = new Set<string>()
     const compare = (key: string): void => {
-      if (found.get(key) === content.get(key)) differing.delete(key)
+      if (found.get(key) === seen(content.get(key), now)) differing.delete(key)
       else differing.add(key)
     }
     for (const key of new Set([...found.keys(), ...content.keys()])) compare(key)
     let match = differing.size === 0 ? 0 : -1
+    let matching = new Map(content)
     let fewest = differing.size
-    for (const [i, { writes }] of this.#order.entries()) {
-      for (const { key, value } of writes) {
-        if (value === undefined) content.delete(key)
-        else content.set(key, value)
-        compare(key)
+    for (const [i, commit] of this.#order.entries()) {
+      for (const write of commit.writes) {
+        content.set(write.key, lasting(write, commit))
+        compare(write.key)
       }
-      if (differing.size === 0) match = i + 1
+      if (differing.size === 0) {
+        match = i + 1
+        matching = new Map(content)
+      }
       fewest = Math.min(fewest, differing.size)
     }
     if (match < least) throw new Error(this.#missing(match, least, fewest))
-    this.#base = new Map(found)
+    this.#base = matching
     this.#changes.clear()
     this.#order = []
     this.#shown = 0
@@ -165,4 +181,12 @@ export class Model {
     if (match >= 0) return `found are the commits ${name(match)}, but promised ${name(least)}`
     return `no commit left what was found: ${fewest} keys differ from the nearest; promised ${name(least)}`
   }
+}
+
+function lasting({ value, ttl }: Write, { now }: Commit): Lasting {
+  return { value, expiresAt: ttl === undefined ? Number.POSITIVE_INFINITY : now + ttl }
+}
+
+function seen(entry: Lasting | undefined, now: number): string | undefined {
+  return entry === undefined || entry.expiresAt <= now ? undefined : entry.value
 }

@@ -1,6 +1,6 @@
 // The registry of what a simulation may do next, and how often it does it. A feature adds its own here.
 import type { Prng } from '../model/prng.ts'
-import type { Range, Write } from './model.ts'
+import type { Range, Sight, Write } from './model.ts'
 import type { Held, Simulation } from './simulation.ts'
 
 export interface SimOperation {
@@ -44,8 +44,9 @@ export const OPERATIONS: readonly SimOperation[] = [
     const range = rangeOf(sim, random)
     const { engine } = sim.life
     sim.read('scan', () => {
-      const reader = engine.range({ ...FORM, ...range, version: engine.version })
-      const wanted = sim.model.range(range)
+      const sight = sim.sight()
+      const reader = engine.range({ ...FORM, ...range, version: engine.version, now: sight.now })
+      const wanted = sim.model.range(range, sight)
       const limit = random.chance(0.1) ? wanted.length + 1 : random.below(PAGE_MOST)
       compare(sim, reader.next(limit), wanted.slice(0, limit))
     })
@@ -113,7 +114,13 @@ function key({ model }: Simulation, random: Prng): string {
 function put(sim: Simulation, random: Prng, longest: number): Write {
   const mark = `${sim.model.nextNumber}.${random.below(1_000)} `
   const filler = String.fromCharCode(97 + random.below(26)).repeat(random.below(longest))
-  return { key: key(sim, random), value: mark + filler }
+  const written = { key: key(sim, random), value: mark + filler }
+  return random.chance(0.25) ? { ...written, ttl: timeToLive(random) } : written
+}
+
+/** From a millisecond to ten years. */
+function timeToLive(random: Prng): number {
+  return 10 ** random.below(11) * (1 + random.below(30))
 }
 
 function batch(sim: Simulation, random: Prng, count: number): Write[] {
@@ -143,19 +150,21 @@ function oneOf(held: readonly Held[], random: Prng): Held | undefined {
 function getSync(sim: Simulation, wanted: string, held: Held | undefined): void {
   const { engine } = sim.life
   sim.read('get', () => {
-    const found = engine.getSync(wanted, held?.pin.version, 'utf8')
-    sim.expect(`value of ${wanted}`, found, sim.model.get(wanted, held?.moment))
+    const found = engine.getSync(wanted, held?.pin, 'utf8')
+    // Without a snapshot the time is that of the answer.
+    sim.expect(`value of ${wanted}`, found, sim.model.get(wanted, held?.sight ?? sim.sight()))
     sim.log(String(found).slice(0, 12))
   })
 }
 
 function get(sim: Simulation, random: Prng): void {
   const wanted = key(sim, random)
-  const value = sim.model.get(wanted)
   const { engine } = sim.life
-  const check = (found: unknown): void => sim.expect(`value of ${wanted}`, found, value)
   sim.read('get', () => {
-    const answer = engine.get(wanted, undefined, 'utf8')
+    const sight = sim.sight()
+    const value = sim.model.get(wanted, sight)
+    const check = (found: unknown): void => sim.expect(`value of ${wanted}`, found, value)
+    const answer = engine.get(wanted, { version: engine.version, now: sight.now }, 'utf8')
     if (answer instanceof Promise) sim.begin('get', () => answer, check)
     else check(answer)
   })
@@ -165,9 +174,11 @@ function entry(sim: Simulation, random: Prng): void {
   const wanted = key(sim, random)
   const { engine } = sim.life
   sim.read('entry', () => {
-    const found = engine.getEntry(wanted, undefined, 'utf8', 'utf8')
-    sim.expect(`entry of ${wanted}`, found?.value, sim.model.get(wanted))
-    sim.expect(`whether ${wanted} is there`, engine.hasSync(wanted, undefined), found !== undefined)
+    const sight = sim.sight()
+    const at = { version: engine.version, now: sight.now }
+    const found = engine.getEntry(wanted, at, 'utf8', 'utf8')
+    sim.expect(`entry of ${wanted}`, found?.value, sim.model.get(wanted, sight))
+    sim.expect(`whether ${wanted} is there`, engine.hasSync(wanted, at), found !== undefined)
     if (found !== undefined && found.version > engine.version) sim.fail('a version to come')
   })
 }
@@ -189,7 +200,8 @@ function hold(sim: Simulation): void {
   const { life, model, held } = sim
   if (held.length >= HELD_MOST) held.shift()?.pin.release()
   sim.read('snapshot', () => {
-    held.push({ pin: life.engine.pin(), moment: model.moment, reader: undefined })
+    const pin = life.engine.pin()
+    held.push({ pin, sight: { moment: model.moment, now: pin.now }, reader: undefined })
   })
 }
 
@@ -200,8 +212,9 @@ function iterate(sim: Simulation, random: Prng): void {
   sim.read('iterate', () => {
     if (held.reader === undefined || held.reader.at > held.reader.expected.length) {
       const range = rangeOf(sim, random)
-      const source = sim.life.engine.range({ ...FORM, ...range, version: held.pin.version })
-      held.reader = { source, expected: sim.model.range(range, held.moment), at: 0 }
+      const { version, now } = held.pin
+      const source = sim.life.engine.range({ ...FORM, ...range, version, now })
+      held.reader = { source, expected: sim.model.range(range, held.sight), at: 0 }
     }
     const { reader } = held
     if (random.chance(0.1) && reader.expected.length > 0) {
@@ -217,16 +230,20 @@ function iterate(sim: Simulation, random: Prng): void {
 }
 
 function clear(sim: Simulation, random: Prng): void {
-  const { model, life } = sim
-  const { engine } = life
   const range = rangeOf(sim, random)
   const limit = random.chance(0.5) ? random.below(30) : -1
-  const gone = model.range(range)
+  sim.read('clear', () => clearRange(sim, range, limit, sim.sight()))
+}
+
+function clearRange(sim: Simulation, range: Range, limit: number, sight: Sight): void {
+  const { model, life } = sim
+  const { engine } = life
+  const gone = model.range(range, sight)
   const writes = (limit < 0 ? gone : gone.slice(0, limit)).map(([cleared]) => {
     return { key: cleared, value: undefined }
   })
-  const options = { ...FORM, ...range, version: engine.version, limit }
-  const commit = writes.length === 0 ? undefined : model.hand(writes, true)
+  const options = { ...FORM, ...range, version: engine.version, now: sight.now, limit }
+  const commit = writes.length === 0 ? undefined : model.hand(writes, true, sight.now)
   const safety = life.options.durability === 'sync' ? 2 : 1
   sim.begin(
     `clear of ${writes.length}`,

@@ -8,7 +8,7 @@ import { FaultFileSystem } from '../faults/fault-file-system.ts'
 import { type Prng, prng } from '../model/prng.ts'
 import { Commits } from './commits.ts'
 import { Life } from './life.ts'
-import { KILL, Model, type Pair, POWER, type Safety } from './model.ts'
+import { KILL, Model, type Pair, POWER, type Safety, type Sight } from './model.ts'
 import { chooseOperation } from './operations.ts'
 import { noCounts, optionsOf, type Plan, type SimCounts, SimFailure } from './plan.ts'
 import { VOLUME_BYTES, WEATHERS } from './weather.ts'
@@ -17,7 +17,7 @@ import { World } from './world.ts'
 /** A snapshot, and what is read at it. */
 export interface Held {
   readonly pin: Pin
-  readonly moment: number
+  readonly sight: Sight
   reader:
     | { readonly source: RangeReader; readonly expected: readonly Pair[]; at: number }
     | undefined
@@ -28,6 +28,8 @@ const TRAIL = 60
 /** Commits and jobs nobody has heard of yet; with more, nothing new is begun. */
 const BEGUN_MOST = 64
 const YEAR_MS = 365 * 86_400_000
+/** The coarsest clock. */
+const GRAIN_MOST = 1_000
 
 export class Simulation {
   readonly plan: Plan
@@ -45,6 +47,11 @@ export class Simulation {
   #failure: { readonly message: string } | undefined
   /** The operation at which the weather clears up. */
   #clearsAt = 0
+  /** Wall time never falls behind what it was when the open before ended: what had expired by then may be gone. */
+  #leastOffset = 0
+  #latestWall = 0
+  /** The clock was set back since the database was opened. */
+  #setBack = false
   /** There is weather, and it makes calls fail. */
   #stormy = false
   #harmful = false
@@ -127,6 +134,22 @@ export class Simulation {
       done?.(value)
     }
     life.follow(what, begun, acked, failed)
+  }
+
+  /** The time of a reader that begins now, in ms since 1970. */
+  now(): number {
+    const { engine, world } = this.life
+    const wall = Math.floor(world.clock.wallMs())
+    const pin = engine.pin()
+    pin.release()
+    if (pin.now < wall) this.fail(`a reader begins ${wall - pin.now} ms before the wall clock`)
+    if (!this.#setBack) this.expect('time of a reader', pin.now, wall)
+    return pin.now
+  }
+
+  /** What a reader sees that begins now. To be asked for before it reads: reading takes time. */
+  sight(): Sight {
+    return { moment: this.model.moment, now: this.now() }
   }
 
   /** A read that answers at once. */
@@ -218,8 +241,9 @@ export class Simulation {
   /** All of the content, in both directions. */
   checkAll(): void {
     this.read('reading all', () => {
-      const found = [...this.#content()]
-      const wanted = this.model.range({})
+      const sight = this.sight()
+      const found = [...this.#content(sight.now)]
+      const wanted = this.model.range({}, sight)
       this.expect('entries', found.length, wanted.length)
       for (const [i, [key, value]] of wanted.entries()) {
         this.expect(key, found[i]?.[0], key)
@@ -230,9 +254,16 @@ export class Simulation {
 
   shiftClock(random: Prng): void {
     const { face } = this.life.world
+    this.#noteWall()
     const years = [-10, -1, -0.0001, 0.0001, 1, 10][random.below(6)]!
-    face.wallOffset += years * YEAR_MS
-    if (random.chance(0.3)) face.grain = [0, 1, 16, 1_000][random.below(4)]!
+    face.wallOffset = Math.max(this.#leastOffset, face.wallOffset + years * YEAR_MS)
+    if (years < 0) this.#setBack = true
+    if (random.chance(0.3)) {
+      face.grain = [0, 1, 16, 1_000][random.below(4)]!
+      // A coarser clock is not to be one that is set back.
+      face.wallOffset += GRAIN_MOST
+      this.#leastOffset += GRAIN_MOST
+    }
   }
 
   async #all(): Promise<void> {
@@ -274,7 +305,9 @@ export class Simulation {
   #born(now: number): Life {
     const choices = this.#choices
     const seed = choices.u32()
-    const face = { wallOffset: 1.7e12, grain: [0, 0, 0, 1, 16][choices.below(5)]! }
+    const wallOffset = Math.max(1.7e12, this.#latestWall + GRAIN_MOST - now)
+    this.#setBack = false
+    const face = { wallOffset, grain: [0, 0, 0, 1, 16][choices.below(5)]! }
     const world = new World(prng(seed, 1), now, face)
     const { lie, believesTheDead = false } = this.plan
     return new Life({
@@ -295,6 +328,7 @@ export class Simulation {
     let safety = danger
     for (;;) {
       this.#account()
+      this.#noteWall()
       this.life = this.#born(this.life.world.now + 1_000)
       this.life.troubled = this.#harmful
       this.life.disturbed = this.#stormy
@@ -326,8 +360,10 @@ export class Simulation {
     this.counts.recoveries += 1
     // Reading it back is not to be disturbed.
     this.#clear()
-    const found = this.#content()
-    this.model.reopen(found, safety)
+    this.#leastOffset = life.world.face.wallOffset
+    const now = this.now()
+    const found = this.#content(now)
+    this.model.reopen(found, safety, now)
     this.commits.lastVersion = life.engine.version
     this.log(`opened ${found.size} ${life.engine.version}`)
     return true
@@ -364,11 +400,12 @@ export class Simulation {
     return POWER
   }
 
-  #content(): Map<string, string> {
+  #content(now: number): Map<string, string> {
     const { engine } = this.life
+    const { version } = engine
     const all = (reverse: boolean): Pair[] => {
       const keys = { keys: true, values: true, keyForm: 'utf8', valueForm: 'utf8' } as const
-      const reader = engine.range({ ...keys, version: engine.version, reverse })
+      const reader = engine.range({ ...keys, version, now, reverse })
       return reader.next(2 * KEYS) as unknown as Pair[]
     }
     const forwards = all(false)
@@ -378,9 +415,14 @@ export class Simulation {
     })
     if (!same || forwards.length !== backwards.length) this.fail('backwards it reads otherwise')
     for (const [key, value] of forwards) {
-      if (engine.getSync(key, undefined, 'utf8') !== value) this.fail(`get of ${key} differs`)
+      const at = { version, now }
+      if (engine.getSync(key, at, 'utf8') !== value) this.fail(`get of ${key} differs`)
     }
     return new Map(forwards)
+  }
+
+  #noteWall(): void {
+    this.#latestWall = Math.max(this.#latestWall, this.life.world.clock.wallMs())
   }
 
   #hash(): void {

@@ -1,5 +1,13 @@
 // A sorted array with versions that stands in for the engine where a test is about the API alone.
-import type { Data, DataForm, Engine, Entry, Pin, RangeOptions } from '../../src/engine/types.ts'
+import type {
+  Data,
+  DataForm,
+  Engine,
+  Entry,
+  Pin,
+  RangeOptions,
+  ReadPoint,
+} from '../../src/engine/types.ts'
 
 interface Row {
   readonly key: Buffer
@@ -52,22 +60,22 @@ export class FakeEngine implements Engine {
     options.onCommit?.(version)
   }
 
-  getSync(key: Data, version: number | undefined, form: DataForm): Data | undefined {
-    const value = this.#row(bytes(key), version)?.value
+  getSync(key: Data, at: ReadPoint | undefined, form: DataForm): Data | undefined {
+    const value = this.#row(bytes(key), at?.version)?.value
     return value === undefined ? undefined : formed(value, form)
   }
 
-  get(key: Data, version: number | undefined, form: DataForm): Data | undefined {
-    return this.getSync(key, version, form)
+  get(key: Data, at: ReadPoint | undefined, form: DataForm): Data | undefined {
+    return this.getSync(key, at, form)
   }
 
   getEntry(
     key: Data,
-    version: number | undefined,
+    at: ReadPoint | undefined,
     keyForm: DataForm,
     valueForm: DataForm,
   ): Entry | undefined {
-    const row = this.#row(bytes(key), version)
+    const row = this.#row(bytes(key), at?.version)
     if (row?.value === undefined) return undefined
     return {
       key: formed(row.key, keyForm),
@@ -78,8 +86,8 @@ export class FakeEngine implements Engine {
     }
   }
 
-  hasSync(key: Data, version: number | undefined): boolean {
-    return this.#row(bytes(key), version)?.value !== undefined
+  hasSync(key: Data, at: ReadPoint | undefined): boolean {
+    return this.#row(bytes(key), at?.version)?.value !== undefined
   }
 
   pin(): Pin {
@@ -87,6 +95,7 @@ export class FakeEngine implements Engine {
     this.pins++
     return {
       version: this.version,
+      now: 0,
       release: () => {
         if (held) this.pins--
         held = false

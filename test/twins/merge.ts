@@ -13,6 +13,7 @@ import {
   MERGE_DROPPED,
   MERGE_DROPPED_VERSION,
   MERGE_FULL,
+  MERGE_HORIZONS,
   MERGE_KEY_SCRATCH,
   MERGE_KEYS_ONLY,
   MERGE_LOWER,
@@ -301,6 +302,9 @@ class Scan extends Merge {
   }
 }
 
+/** What becomes of an expired entry that something older may lie below. */
+const DELETION = { value: 0, valueLength: 0, expiresAt: 0, tag: KIND_DELETE, meta: 0, flags: 0 }
+
 class Compaction extends Merge {
   start(): number {
     return this.run(
@@ -319,6 +323,14 @@ class Compaction extends Merge {
     return older
   }
 
+  /** Nobody who sees the entry sees its value any more. */
+  private expired(entry: Descriptor, rank: number): boolean {
+    const horizons = this.get(MERGE_HORIZONS)
+    if (horizons === 0 || rank === this.get(MERGE_SNAPSHOT_COUNT)) return false
+    if ((entry.tag & KIND_MASK) !== KIND_PUT || entry.expiresAt === 0) return false
+    return entry.expiresAt <= this.memory.u64(horizons + 8 * rank)
+  }
+
   private step(head: Head): number {
     const { entry, key } = head
     const count = this.get(MERGE_SNAPSHOT_COUNT)
@@ -330,14 +342,16 @@ class Compaction extends Merge {
     }
     const rank = this.olderSnapshots(entry.version)
     const needed = rank === count || rank < this.get(MERGE_PRIVATE_2)
-    const gone =
-      (entry.tag & KIND_MASK) === KIND_DELETE && rank === 0 && this.get(MERGE_DROP_TOMBSTONES) !== 0
+    const expired = this.expired(entry, rank)
+    const deletes = expired || (entry.tag & KIND_MASK) === KIND_DELETE
+    const gone = deletes && rank === 0 && this.get(MERGE_DROP_TOMBSTONES) !== 0
     if (needed && !gone) {
       const slot = this.get(MERGE_OUT) + DESC_SIZE * this.get(MERGE_OUT_COUNT)
       this.memory.slice(head.at, DESC_SIZE).copy(this.memory.bytes, slot)
+      if (expired) writeDescriptor(this.memory, slot, { ...entry, ...DELETION })
       this.set(MERGE_OUT_COUNT, this.get(MERGE_OUT_COUNT) + 1)
-    } else {
-      this.set64(MERGE_DROPPED, this.get64(MERGE_DROPPED) + 1)
+    } else this.set64(MERGE_DROPPED, this.get64(MERGE_DROPPED) + 1)
+    if (!needed || gone || expired) {
       this.set64(MERGE_DROPPED_VERSION, Math.max(this.get64(MERGE_DROPPED_VERSION), entry.version))
     }
     this.set(MERGE_PRIVATE_2, rank)

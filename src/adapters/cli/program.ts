@@ -122,9 +122,11 @@ function addRecordCommands(program: Command, terminal: Terminal, finish: Finish)
   command('put', 'store a value; without one, from standard input')
     .argument('<key>')
     .argument('[value]')
-    .action(async (key: string, value: string | undefined, flags: Flags) =>
-      finish(await put(terminal, target(flags), { key, value })),
-    )
+    .option('--ttl <ms>', 'milliseconds after which the key is gone', positiveNumber)
+    .action(async (key: string, value: string | undefined, flags: Flags) => {
+      const ttl = flags['ttl'] as number | undefined
+      finish(await put(terminal, target(flags), { key, value, ttl }))
+    })
   command('del', 'delete a key')
     .argument('<key>')
     .action(async (key: string, flags: Flags) => finish(await del(terminal, target(flags), key)))
@@ -161,6 +163,14 @@ function addBench(program: Command, finish: Finish): void {
 function directory(text: string): string {
   if (text === '') throw new InvalidArgumentError('It must be the path of a directory.')
   return text
+}
+
+function positiveNumber(text: string): number {
+  const value = Number(text)
+  if (text === '' || !Number.isFinite(value) || value <= 0) {
+    throw new InvalidArgumentError('It must be a positive number.')
+  }
+  return value
 }
 
 function wholeNumber(text: string): number {

@@ -41,7 +41,8 @@ export async function get(terminal: Terminal, target: Target, key: string): Prom
   }
   if (target.json) {
     const value = toText(entry.value, target.form)
-    line(terminal.stdout, JSON.stringify({ key, value, version: entry.version }))
+    const { version, expiresAt } = entry
+    line(terminal.stdout, JSON.stringify({ key, value, version, expiresAt }))
   } else if (target.form === 'utf8') {
     await write(terminal.stdout, entry.value)
     // Into a file or a pipe go the bytes of the value and no other, so that a stored file comes out whole.
@@ -56,6 +57,8 @@ export interface PutInput {
   readonly key: string
   /** undefined: standard input. */
   readonly value: string | undefined
+  /** ms; undefined: it never expires. */
+  readonly ttl: number | undefined
 }
 
 export async function put(terminal: Terminal, target: Target, input: PutInput): Promise<number> {
@@ -63,7 +66,7 @@ export async function put(terminal: Terminal, target: Target, input: PutInput): 
   const value =
     input.value === undefined ? await buffer(process.stdin) : fromText(input.value, target.form)
   const version = await withDatabase(target, {}, async (database) => {
-    await database.put(key, value)
+    await database.put(key, value, { ttl: input.ttl })
     return database.version
   })
   if (target.json) line(terminal.stdout, JSON.stringify({ key: input.key, version }))

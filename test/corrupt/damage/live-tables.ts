@@ -8,7 +8,13 @@ import { LevelFences } from '../../../src/engine/level-fences.ts'
 import { FOUND, PointRead } from '../../../src/engine/point-read.ts'
 import { RangeReads } from '../../../src/engine/range-read.ts'
 import { ReadViews } from '../../../src/engine/read-view.ts'
-import type { Data, DataForm, RangeOptions, RangeReader } from '../../../src/engine/types.ts'
+import type {
+  Data,
+  DataForm,
+  RangeOptions,
+  RangeReader,
+  ReadPoint,
+} from '../../../src/engine/types.ts'
 import { takeData } from '../../../src/engine/values.ts'
 import type { TableMeta } from '../../../src/format/table-meta.ts'
 import { tablePath } from '../../../src/io/file-names.ts'
@@ -150,16 +156,16 @@ export class LiveTables {
     })
   }
 
-  getSync(key: Data, version: number | undefined, form: DataForm): Data | undefined {
+  getSync(key: Data, at: ReadPoint | undefined, form: DataForm): Data | undefined {
     const points = this.#points
-    if (points.find(this.#views.current, key, version ?? this.version, true) !== FOUND) {
+    if (points.find(this.#views.current, key, at?.version ?? this.version, true) !== FOUND) {
       return undefined
     }
     return takeData(this.#machine.heap.bytes, points.valueAddress, points.valueLength, form)
   }
 
   range(options: RangeOptions): RangeReader {
-    return this.#ranges.open(options)
+    return this.#ranges.open(options, 0)
   }
 
   #forget({ meta }: LiveTable): void {

@@ -67,6 +67,12 @@ function table(random: Prng, level: number, file: number): Token[] {
   ]
 }
 
+function expiry(random: Prng, file: number): Token[] {
+  const earliest = 1 + random.below(1_000)
+  const latest = random.chance(0.3) ? 0 : earliest + random.below(1_000)
+  return [u8(15), number(file), number(earliest), number(latest)]
+}
+
 function field(random: Prng, model: Model): Token[] {
   switch (random.below(8)) {
     case 0: {
@@ -105,7 +111,8 @@ function field(random: Prng, model: Model): Token[] {
       const level = random.below(7)
       const file = model.next++
       model.tables[level]!.push(file)
-      return table(random, level, file)
+      const tokens = table(random, level, file)
+      return random.chance(0.3) ? [...tokens, ...expiry(random, file)] : tokens
     }
   }
 }
@@ -197,6 +204,9 @@ function requireSound(state: ManifestState): void {
   }
   for (const meta of state.levels.flat()) {
     demand(meta.largestBlock < meta.size, 'a block larger than its table')
+    const { earliestExpiry, latestExpiry } = meta
+    const never = latestExpiry === 0
+    demand(never || (earliestExpiry > 0 && latestExpiry >= earliestExpiry), 'expiries in order')
     demand(Buffer.compare(meta.smallestKey, meta.largestKey) <= 0, 'keys in order')
   }
   const payload = encodeEditPayload(snapshotEdit(state))

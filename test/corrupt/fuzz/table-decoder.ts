@@ -98,14 +98,17 @@ class TableRig {
 
   /** Entries that a scan in each direction gave. */
   scan(reverse: boolean): number {
-    const reader = this.#ranges.open({
-      keys: true,
-      values: true,
-      keyForm: 'buffer',
-      valueForm: 'buffer',
-      version: VERSION_MAX,
-      reverse,
-    })
+    const reader = this.#ranges.open(
+      {
+        keys: true,
+        values: true,
+        keyForm: 'buffer',
+        valueForm: 'buffer',
+        version: VERSION_MAX,
+        reverse,
+      },
+      0,
+    )
     let count = 0
     for (let page = reader.next(64); page.length > 0; page = reader.next(64)) {
       count += page.length

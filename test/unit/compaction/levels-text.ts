@@ -20,6 +20,8 @@ export function makeTable(
     salt: '0'.repeat(16),
     entries: Math.max(ENTRIES, tombstones),
     tombstones,
+    earliestExpiry: 0,
+    latestExpiry: 0,
     smallestVersion: number * 10,
     largestVersion: number * 10 + 9,
     baseVersion: number * 10,
@@ -53,6 +55,7 @@ function sorted(levels: TableMeta[][]): Levels {
 export function describePlan(plan: CompactionPlan | undefined): string {
   if (plan === undefined) return 'nothing'
   const sources = plan.sources.map((tables) => tables.map(({ number }) => number).join(' '))
+  if (plan.expired === true) return `drop L${plan.inputLevel}: ${sources.join(' ')}`
   const what = plan.trivialMove ? 'move' : 'merge'
   const drop = plan.dropTombstones ? ', tombstones go' : ''
   return `${what} L${plan.inputLevel} -> L${plan.outputLevel}: ${sources.join(' | ')}${drop}`

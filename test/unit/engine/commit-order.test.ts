@@ -147,7 +147,7 @@ describe('visibility', () => {
     const pin = engine.pin()
     open()
     await put
-    expect(engine.getSync('b', pin.version, 'utf8')).toBe(undefined)
+    expect(engine.getSync('b', pin, 'utf8')).toBe(undefined)
     expect(engine.getSync('b', undefined, 'utf8')).toBe('2')
     pin.release()
     await engine.close()

@@ -285,7 +285,7 @@ describe('the empty key', () => {
     check()
     await engine.flush()
     check()
-    expect(engine.getSync('', pin.version, 'utf8')).toBe('first')
+    expect(engine.getSync('', pin, 'utf8')).toBe('first')
     pin.release()
     await engine.compactRange(undefined, undefined)
     check()

@@ -267,6 +267,8 @@ const FULL_EDIT: ManifestEdit = {
         salt: '00112233445566ff',
         entries: 1_000_000,
         tombstones: 10,
+        earliestExpiry: 1_700_000_000_000,
+        latestExpiry: 0,
         smallestVersion: 100,
         largestVersion: 2 ** 45,
         baseVersion: 99,
@@ -299,6 +301,11 @@ describe('manifest edit', () => {
       '0c01',
       '0d01',
       '0f',
+      // An expiry of a table that is not added, of none at all, and of no time.
+      '0f460507',
+      '0f000507',
+      '0f460000',
+      '10',
       'ff',
       '050001',
       '050700',
@@ -319,7 +326,18 @@ describe('manifest edit', () => {
       { tombstones: 1_000_001 },
       { smallestVersion: 2 ** 46 },
       { baseVersion: 101 },
+      { earliestExpiry: 5, latestExpiry: 4 },
     ]
+    const twice = Buffer.from('0f4605000f460500', 'hex')
+    const added = encodeEditPayload({ tablesAdded: FULL_EDIT.tablesAdded! })
+    const expiryBytes = encodeEditPayload({
+      tablesAdded: [{ level: 3, table: { ...table, earliestExpiry: 0 } }],
+    })
+    expect(() => decodeEditPayload(Buffer.concat([added, twice]), 'f', 0)).toThrow(CorruptionError)
+    const second = Buffer.concat([added, twice.subarray(0, 4)])
+    expect(() => decodeEditPayload(second, 'f', 0)).toThrow(/one expiry per table/)
+    const told = decodeEditPayload(Buffer.concat([twice.subarray(4), expiryBytes]), 'f', 0)
+    expect(told.tablesAdded![0]!.table).toMatchObject({ earliestExpiry: 5, latestExpiry: 0 })
     for (const change of bad) {
       const edit = { tablesAdded: [{ level: 1, table: { ...table, ...change } }] }
       expect(() => decodeEditPayload(encodeEditPayload(edit), 'f', 0)).toThrow(CorruptionError)

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { open } from '../../../src/api/open.ts'
 import { hash64 } from '../../../src/base/xxh64.ts'
-import { sharedTemporaryDirectory } from '../../support/temp-directory.ts'
+import { sharedTemporaryDirectory, temporaryDirectory } from '../../support/temp-directory.ts'
 
 type Files = ReadonlyMap<string, Buffer>
 const u64 = (bytes: Buffer, at: number): number => Number(bytes.readBigUInt64LE(at))
@@ -58,6 +58,8 @@ interface Entry {
   readonly value: string
   readonly version: number
   readonly kind: number
+  /** Only of what expires. */
+  readonly expiresAt?: number
 }
 
 /** §5, with the records of §4. */
@@ -82,7 +84,8 @@ function readWal(bytes: Buffer) {
       const key = bytes.toString('utf8', value - bytes.readUInt16LE(from + 4), value)
       const valueEnd = value + bytes.readUInt32LE(from)
       const text = bytes.toString('utf8', value, valueEnd)
-      commit.push({ key, value: text, version: u64(bytes, from + 8), kind: tag & 15 })
+      const expires = (tag & 0x20) === 0 ? {} : { expiresAt: u64(bytes, from + 16) }
+      commit.push({ key, value: text, version: u64(bytes, from + 8), kind: tag & 15, ...expires })
       if ((tag & 0x80) !== 0) commits.push(commit.splice(0))
       from = align(valueEnd)
     }
@@ -99,6 +102,7 @@ function readManifest(bytes: Buffer) {
   const { number, salt } = header(bytes, 'SETTMAN\0')
   const wals = new Map<number, { salt: Buffer; sealed?: { length: number; digest: bigint } }>()
   const tables = new Map<number, ReturnType<typeof readAddition>>()
+  const expiries = new Map<number, number[]>()
   const marks = { next: 0, version: 0 }
   const edits: number[] = []
   let chain = seed(salt, number, 64)
@@ -128,12 +132,13 @@ function readManifest(bytes: Buffer) {
         fields.varint()
         wal.sealed = { length, digest: fields.take(8).readBigUInt64LE() }
       } else if (tag === 8) wals.delete(fields.varint())
+      else if (tag === 15) expiries.set(fields.varint(), [fields.varint(), fields.varint()])
       else throw new Error(`tag ${tag}`)
     }
     expect(fields.at).toBe(end)
     at = align(end)
   }
-  return { wals, tables, marks, edits, lastChecksum: chain }
+  return { wals, tables, expiries, marks, edits, lastChecksum: chain }
 }
 
 function readAddition(fields: Fields) {
@@ -165,10 +170,10 @@ function readBlock(payload: Buffer, base: number): Entry[] {
     const tag = fields.u8()
     const version = base + fields.varint()
     if ((tag & 0x10) !== 0) fields.u8()
-    if ((tag & 0x20) !== 0) fields.varint()
+    const expires = (tag & 0x20) === 0 ? {} : { expiresAt: fields.varint() }
     key = Buffer.concat([key.subarray(0, shared), fields.take(other)])
     const value = fields.take(valueLength).toString()
-    entries.push({ key: key.toString(), value, version, kind: tag & 15 })
+    entries.push({ key: key.toString(), value, version, kind: tag & 15, ...expires })
   }
   expect(restarts).toBe(Math.ceil(entries.length / 16))
   return entries
@@ -368,6 +373,41 @@ describe('docs/FORMAT.md describes the files of', () => {
     expect(entries.every(({ key }) => mayContain(filter, key))).toBe(true)
     const absent = Array.from({ length: 2_000 }, (_, i) => `tree/${i}`)
     expect(absent.filter((key) => mayContain(filter, key)).length).toBeLessThan(100)
+  })
+
+  it('entries that expire', async () => {
+    const at = Date.now()
+    const hour = 3_600_000
+    const place = temporaryDirectory()
+    const db = await open(place, { workers: 0, lock: 'none', durability: 'none' })
+    await db.batch([
+      { type: 'put', key: 'a', value: '1', ttl: hour },
+      { type: 'put', key: 'b', value: '2', ttl: 2 * hour },
+    ])
+    const read = (kind: string) => {
+      const files = readdirSync(place).filter((file) => file.endsWith(kind))
+      return files.map((file) => readFileSync(join(place, file)))
+    }
+    const [[first, second]] = read('.wal').flatMap((bytes) =>
+      readWal(bytes).frames.flatMap(({ commits }) => commits),
+    ) as [[Entry, Entry]]
+    expect(second.expiresAt! - first.expiresAt!).toBe(hour)
+    expect(first.expiresAt! - at - hour).toBeLessThan(hour / 2)
+    expect(first.expiresAt! - at).toBeGreaterThanOrEqual(hour)
+    await db.flush()
+    const times = [first.expiresAt!, second.expiresAt!]
+    const current = readCurrent(readFileSync(join(place, 'CURRENT')))
+    const { expiries, tables } = readManifest(readFileSync(join(place, current.name)))
+    expect([...expiries]).toEqual([[[...tables.keys()][0], times]])
+    const { entries, properties } = readTable(read('.sst')[0]!)
+    expect(entries).toEqual([first, second])
+    expect([32, 40].map((offset) => u64(properties, offset))).toEqual(times)
+    await db.put('aa', 'for good')
+    await db.compactRange()
+    const later = readManifest(readFileSync(join(place, current.name)))
+    const newest = Math.max(...later.tables.keys())
+    expect(later.expiries.get(newest)).toEqual([times[0], 0])
+    await db.close()
   })
 
   it('a database that was closed', () => {

@@ -5,7 +5,8 @@ import type { CompactSpec, JobContext, JobReport, TablesResult } from '../../../
 import { runJob } from '../../../src/jobs/run-job.ts'
 import { compactWorkspaceBytes, flushWorkspaceBytes } from '../../../src/jobs/workspace.ts'
 import { KIND_DELETE, KIND_PUT } from '../../../src/kernel/layout.ts'
-import { arenaBytes, Memtable, recordBytes } from '../../../src/memtable/memtable.ts'
+import { arenaBytes, EXPIRY_BYTES, Memtable, recordBytes } from '../../../src/memtable/memtable.ts'
+import type { Readers } from '../../../src/mvcc/pins.ts'
 import type { WriterShape } from '../../../src/sstable/writer-workspace.ts'
 import {
   type Bench,
@@ -40,13 +41,18 @@ export class JobBench {
   /** Links entries into a memtable in the order of their versions. */
   memtable(entries: readonly PlainEntry[]): Memtable {
     const { bench } = this
-    const size = (entry: PlainEntry) => recordBytes(entry.key.length, entry.value?.length ?? 0)
+    const size = (entry: PlainEntry) =>
+      recordBytes(entry.key.length, entry.value?.length ?? 0) + EXPIRY_BYTES
     const bytes = entries.reduce((sum, entry) => sum + size(entry), 0)
     const arena = bench.take(Math.max(64 * 1024, arenaBytes(bytes, entries.length, 0)))
     const memtable = Memtable.create(bench.heap, bench.kernels, arena)
     for (const entry of [...entries].sort((a, b) => a.version - b.version)) {
       const tag = entry.value === undefined ? KIND_DELETE : KIND_PUT
-      const first = memtable.encode(tag, entry.version, entry.key, entry.value)
+      const { key, value, version, expiresAt } = entry
+      const first =
+        expiresAt === undefined
+          ? memtable.encode(tag, version, key, value)
+          : memtable.encodeExpiring(tag, version, { key, value, expiresAt })
       memtable.link(first, memtable.recordEnd, 1)
     }
     return memtable
@@ -54,7 +60,7 @@ export class JobBench {
 
   flush(
     memtable: Memtable,
-    snapshots: readonly number[],
+    readers: readonly number[] | Readers,
     shape: WriterShape = SHAPE,
   ): TablesResult {
     const { bench } = this
@@ -70,7 +76,7 @@ export class JobBench {
           numbers,
           workspace,
           newestWal: 3,
-          snapshots,
+          ...('horizons' in readers ? readers : { snapshots: readers }),
         },
         this.context,
       )
@@ -82,7 +88,7 @@ export class JobBench {
 
   compact(
     sources: readonly (readonly TableMeta[])[],
-    rest: Pick<CompactSpec, 'snapshots' | 'dropTombstones'>,
+    rest: Pick<CompactSpec, 'snapshots' | 'horizons' | 'dropTombstones'>,
     shape: WriterShape = SHAPE,
   ): TablesResult {
     const { bench } = this
@@ -125,12 +131,20 @@ export class JobBench {
   }
 }
 
-/** Entries that must be kept: newer than every snapshot, or the newest of their key some snapshot sees. */
+/** Entries that must be kept: newer than every snapshot, or the newest of their key some snapshot sees. What has
+ * expired for all who could see it is a deletion. */
 export function keepModel(
-  entries: readonly PlainEntry[],
+  given: readonly PlainEntry[],
   snapshots: readonly number[],
   dropTombstones: boolean,
+  horizons?: readonly number[],
 ): PlainEntry[] {
+  const entries = given.map((entry) => (gone(entry) ? deletionOf(entry) : entry))
+  function gone({ version, value, expiresAt }: PlainEntry): boolean {
+    if (value === undefined || expiresAt === undefined || horizons === undefined) return false
+    const seeing = horizons.filter((_, i) => (snapshots[i] as number) >= version)
+    return seeing.length > 0 && seeing.every((horizon) => horizon >= expiresAt)
+  }
   const oldest = snapshots[0] as number
   const newest = snapshots.at(-1) as number
   const byKey = new Map<string, PlainEntry[]>()
@@ -151,4 +165,8 @@ export function keepModel(
     }
   }
   return kept
+}
+
+function deletionOf({ key, version }: PlainEntry): PlainEntry {
+  return { key, version, value: undefined }
 }

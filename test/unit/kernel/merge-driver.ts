@@ -33,6 +33,8 @@ export interface MergeCase {
   /** Take finished output also at refills, not only when full. */
   readonly takeAtRefill: boolean
   readonly snapshots: readonly number[]
+  /** One per snapshot; without them nothing expires. */
+  readonly horizons?: readonly number[]
   readonly dropTombstones: boolean
 }
 
@@ -119,6 +121,12 @@ export class MergeRun {
       areas.memory.setU64(this.get(layout.MERGE_SNAPSHOTS) + 8 * i, snapshot)
     })
     set(layout.MERGE_SNAPSHOT_COUNT, one.snapshots.length)
+    if (one.horizons !== undefined) {
+      set(layout.MERGE_HORIZONS, areas.take(8 * one.horizons.length))
+      one.horizons.forEach((horizon, i) => {
+        areas.memory.setU64(this.get(layout.MERGE_HORIZONS) + 8 * i, horizon)
+      })
+    }
     set(layout.MERGE_DROP_TOMBSTONES, Number(one.dropTombstones))
     set(layout.MERGE_KEY_SCRATCH, areas.take(65_536 + 64))
     for (const at of this.canaries()) areas.memory.slice(at, 64).fill(0xa5)

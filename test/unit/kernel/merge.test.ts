@@ -1,7 +1,7 @@
 // mergeScan against an obvious model (sort, filter) and twin against kernel call by call, with buffers so small
 // that refills and full outputs happen all the time.
 import { describe, expect, it } from 'vitest'
-import { DESC_IN_PLACE, DESC_LAZY } from '../../../src/kernel/layout.ts'
+import { DESC_IN_PLACE, DESC_LAZY, KIND_DELETE } from '../../../src/kernel/layout.ts'
 import { wasmKernels } from '../../../src/kernel/wasm-kernels.ts'
 import { mergeTwin } from '../../twins/merge.ts'
 import {
@@ -187,9 +187,20 @@ describe('mergeCompact', () => {
       })
     })
     const lowest = one.snapshots[0]!
-    return needed.filter(
-      (entry) => !(one.dropTombstones && isTombstone(entry) && entry.version <= lowest),
-    )
+    return needed
+      .map((entry) => (hasExpired(entry, one) ? deletionOf(entry) : entry))
+      .filter((entry) => !(one.dropTombstones && isTombstone(entry) && entry.version <= lowest))
+  }
+
+  /** Some snapshot is at or above it, and of those none has a horizon before its expiry. */
+  function hasExpired(entry: TestEntry, { snapshots, horizons }: MergeCase): boolean {
+    if (isTombstone(entry) || entry.expiresAt === 0 || horizons === undefined) return false
+    const seeing = horizons.filter((_, i) => snapshots[i]! >= entry.version)
+    return seeing.length > 0 && seeing.every((horizon) => horizon >= entry.expiresAt)
+  }
+
+  function deletionOf({ key, version }: TestEntry): TestEntry {
+    return { key, version, value: Buffer.alloc(0), tag: KIND_DELETE, meta: 0, expiresAt: 0 }
   }
 
   function compactModel(one: MergeCase): TestEntry[] {
@@ -203,30 +214,38 @@ describe('mergeCompact', () => {
     )
   }
 
-  it(`keeps what some snapshot sees or is newer than all (${CASES} seeds)`, () => {
+  it(`keeps what some snapshot sees or is newer than all; what expired is deleted (${CASES} seeds)`, () => {
+    let deletions = 0
     for (let seed = 1; seed <= CASES; seed++) {
       const random = new Seeded(seed + 10_000)
-      const snapshots = Array.from({ length: random.int(1, 6) }, () => random.int(0, 120))
+      const given = Array.from({ length: random.int(1, 6) }, () => random.int(0, 120))
+      const snapshots = [...new Set(given)].sort((a, b) => a - b)
+      const horizons = snapshots.map(() => random.int(0, 2_000)).sort((a, b) => a - b)
       const one: MergeCase = {
         ...randomCase(random),
         sources: randomSources(random, false),
         reverse: false,
-        snapshots: [...new Set(snapshots)].sort((a, b) => a - b),
+        snapshots,
+        ...(random.chance(0.8) ? { horizons } : {}),
         dropTombstones: random.chance(0.5),
       }
       const expected = compactModel(one)
       const all = one.sources.flat()
-      const gone = all.filter((entry) => !expected.includes(entry))
+      const versions = new Set(expected.map((entry) => entry.version))
+      const gone = all.filter((entry) => !versions.has(entry.version))
+      const changed = all.filter((entry) => !expected.includes(entry))
+      deletions += changed.length - gone.length
       const slow = new MergeRun(one, new Seeded(seed)).run([twin], 'mergeCompact')
       const fast = new MergeRun(one, new Seeded(seed)).run([wasm], 'mergeCompact')
       const turns = new MergeRun(one, new Seeded(seed)).run([twin, wasm], 'mergeCompact')
       for (const outcome of [slow, fast, turns]) {
         expect(show(outcome.entries), `seed ${seed}`).toEqual(show(expected))
         expect(outcome.dropped).toBe(gone.length)
-        expect(outcome.droppedVersion).toBe(Math.max(0, ...gone.map((entry) => entry.version)))
+        expect(outcome.droppedVersion).toBe(Math.max(0, ...changed.map((entry) => entry.version)))
         expect(outcome.trace, `calls, seed ${seed}`).toEqual(slow.trace)
         expect(outcome.flags).toEqual(slow.flags)
       }
     }
+    expect(deletions).toBeGreaterThan(CASES / 2)
   })
 })

@@ -15,6 +15,8 @@ export function table(
     salt: '0011223344556677',
     entries: 10,
     tombstones: 0,
+    earliestExpiry: 0,
+    latestExpiry: 0,
     smallestVersion: version,
     largestVersion: version,
     baseVersion: version,

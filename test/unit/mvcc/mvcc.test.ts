@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { VERSION_MAX } from '../../../src/base/limits.ts'
 import { Oracle } from '../../../src/mvcc/oracle.ts'
-import { Pins } from '../../../src/mvcc/pins.ts'
+import { horizonOf, type PinnedPoint, Pins } from '../../../src/mvcc/pins.ts'
+import { ReadTime } from '../../../src/mvcc/read-time.ts'
 
 describe('oracle', () => {
   test('gives rising versions; they become visible in order', () => {
@@ -25,46 +26,75 @@ describe('oracle', () => {
 })
 
 describe('pins', () => {
+  const at = (version: number, now = 0) => ({ version, now })
+  const snapshots = (pins: Pins, visible: number) => pins.readers(at(visible)).snapshots
+
   test('count holders; a version leaves with its last one, once', () => {
     const pins = new Pins()
-    const first = pins.pin(10)
-    const second = pins.pin(10)
-    pins.pin(5)
-    expect([pins.count, pins.oldest]).toEqual([3, 5])
+    const first = pins.pin(at(10))
+    const second = pins.pin(at(10))
+    pins.pin(at(5))
+    expect(pins.count).toBe(3)
     first.release()
     first.release()
-    expect(pins.snapshots(20)).toEqual([5, 10, 20])
+    expect(snapshots(pins, 20)).toEqual([5, 10, 20])
     second.release()
-    expect(pins.snapshots(20)).toEqual([5, 20])
+    expect(snapshots(pins, 20)).toEqual([5, 20])
     expect(pins.count).toBe(1)
   })
 
-  test('snapshots hold the visible version once, in order', () => {
+  test('readers hold the visible version once, in order', () => {
     const pins = new Pins()
-    expect(pins.snapshots(7)).toEqual([7])
-    pins.pin(9)
-    pins.pin(3)
-    expect(pins.snapshots(9)).toEqual([3, 9])
-    expect(pins.snapshots(12)).toEqual([3, 9, 12])
-    expect(pins.snapshots(5)).toEqual([3, 5, 9])
-    expect(pins.oldest).toBe(3)
+    expect(snapshots(pins, 7)).toEqual([7])
+    pins.pin(at(9))
+    pins.pin(at(3))
+    expect(snapshots(pins, 9)).toEqual([3, 9])
+    expect(snapshots(pins, 12)).toEqual([3, 9, 12])
+    expect(snapshots(pins, 5)).toEqual([3, 5, 9])
   })
 
-  test('agree with a plain count over random holders', () => {
+  test('agree with a plain list over random holders', () => {
     const pins = new Pins()
-    const held: { version: number; release(): void }[] = []
+    const held: PinnedPoint[] = []
     let state = 7
     const next = (below: number): number => {
       state = (Math.imul(state, 1664525) + 1013904223) >>> 0
       return Math.floor((state / 2 ** 32) * below)
     }
     for (let round = 0; round < 5_000; round += 1) {
-      if (held.length === 0 || next(2) === 0) held.push(pins.pin(next(30)))
+      if (held.length === 0 || next(2) === 0) held.push(pins.pin(at(next(30), next(1_000))))
       else held.splice(next(held.length), 1)[0]!.release()
-      const distinct = [...new Set(held.map(({ version }) => version))].sort((a, b) => a - b)
-      expect(pins.oldest).toBe(distinct[0])
-      expect(pins.snapshots(30)).toEqual([...distinct, 30])
+      const now = next(1_000)
+      const all = [...held, { version: 30, now }]
+      const versions = [...new Set(all.map(({ version }) => version))].sort((a, b) => a - b)
+      const readers = pins.readers({ version: 30, now })
+      expect(readers.snapshots).toEqual(versions)
       expect(pins.count).toBe(held.length)
+      // Of all who read at a version or a newer one, the one that began earliest sees most.
+      const earliest = (least: number): number =>
+        Math.min(...all.filter(({ version }) => version >= least).map((point) => point.now))
+      expect(readers.horizons).toEqual(versions.map(earliest))
+      const least = next(32)
+      expect(horizonOf(readers, least)).toBe(least > 30 ? -1 : earliest(least))
     }
+  })
+})
+
+describe('the time of readers', () => {
+  test('is whole, never before 1970, and once a job relied on it never earlier', () => {
+    let wall = -5
+    const time = new ReadTime({ wallMs: () => wall })
+    expect(time.now()).toBe(0)
+    wall = 10.9
+    expect([time.now(), time.pass()]).toEqual([10, 10])
+    wall = 30
+    expect(time.now()).toBe(30)
+    // Nobody was told of 30.
+    wall = 20
+    expect(time.now()).toBe(20)
+    wall = 3
+    expect([time.now(), time.pass(), time.now()]).toEqual([10, 10, 10])
+    wall = 11
+    expect(time.now()).toBe(11)
   })
 })

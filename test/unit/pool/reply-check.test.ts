@@ -15,6 +15,8 @@ function table(number: number): TableMeta {
     salt: '00112233445566ff',
     entries: 3,
     tombstones: 1,
+    earliestExpiry: 5,
+    latestExpiry: 0,
     smallestVersion: 4,
     largestVersion: 9,
     baseVersion: 0,

@@ -12,6 +12,8 @@ const table = fc.record({
   salt: fc.stringMatching(/^[0-9a-f]{16}$/),
   entries: whole,
   tombstones: whole,
+  earliestExpiry: whole,
+  latestExpiry: whole,
   smallestVersion: whole,
   largestVersion: whole,
   baseVersion: whole,

@@ -1,0 +1,19 @@
+// Removing tables in which everything has expired is a compaction whose outcome is known without reading them. Main
+// thread.
+import type { CompactionPlan } from '../../compaction/plan.ts'
+import type { TablesResult } from '../../jobs/job.ts'
+
+export function dropTables(plan: CompactionPlan): TablesResult {
+  const tables = plan.sources.flat()
+  const entries = tables.reduce((sum, table) => sum + table.entries, 0)
+  return {
+    kind: 'tables',
+    tables: [],
+    entriesIn: entries,
+    entriesOut: 0,
+    entriesDropped: entries,
+    droppedVersion: tables.reduce((newest, table) => Math.max(newest, table.largestVersion), 0),
+    bytesRead: 0,
+    bytesWritten: 0,
+  }
+}
