@@ -13,6 +13,7 @@ import {
   BLOCK_ENTRY_LAST_KEY_LENGTH,
   BLOCK_ENTRY_LENGTH,
   BLOCK_ENTRY_OFFSET,
+  BLOCK_ENTRY_PAYLOAD,
   BLOCK_ENTRY_SIZE,
   BLOCK_TRAILER,
   BUILDER_BASE_VERSION,
@@ -38,8 +39,8 @@ import {
   BUILDER_OUT_CAPACITY,
   BUILDER_OUT_USED,
   BUILDER_SALT,
-  BUILDER_SIZE,
   BUILDER_SMALLEST_VERSION,
+  BUILDER_STOP_AT_BLOCK,
   BUILDER_TOMBSTONES,
   BUILDER_VALUE_BYTES,
   DESC_EXPIRES_AT,
@@ -70,10 +71,13 @@ const LAST_KEY_LENGTH: u32 = BUILDER_OPEN + 16
 /** A key before the first one: of a length no key has. */
 const NO_KEY: u64 = 0xffff_ffff_0000_0000
 const STOPPED: u32 = BUILDER_OPEN + 20
+/** Payload length of a block that was closed and not yet sealed. */
+const CLOSED: u32 = BUILDER_OPEN + 24
 
 const STOPPED_OUT: u32 = 1
 const STOPPED_LIST: u32 = 2
 const STOPPED_ALONE: u32 = 3
+const STOPPED_BLOCK: u32 = 4
 
 @inline
 function get(builder: usize, field: u32): u32 {
@@ -96,7 +100,7 @@ function add64(builder: usize, field: u32, value: u64): void {
 }
 
 export function builderStart(builder: usize): void {
-  memory.fill(builder + BUILDER_OUT_USED, 0, BUILDER_SIZE - BUILDER_OUT_USED)
+  memory.fill(builder + BUILDER_OUT_USED, 0, BUILDER_STOP_AT_BLOCK - BUILDER_OUT_USED)
 }
 
 export function builderStopped(builder: usize): u32 {
@@ -268,6 +272,7 @@ export function builderAppend(builder: usize, descriptors: usize, count: u32): u
   const out = <usize>get(builder, BUILDER_OUT)
   const outCapacity = <u64>get(builder, BUILDER_OUT_CAPACITY)
   const base = load<u64>(builder + BUILDER_BASE_VERSION)
+  const stopAtBlock = get(builder, BUILDER_STOP_AT_BLOCK) != 0
   const last = lastKeyOf(builder)
   let lastKey = <usize><u32>last
   let lastLength = <u32>(last >> 32)
@@ -294,6 +299,10 @@ export function builderAppend(builder: usize, descriptors: usize, count: u32): u
       if (shared > 0) length = entryLength(descriptor, base, 0)
       if (length + 8 > blockSize) {
         reason = STOPPED_ALONE
+        break
+      }
+      if (stopAtBlock) {
+        reason = STOPPED_BLOCK
         break
       }
       keepLastKey(builder, lastKey, lastLength)
@@ -333,11 +342,10 @@ export function builderAppend(builder: usize, descriptors: usize, count: u32): u
   return taken
 }
 
-export function builderFinishBlock(builder: usize): void {
+export function builderCloseBlock(builder: usize): u32 {
   const open = get(builder, OPEN_BYTES)
-  if (open == 0) return
-  const used = get(builder, BUILDER_OUT_USED)
-  const start = <usize>get(builder, BUILDER_OUT) + used
+  if (open == 0) return 0
+  const start = <usize>get(builder, BUILDER_OUT) + get(builder, BUILDER_OUT_USED)
   const end = <usize>get(builder, BUILDER_OUT) + get(builder, BUILDER_OUT_CAPACITY)
   const restarts = get(builder, OPEN_RESTARTS)
   let at = start + open
@@ -346,27 +354,42 @@ export function builderFinishBlock(builder: usize): void {
     at += 4
   }
   store<u32>(at, restarts)
-  at += 4
-  const payload = <u32>(at - start)
-  store<u32>(at, 0)
-  store<u32>(at + 4, payload)
+  const payload = <u32>(at + 4 - start)
+  set(builder, CLOSED, payload)
+  return payload
+}
+
+export function builderSealBlock(builder: usize, codec: u32, stored: u32): void {
+  const used = get(builder, BUILDER_OUT_USED)
+  const payload = get(builder, CLOSED)
+  const start = <usize>get(builder, BUILDER_OUT) + used
+  const trailer = start + stored
+  store<u32>(trailer, codec == 0 ? 0 : codec | (stored << 8))
+  store<u32>(trailer + 4, payload)
   const position = load<u64>(builder + BUILDER_FILE_OFFSET) + used
   const salt = load<u64>(get(builder, BUILDER_SALT))
   const fileNumber = load<u64>(builder + BUILDER_FILE_NUMBER)
-  store<u64>(at + 8, placedChecksum(start, payload + 8, salt, fileNumber, position))
-  listBlock(builder, position, payload + BLOCK_TRAILER)
-  set(builder, BUILDER_OUT_USED, used + payload + BLOCK_TRAILER)
+  store<u64>(trailer + 8, placedChecksum(start, stored + 8, salt, fileNumber, position))
+  listBlock(builder, position, stored + BLOCK_TRAILER, payload)
+  set(builder, BUILDER_OUT_USED, used + stored + BLOCK_TRAILER)
   set(builder, OPEN_BYTES, 0)
   set(builder, OPEN_ENTRIES, 0)
   set(builder, OPEN_RESTARTS, 0)
+  set(builder, CLOSED, 0)
+}
+
+export function builderFinishBlock(builder: usize): void {
+  const payload = builderCloseBlock(builder)
+  if (payload > 0) builderSealBlock(builder, 0, payload)
 }
 
 /** Completes the open block's entry; its last key becomes part of the key area. */
-function listBlock(builder: usize, position: u64, length: u32): void {
+function listBlock(builder: usize, position: u64, length: u32, payload: u32): void {
   const block = blockEntry(builder, get(builder, BUILDER_BLOCK_COUNT))
   const lastKey = get(builder, LAST_KEY)
   store<u64>(block + BLOCK_ENTRY_OFFSET, position)
   store<u32>(block + BLOCK_ENTRY_LENGTH, length)
+  store<u32>(block + BLOCK_ENTRY_PAYLOAD, payload)
   store<u32>(block + BLOCK_ENTRY_LAST_KEY, lastKey)
   store<u32>(block + BLOCK_ENTRY_LAST_KEY_LENGTH, get(builder, LAST_KEY_LENGTH))
   store<u32>(block + BLOCK_ENTRY_ENTRIES, get(builder, OPEN_ENTRIES))
@@ -387,7 +410,12 @@ export function builderDrained(builder: usize): void {
   set(builder, BUILDER_OUT_USED, 0)
 }
 
-export function builderAlone(builder: usize, descriptor: usize, storedLength: u32): u32 {
+export function builderAlone(
+  builder: usize,
+  descriptor: usize,
+  storedLength: u32,
+  payload: u32,
+): u32 {
   const key = <usize>load<u32>(descriptor + DESC_KEY)
   const keyLength = load<u32>(descriptor + DESC_KEY_LENGTH)
   const last = lastKeyOf(builder)
@@ -397,7 +425,7 @@ export function builderAlone(builder: usize, descriptor: usize, storedLength: u3
   keepLastKey(builder, key, keyLength)
   set(builder, OPEN_ENTRIES, 1)
   const position = load<u64>(builder + BUILDER_FILE_OFFSET)
-  listBlock(builder, position, storedLength)
+  listBlock(builder, position, storedLength, payload)
   set(builder, OPEN_ENTRIES, 0)
   store<u64>(builder + BUILDER_FILE_OFFSET, position + storedLength)
   if (isNew) addHash(builder, key, keyLength)

@@ -6,6 +6,8 @@ import { compareKeys, keyPrefix, sharedPrefix } from './keys'
 const HEADER: u64 = 16
 const FILE_HEADER: u64 = 64
 const KEY_LENGTH_MAX: u32 = 65535
+/** Of src/base/limits.ts. */
+const PACKED_PAYLOAD_MAX: u32 = 1 << 20
 
 @inline
 function boundaryAt(index: usize, n: usize, i: usize): u32 {
@@ -80,15 +82,32 @@ export function fenceValidate(index: usize, length: u32, fileLimit: f64): u32 {
   if (length < HEADER || !(fileLimit >= 0)) return 0
   const n = load<u32>(index)
   const keyBytes = load<u32>(index, 4)
-  if (load<u32>(index, 12) != 0) return 0
+  const withPayloads = load<u32>(index, 12)
+  if (withPayloads > 1) return 0
   const tableEnd = HEADER + <u64>n * 20 + (<u64>n * 2 + 1) * 4
   const keysStart = (tableEnd + 7) & ~7
-  if (keysStart + <u64>keyBytes != <u64>length) return 0
+  const keysEnd = keysStart + <u64>keyBytes
+  const payloads = (keysEnd + 3) & ~3
+  if ((withPayloads == 0 ? keysEnd : payloads + <u64>n * 4) != <u64>length) return 0
   for (let at = tableEnd; at < keysStart; at++) {
     if (load<u8>(index + <usize>at) != 0) return 0
   }
   return boundariesRight(index, n, keyBytes) && blocksRight(index, n, <u64>fileLimit)
-    && keysRight(index, n) ? 1 : 0
+    && keysRight(index, n) && (withPayloads == 0 || payloadsRight(index, n, keysEnd)) ? 1 : 0
+}
+
+/** Each block is stored as it is, or saves an eighth of a payload that a reader has room for. */
+function payloadsRight(index: usize, n: u32, keysEnd: u64): bool {
+  const lengths = index + 16 + <usize>n * 16
+  let at = <usize>keysEnd
+  while ((at & 3) != 0) if (load<u8>(index + at++) != 0) return false
+  for (let i: u32 = 0; i < n; i++) {
+    const stored = load<u32>(lengths + <usize>i * 4) - BLOCK_TRAILER
+    const payload = load<u32>(index + at + <usize>i * 4)
+    if (payload == stored) continue
+    if (payload > PACKED_PAYLOAD_MAX || stored > payload - (payload >> 3)) return false
+  }
+  return true
 }
 
 /** Boundaries start at 0, end at `keyBytes`, and leave every key at most KEY_LENGTH_MAX bytes. */

@@ -5,12 +5,15 @@ export { memtableInit, memtableLink } from './memtable'
 export { memtableGet, memtablePage } from './memtable-read'
 export { filterBuild, filterProbe } from './filter'
 export { fenceSearch, fenceValidate } from './fence'
+export { lz4Compress, lz4Decompress } from './lz4'
 export { blockGet, blockSeek, blockRestarts, blockDecode } from './block'
 export { mergeScan, mergeCompact } from './merge'
 export {
   builderStart,
   builderAppend,
   builderStopped,
+  builderCloseBlock,
+  builderSealBlock,
   builderFinishBlock,
   builderDrained,
   builderAlone,

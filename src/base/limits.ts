@@ -13,6 +13,9 @@ export const VALUE_LENGTH_MAX: number = GIB
 export const VERSION_MAX: number = Number.MAX_SAFE_INTEGER
 /** Every restart interval holds this many entries (docs/FORMAT.md §6.1). */
 export const RESTART_INTERVAL = 16
+/** Longest payload of a compressed block; longer ones are stored as they are. It bounds what a reader may be asked to
+ * make room for, whatever a file says. */
+export const PACKED_PAYLOAD_MAX: number = MIB
 /** 32-bit wasm addresses. */
 export const HEAP_BYTES_MAX: number = 4 * GIB - 64 * KIB
 export const MEMTABLE_SIZE_MIN: number = 64 * KIB

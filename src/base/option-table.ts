@@ -19,6 +19,9 @@ export type PresetName =
   | 'lowMemory'
   | 'bulkLoad'
 
+/** How data blocks of new tables are compressed. */
+export type Compression = 'none' | 'lz4' | 'zstd'
+
 export type DurabilityOption = 'sync' | 'none' | { readonly interval: number }
 
 /** What a preset decides. */
@@ -37,6 +40,9 @@ export interface PresetValues {
   readonly l0StallTrigger: number | 'off'
   /** Bytes of a table block before its trailer: the unit of reading and caching. */
   readonly blockSize: number
+  /** How table blocks are compressed from now on: `'none'`, `'lz4'`, or `'zstd'`, smaller and slower, and only with a
+   * Node that has it (22.15, 23.8 or later). A block that saves less than an eighth is stored as it is. */
+  readonly compression: Compression
   /** Share of lookups of missing keys that still read a block, between 0 and 1. */
   readonly bloomFalsePositiveRate: number
   /** Bytes for cached table blocks. */
@@ -294,6 +300,7 @@ export const OPTION_TABLE: { readonly [Name in OptionName]: OptionRow } = Object
   l0CompactTrigger: whole('tables', [1, 1000], 'level-0 tables at which compaction starts'),
   l0StallTrigger,
   blockSize: size(512, 64 * KIB, 'the unit of reading and caching in a table'),
+  compression: choice(['none', 'lz4', 'zstd'], 'how blocks of new tables are compressed'),
   bloomFalsePositiveRate,
   blockCacheSize: size(256 * KIB, 3 * GIB, 'cached table blocks'),
   indexCacheSize: size(64 * KIB, 2 * GIB, 'cached table indexes and filters'),
@@ -319,7 +326,6 @@ export const OPTION_NAMES: readonly OptionName[] = Object.freeze(
 /** Known names of options that come with later releases. */
 export const LATER_OPTIONS: ReadonlySet<string> = new Set([
   'valueThreshold',
-  'compression',
   'versionsToKeep',
   'segmentSize',
   'segmentMaxEntries',

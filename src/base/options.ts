@@ -5,6 +5,7 @@ import { SettError } from './errors.ts'
 import { HEAP_BYTES_MAX, KIB, MEMTABLE_SIZE_MIN } from './limits.ts'
 import { type Logger, silentLogger } from './logger.ts'
 import {
+  type Compression,
   type DurabilityOption,
   FOREIGN_OPTIONS,
   formatSize,
@@ -15,6 +16,7 @@ import {
   type PresetName,
 } from './option-table.ts'
 import { PRESETS } from './presets.ts'
+import { ZSTD_NEEDS, zstd } from './zstd.ts'
 
 /** Every option, checked. `sources` tells where each value came from. */
 export interface ResolvedOptions {
@@ -27,6 +29,7 @@ export interface ResolvedOptions {
   /** Infinity: writers never wait for level 0. */
   readonly l0StallTrigger: number
   readonly blockSize: number
+  readonly compression: Compression
   readonly bloomFalsePositiveRate: number
   readonly blockCacheSize: number
   readonly indexCacheSize: number
@@ -289,6 +292,12 @@ function checkContradictions(draft: Draft, sources: Sources): void {
       `Option 'memoryBudget' (${formatSize(draft.memoryBudget)}) must be at least ` +
         `memtableSize × memtableCount + blockCacheSize + indexCacheSize (${formatSize(parts(draft))}). ` +
         'Raise the budget, lower one of them, or leave some out: what is not given is scaled.',
+    )
+  }
+  if (draft.compression === 'zstd' && zstd === undefined) {
+    throw invalid(
+      `Option 'compression' can be 'zstd' only with ${ZSTD_NEEDS}; this is ${process.version}. ` +
+        "Use 'lz4', or another Node.",
     )
   }
   if (draft.inMemory && draft.workers > 0) {

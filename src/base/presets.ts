@@ -14,6 +14,7 @@ const balanced: PresetValues = Object.freeze({
   l0CompactTrigger: 5,
   l0StallTrigger: 15,
   blockSize: 4 * KIB,
+  compression: 'lz4',
   bloomFalsePositiveRate: 0.01,
   blockCacheSize: 128 * MIB,
   indexCacheSize: 64 * MIB,

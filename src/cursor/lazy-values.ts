@@ -4,9 +4,9 @@
 import { assert } from '../base/assert.ts'
 
 export interface LazyValue {
-  /** Bytes that readInto fills: a block with its trailer. */
-  readonly storedLength: number
-  /** Reads and verifies the value's block at a heap address with storedLength bytes behind it; returns the
+  /** Bytes that readInto works in. */
+  readonly room: number
+  /** Reads, verifies and unpacks the value's block at a heap address with `room` bytes behind it; returns the
    * address of the value. The key lies right before it, as one run of bytes. */
   readInto(address: number): number
   /** A copy of the value, verified. */

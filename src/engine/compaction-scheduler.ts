@@ -6,6 +6,7 @@ import { InFlight } from '../compaction/in-flight.ts'
 import { type PickOptions, pickCompaction } from '../compaction/pick.ts'
 import type { CompactionPlan } from '../compaction/plan.ts'
 import { planRange, type RangeRequest } from '../compaction/plan-range.ts'
+import { plainBytes } from '../format/table-meta.ts'
 import type { CompactSpec, TablesResult } from '../jobs/job.ts'
 import { compactWorkspaceBytes } from '../jobs/workspace.ts'
 import type { Levels } from '../manifest/levels.ts'
@@ -200,7 +201,8 @@ export class CompactionScheduler {
     // What is pinned from now on sees the newest of these entries, which are kept in any case.
     const readers = tree.readers()
     const { length } = plan.sources
-    const count = 16 + inputs.length + 8 * Math.ceil(inputBytes(plan) / shape.tableSize)
+    const plain = inputs.reduce((sum, table) => sum + plainBytes(table), 0)
+    const count = 16 + inputs.length + 8 * Math.ceil(plain / shape.tableSize)
     return runner.run<TablesResult>({
       priority: plan.inputLevel === 0 ? PRIORITY.l0 : PRIORITY.deeper,
       workspaceBytes: compactWorkspaceBytes(shape, length, largestBlock, readers.snapshots.length),

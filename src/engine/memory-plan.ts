@@ -68,10 +68,11 @@ export function tableShape({
   blockSize,
   tableSize,
   bloomFalsePositiveRate,
+  compression,
 }: ResolvedOptions): TableShape {
   const rate = bloomFalsePositiveRate
   if (lastFilter?.rate !== rate) lastFilter = { rate, shape: filterShape(rate) }
-  return { blockSize, tableSize, filter: lastFilter.shape }
+  return { blockSize, tableSize, filter: lastFilter.shape, compression }
 }
 
 /** Heap for the budget, for jobs' scratch (two large entries among it), and for replaying these WALs. Entries may

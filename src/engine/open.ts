@@ -5,6 +5,7 @@ import { type Clock, systemClock } from '../base/clock.ts'
 import { SettError } from '../base/errors.ts'
 import type { ResolvedOptions } from '../base/options.ts'
 import { systemRandom } from '../base/random.ts'
+import { zstd } from '../base/zstd.ts'
 import {
   acquireDirectoryLock,
   type DirectoryLock,
@@ -30,7 +31,7 @@ import type { StorageEngine } from './engine.ts'
 import type { Foundation } from './foundation.ts'
 import { planMemory } from './memory-plan.ts'
 import { finishRepair } from './repair/set-aside.ts'
-import { requireRegularFiles, requireTables } from './require-files.ts'
+import { requireCodecs, requireRegularFiles, requireTables } from './require-files.ts'
 import type { Environment } from './types.ts'
 
 /** Where there is one of these, there is a database, whole or not. */
@@ -101,6 +102,7 @@ async function openSteps(
   if (recovered !== undefined && !options.readOnly) finishRepair(fs, directory, recovered)
   const manifest = recovered?.state ?? EMPTY_STATE
   requireTables(fs, directory, manifest)
+  requireCodecs(directory, manifest, zstd)
   const { wals, heapBytes, shape } = planMemory(fs, directory, options, manifest)
 
   const heap = processHeaps.acquire(heapBytes)

@@ -7,7 +7,6 @@ import { KEY_LENGTH_MAX } from '../base/limits.ts'
 import type { KernelHeap } from '../cursor/words.ts'
 import { loadU32, loadU64 } from '../cursor/words.ts'
 import {
-  BLOCK_TRAILER,
   DESC_EXPIRES_AT,
   DESC_META,
   DESC_SIZE,
@@ -31,7 +30,7 @@ import type { Region } from '../memory/shared-heap.ts'
 import { dataLength, place } from '../memtable/memtable.ts'
 import { type BlockCache, NO_SLOT } from '../sstable/block-cache.ts'
 import type { OpenTables } from '../sstable/open-tables.ts'
-import { readTableBlock } from '../sstable/table-blocks.ts'
+import { readTableBlock, roomOf } from '../sstable/table-blocks.ts'
 import type { TableHandle } from '../sstable/table-reader.ts'
 import type { ReadView } from './read-view.ts'
 import type { Data } from './types.ts'
@@ -181,7 +180,7 @@ export class PointRead {
     const { cache, clock } = this.#parts
     const held = cache.peek(table, block)
     if (held >= 0) return cache.address(held)
-    if (!wait && table.blockLength(block) <= cache.slotBytes) {
+    if (!wait && roomOf(table, block) <= cache.slotBytes) {
       this.cold = { table, block }
       return 0
     }
@@ -196,7 +195,7 @@ export class PointRead {
   #readSpare(table: TableHandle, block: number): number {
     const { allocator } = this.#parts
     if (this.#spare !== undefined) this.#freeSpare()
-    const length = table.blockLength(block)
+    const length = roomOf(table, block)
     this.#spare = allocator.allocate(length, 64)
     if (this.#spare === undefined) {
       throw new SettError(
@@ -246,7 +245,7 @@ function damagedBlock(table: TableHandle, block: number): CorruptionError {
   return new CorruptionError({
     file: table.file.path,
     offset: table.blockOffset(block),
-    expected: `a well-formed block of ${table.blockLength(block) - BLOCK_TRAILER} bytes`,
+    expected: `a well-formed block of ${table.payloadLength(block)} bytes`,
     found: 'a malformed one',
   })
 }

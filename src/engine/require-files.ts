@@ -2,10 +2,13 @@
 // names is there in its length. By name, kind and size alone, so it costs a call per file; what is inside is checked
 // when it is read. Main thread.
 import { CorruptionError, type CorruptionPlace } from '../base/errors.ts'
+import type { Zstd } from '../base/zstd.ts'
+import { CODEC_ZSTD } from '../format/sstable-block.ts'
 import { type DirectoryEntry, listEntries, notAFile } from '../inspect/directory-entries.ts'
 import { tablePath } from '../io/file-names.ts'
 import type { FileSystem } from '../io/file-system.ts'
 import type { ManifestState } from '../manifest/apply-edit.ts'
+import { requireZstd } from '../sstable/packing/unpack-block.ts'
 
 /** As many are named in the error; the rest is counted. */
 const NAMED_MAX = 20
@@ -39,6 +42,16 @@ export function requireTables(fs: FileSystem, directory: string, { levels }: Man
     }
   }
   refuseAll(wrong)
+}
+
+/** Throws SETT_CODEC_UNAVAILABLE if a table has zstd blocks and this Node has no zstd. */
+export function requireCodecs(
+  directory: string,
+  { levels }: ManifestState,
+  library: Zstd | undefined,
+): void {
+  const table = levels.flat().find(({ packing }) => packing?.codec === CODEC_ZSTD)
+  if (table !== undefined) requireZstd(tablePath(directory, table.number), library)
 }
 
 function refuseAll(wrong: readonly CorruptionPlace[]): void {

@@ -1,8 +1,10 @@
 // Manifest edits ⇄ bytes (FORMAT §7). An edit is chained to the one before: its checksum is seeded
 // with that one's, so a lost, doubled or swapped edit does not verify.
 import { alignUp, compareBytes, readSafeU64, writeSafeU64 } from '../base/bytes.ts'
-import { KEY_LENGTH_MAX, LEVEL_COUNT } from '../base/limits.ts'
+import { KEY_LENGTH_MAX, LEVEL_COUNT, PACKED_PAYLOAD_MAX } from '../base/limits.ts'
 import { hash64 } from '../base/xxh64.ts'
+import { BLOCK_TRAILER } from '../kernel/layout.ts'
+import { CODEC_LZ4, CODEC_ZSTD } from './sstable-block.ts'
 import type { TableMeta } from './table-meta.ts'
 import { FieldReader, FieldWriter } from './varint.ts'
 
@@ -24,6 +26,7 @@ const TAG = {
   walDropped: 8,
   retentionFloor: 9,
   retentionFloorRemoved: 10,
+  tablePacking: 13,
   snapshot: 14,
   tableExpiry: 15,
 } as const
@@ -107,9 +110,12 @@ function writeTable(out: FieldWriter, level: number, table: TableMeta): void {
   out.varint(table.largestBlock).varint(table.newestWal).bytes(Buffer.from(table.salt, 'hex'))
   out.varint(table.smallestKey.length).bytes(table.smallestKey)
   out.varint(table.largestKey.length).bytes(table.largestKey)
-  if (table.earliestExpiry === 0) return
-  out.u8(TAG.tableExpiry).varint(table.number)
-  out.varint(table.earliestExpiry).varint(table.latestExpiry)
+  const { earliestExpiry, latestExpiry, packing } = table
+  if (earliestExpiry > 0) {
+    out.u8(TAG.tableExpiry).varint(table.number).varint(earliestExpiry).varint(latestExpiry)
+  }
+  if (packing === undefined) return
+  out.u8(TAG.tablePacking).varint(table.number).u8(packing.codec).varint(packing.payloadBytes)
 }
 
 function writeName(out: FieldWriter, name: string): FieldWriter {
@@ -124,15 +130,12 @@ function digestBytes(digest: string): Buffer {
   return bytes
 }
 
-type TableExpiry = Pick<TableMeta, 'earliestExpiry' | 'latestExpiry'>
-
 interface EditParts {
   snapshot: boolean
   readonly marks: { nextFileNumber?: number; lastVersion?: number; historyFloor?: number }
   readonly tablesRemoved: TablePlace[]
   readonly tablesAdded: TableAddition[]
   /** By table number; the tables are told once all fields are read. */
-  readonly expiries: Map<number, TableExpiry>
   readonly walsAdded: WalAddition[]
   readonly walsSealed: WalSeal[]
   readonly walsDropped: number[]
@@ -148,7 +151,6 @@ export function decodeEditPayload(payload: Buffer, file: string, offset: number)
     marks: {},
     tablesRemoved: [],
     tablesAdded: [],
-    expiries: new Map(),
     walsAdded: [],
     walsSealed: [],
     walsDropped: [],
@@ -156,8 +158,15 @@ export function decodeEditPayload(payload: Buffer, file: string, offset: number)
     retentionFloorsRemoved: [],
   }
   while (!reader.done) readField(reader, parts)
-  const { snapshot, marks, expiries, ...rest } = parts
-  const lists = { ...rest, tablesAdded: withExpiries(parts.tablesAdded, expiries, reader) }
+  // Memory is planned by it before the table is looked at.
+  for (const { table } of parts.tablesAdded) {
+    const { largestBlock, size, packing } = table
+    if (largestBlock < size) continue
+    if (packing === undefined || largestBlock > PACKED_PAYLOAD_MAX + BLOCK_TRAILER) {
+      reader.fail('a largest block inside its table', `one of ${largestBlock} bytes`)
+    }
+  }
+  const { snapshot, marks, ...lists } = parts
   const filled = Object.entries(lists).filter(([, list]) => list.length > 0)
   return { ...(snapshot ? { snapshot } : {}), ...marks, ...Object.fromEntries(filled) }
 }
@@ -180,12 +189,9 @@ function readField(reader: FieldReader, parts: EditParts): void {
     case TAG.tableAdded:
       parts.tablesAdded.push({ level: readLevel(reader), table: readTable(reader) })
       return
-    case TAG.tableExpiry: {
-      const number = readNumber(reader)
-      if (parts.expiries.has(number)) reader.fail('one expiry per table', 'a second one')
-      parts.expiries.set(number, readExpiry(reader))
+    case TAG.tableExpiry:
+      readExpiry(reader, parts.tablesAdded)
       return
-    }
     case TAG.tableRemoved:
       parts.tablesRemoved.push({ level: readLevel(reader), number: readNumber(reader) })
       return
@@ -202,6 +208,9 @@ function readField(reader: FieldReader, parts: EditParts): void {
       return
     case TAG.walDropped:
       parts.walsDropped.push(readNumber(reader))
+      return
+    case TAG.tablePacking:
+      readPacking(reader, parts.tablesAdded)
       return
     case TAG.retentionFloor:
       parts.retentionFloors.push({ name: readName(reader), version: reader.varint() })
@@ -244,10 +253,6 @@ function readTable(reader: FieldReader): TableMeta {
   if (compareBytes(table.smallestKey, table.largestKey) > 0) {
     reader.fail('a table whose smallest key is not above its largest', 'one above')
   }
-  // Memory is planned by it before the table is looked at.
-  if (table.largestBlock >= table.size) {
-    reader.fail('a largest block inside its table', `one of ${table.largestBlock} bytes`)
-  }
   if (table.tombstones > table.entries) reader.fail('no more tombstones than entries', 'more')
   if (table.smallestVersion > table.largestVersion || table.baseVersion > table.smallestVersion) {
     reader.fail('ascending versions of a table', 'descending ones')
@@ -255,32 +260,45 @@ function readTable(reader: FieldReader): TableMeta {
   return table
 }
 
-function readExpiry(reader: FieldReader): TableExpiry {
+/** The table right before, of which a field says more. */
+function amended(reader: FieldReader, tables: readonly TableAddition[], what: string): TableMeta {
+  const number = readNumber(reader)
+  const table = tables.at(-1)?.table
+  return table?.number === number
+    ? table
+    : reader.fail(`the ${what} of the table before it`, `that of table ${number}`)
+}
+
+function amend(tables: TableAddition[], more: Partial<TableMeta>): void {
+  const last = tables.at(-1)!
+  tables[tables.length - 1] = { level: last.level, table: { ...last.table, ...more } }
+}
+
+function readExpiry(reader: FieldReader, tables: TableAddition[]): void {
+  const table = amended(reader, tables, 'expiry')
+  if (table.earliestExpiry > 0) reader.fail('one expiry per table', 'a second one')
   const earliestExpiry = reader.varint()
   const latestExpiry = reader.varint()
   if (earliestExpiry === 0) reader.fail('an expiry', '0')
   if (latestExpiry !== 0 && latestExpiry < earliestExpiry) {
     reader.fail('a latest expiry not before the earliest', 'one before it')
   }
-  return { earliestExpiry, latestExpiry }
+  amend(tables, { earliestExpiry, latestExpiry })
 }
 
-/** The tables with what other fields of their edit say of them. */
-function withExpiries(
-  added: readonly TableAddition[],
-  expiries: ReadonlyMap<number, TableExpiry>,
-  reader: FieldReader,
-): readonly TableAddition[] {
-  if (expiries.size === 0) return added
-  let told = 0
-  const tables = added.map(({ level, table }) => {
-    const expiry = expiries.get(table.number)
-    if (expiry === undefined) return { level, table }
-    told += 1
-    return { level, table: { ...table, ...expiry } }
-  })
-  if (told !== expiries.size) reader.fail('expiries of tables added', 'one of another table')
-  return tables
+function readPacking(reader: FieldReader, tables: TableAddition[]): void {
+  const table = amended(reader, tables, 'compression')
+  if (table.packing !== undefined) reader.fail('one compression per table', 'a second one')
+  const codec = reader.u8()
+  const payloadBytes = reader.varint()
+  if (codec !== CODEC_LZ4 && codec !== CODEC_ZSTD) {
+    reader.fail(`codec ${CODEC_LZ4} or ${CODEC_ZSTD}`, `${codec}`)
+  }
+  // No block is shorter than its trailer and a byte, nor longer before compression than PACKED_PAYLOAD_MAX.
+  if (payloadBytes > table.size * PACKED_PAYLOAD_MAX) {
+    reader.fail('a table whose blocks fit in memory', `${payloadBytes} bytes of blocks`)
+  }
+  amend(tables, { packing: { codec, payloadBytes } })
 }
 
 function readKey(reader: FieldReader): Buffer {

@@ -4,14 +4,35 @@ import { KEY_LENGTH_MAX, VERSION_MAX } from '../base/limits.ts'
 import { KIND_DELETE, KIND_MASK, KIND_PUT, TAG_EXPIRY, TAG_META } from '../kernel/layout.ts'
 
 export const CODEC_NONE = 0
+export const CODEC_LZ4 = 1
+export const CODEC_ZSTD = 2
 /** What a tag may have in a table; the end of a commit is the WAL's business. */
 const TAG_BITS = KIND_MASK | TAG_META | TAG_EXPIRY
 /** Bytes of the trailer that its checksum covers together with the payload. */
 export const TRAILER_COVERED = 8
 
-/** Writes codec, reserved bytes and payload length; the checksum is the caller's. */
-export function encodeTrailer(bytes: Buffer, at: number, payloadLength: number): void {
-  bytes.writeUInt32LE(CODEC_NONE, at)
+/** How a payload is stored. */
+export interface PackedForm {
+  readonly codec: number
+  /** Bytes stored, without the trailer; with codec 0 the payload's length. */
+  readonly length: number
+}
+
+/** Longest form in which a payload is stored compressed: it saves an eighth. (RocksDB's rule, "GoodCompressionRatio":
+ * below that the reader's work is not worth the space.) */
+export function packedMax(payloadLength: number): number {
+  return payloadLength - (payloadLength >>> 3)
+}
+
+/** Writes codec, stored and payload length; the checksum is the caller's. */
+export function encodeTrailer(
+  bytes: Buffer,
+  at: number,
+  payloadLength: number,
+  packed: PackedForm = { codec: CODEC_NONE, length: payloadLength },
+): void {
+  const { codec, length } = packed
+  bytes.writeUInt32LE(codec === CODEC_NONE ? 0 : (length << 8) | codec, at)
   bytes.writeUInt32LE(payloadLength, at + 4)
 }
 
@@ -19,37 +40,37 @@ export interface TrailerPlace {
   readonly file: string
   /** File offset of the block. */
   readonly offset: number
+  /** Bytes before the trailer. */
+  readonly storedLength: number
+  /** Before compression, as the index says. */
   readonly payloadLength: number
 }
 
-/** Checks a trailer whose checksum was found right. */
-export function checkTrailer(bytes: Buffer, at: number, place: TrailerPlace): void {
-  const { file, offset, payloadLength } = place
-  const codec = bytes[at]
-  if (codec !== CODEC_NONE) {
+/** Checks a trailer whose checksum was found right; returns the codec. */
+export function checkTrailer(bytes: Buffer, at: number, place: TrailerPlace): number {
+  const { file, offset, storedLength, payloadLength } = place
+  const codec = bytes[at] as number
+  if (codec > CODEC_ZSTD) {
     throw new SettError(
       'SETT_NEWER_FORMAT',
-      `${file} has a block with codec ${codec} at offset ${offset}; this release reads codec 0. ` +
-        'Open the database with a newer release.',
+      `${file} has a block with codec ${codec} at offset ${offset}; this release reads codecs 0 to ` +
+        `${CODEC_ZSTD}. Open the database with a newer release.`,
     )
   }
-  if (bytes.readUInt32LE(at) !== 0) {
-    throw new CorruptionError({
-      file,
-      offset: offset + payloadLength + 1,
-      expected: 'reserved zeros',
-      found: 'others',
-    })
+  const refuse = (behind: number, expected: string, found: string): never => {
+    throw new CorruptionError({ file, offset: offset + storedLength + behind, expected, found })
+  }
+  const stored = bytes.readUIntLE(at + 1, 3)
+  if (codec === CODEC_NONE && stored !== 0) refuse(1, 'reserved zeros', 'others')
+  if (codec !== CODEC_NONE && stored !== storedLength) {
+    refuse(1, `stored length ${storedLength}`, `${stored}`)
   }
   const found = bytes.readUInt32LE(at + 4)
-  if (found !== payloadLength) {
-    throw new CorruptionError({
-      file,
-      offset: offset + payloadLength + 4,
-      expected: `payload length ${payloadLength}`,
-      found: `${found}`,
-    })
+  if (found !== payloadLength) refuse(4, `payload length ${payloadLength}`, `${found}`)
+  if ((codec === CODEC_NONE) !== (storedLength === payloadLength)) {
+    refuse(0, 'a codec that fits the lengths of the block', `${codec}`)
   }
+  return codec
 }
 
 /** The only entry of a block, as offsets into its payload. */

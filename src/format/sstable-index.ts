@@ -2,8 +2,10 @@
 // in memory as it lies on disk; here are its layout, its encoder, and the block list for readers without
 // a heap. No IO.
 import { alignUp, writeSafeU64 } from '../base/bytes.ts'
+import { PACKED_PAYLOAD_MAX } from '../base/limits.ts'
 import { BLOCK_TRAILER } from '../kernel/layout.ts'
 import { FILE_HEADER_BYTES } from './file-header.ts'
+import { packedMax } from './sstable-block.ts'
 
 const PREFIXES = 16
 
@@ -23,9 +25,14 @@ export function indexKeys(blocks: number): number {
   return alignUp(PREFIXES + 20 * blocks + 4 * (2 * blocks + 1), 8)
 }
 
+/** Where the payload lengths lie, in an index that has them. */
+export function indexPayloads(blocks: number, keyBytes: number): number {
+  return alignUp(indexKeys(blocks) + keyBytes, 4)
+}
+
 /** Bytes of an index payload. */
-export function indexBytes(blocks: number, keyBytes: number): number {
-  return indexKeys(blocks) + keyBytes
+export function indexBytes(blocks: number, keyBytes: number, withPayloads: boolean): number {
+  return withPayloads ? indexPayloads(blocks, keyBytes) + 4 * blocks : indexKeys(blocks) + keyBytes
 }
 
 /** One data block, as the index lists it. */
@@ -33,6 +40,8 @@ export interface IndexEntry {
   readonly offset: number
   /** Stored, with trailer. */
   readonly length: number
+  /** Payload length before compression; undefined: the block is stored as it is. */
+  readonly payload?: number
   readonly firstKey: Uint8Array
   readonly lastKey: Uint8Array
 }
@@ -42,7 +51,9 @@ export function encodeIndex(entries: readonly IndexEntry[]): Buffer {
   const blocks = entries.length
   let keyBytes = 0
   for (const { firstKey, lastKey } of entries) keyBytes += firstKey.length + lastKey.length
-  const payload = Buffer.alloc(indexBytes(blocks, keyBytes))
+  const packed = entries.some((entry) => payloadOf(entry) !== entry.length - BLOCK_TRAILER)
+  const payload = Buffer.alloc(indexBytes(blocks, keyBytes, packed))
+  const payloads = indexPayloads(blocks, keyBytes)
   const common = commonLastPrefix(entries)
   const keys = indexKeys(blocks)
   const boundaries = indexBoundaries(blocks)
@@ -61,11 +72,17 @@ export function encodeIndex(entries: readonly IndexEntry[]): Buffer {
     payload.set(lastKey, keys + end)
     end += lastKey.length
     payload.writeUInt32LE(end, boundaries + 8 * i + 8)
+    if (packed) payload.writeUInt32LE(payloadOf(entry), payloads + 4 * i)
   }
   payload.writeUInt32LE(blocks, 0)
   payload.writeUInt32LE(keyBytes, 4)
   payload.writeUInt32LE(common, 8)
+  payload.writeUInt32LE(packed ? 1 : 0, 12)
   return payload
+}
+
+function payloadOf({ length, payload }: IndexEntry): number {
+  return payload ?? length - BLOCK_TRAILER
 }
 
 /** Keys ascend, so what the outermost last keys share, all share. */
@@ -84,6 +101,8 @@ export interface BlockList {
   readonly offsets: Float64Array
   /** Stored, with trailer. */
   readonly lengths: Uint32Array
+  /** Payloads before compression. */
+  readonly payloads: Uint32Array
   readonly smallestKey: Buffer
   readonly largestKey: Buffer
 }
@@ -105,7 +124,11 @@ export function decodeBlockList(payload: Buffer, fileLimit: number): BlockList |
   if (payload.length < PREFIXES) return undefined
   const blocks = payload.readUInt32LE(0)
   const keyBytes = payload.readUInt32LE(4)
-  if (blocks === 0 || payload.length !== indexBytes(blocks, keyBytes)) return undefined
+  const packed = payload.readUInt32LE(12) === 1
+  if (payload.readUInt32LE(12) > 1) return undefined
+  if (blocks === 0 || payload.length !== indexBytes(blocks, keyBytes, packed)) return undefined
+  const payloads = new Uint32Array(blocks)
+  const payloadsAt = indexPayloads(blocks, keyBytes)
   const offsets = new Float64Array(blocks)
   const lengths = new Uint32Array(blocks)
   let end = FILE_HEADER_BYTES
@@ -117,6 +140,10 @@ export function decodeBlockList(payload: Buffer, fileLimit: number): BlockList |
     offsets[i] = offset
     lengths[i] = length
     end = offset + length
+    const stored = length - BLOCK_TRAILER
+    const whole = packed ? payload.readUInt32LE(payloadsAt + 4 * i) : stored
+    if (whole !== stored && !mayBePacked(stored, whole)) return undefined
+    payloads[i] = whole
   }
   const boundary = (i: number) => payload.readUInt32LE(indexBoundaries(blocks) + 4 * i)
   const firstEnd = boundary(1)
@@ -127,7 +154,13 @@ export function decodeBlockList(payload: Buffer, fileLimit: number): BlockList |
   return {
     offsets,
     lengths,
+    payloads,
     smallestKey: Buffer.from(payload.subarray(keys, keys + firstEnd)),
     largestKey: Buffer.from(payload.subarray(keys + lastStart, keys + keyBytes)),
   }
+}
+
+/** Whether a compressed block of so many bytes may have that payload. */
+export function mayBePacked(stored: number, payload: number): boolean {
+  return payload <= PACKED_PAYLOAD_MAX && stored <= packedMax(payload)
 }

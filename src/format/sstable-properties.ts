@@ -2,6 +2,7 @@
 import { readSafeU64, writeSafeU64 } from '../base/bytes.ts'
 import { CorruptionError } from '../base/errors.ts'
 import { RESTART_INTERVAL } from '../base/limits.ts'
+import { CODEC_ZSTD } from './sstable-block.ts'
 
 export interface TableProperties {
   readonly entries: number
@@ -16,11 +17,13 @@ export interface TableProperties {
   readonly keyBytes: number
   readonly valueBytes: number
   readonly blockSize: number
-  /** Stored length, with trailer. */
+  /** Length of the largest block, with trailer, before compression. */
   readonly largestBlock: number
   /** 0 unknown */
   readonly newestWal: number
   readonly blocks: number
+  /** Codec of the blocks that are compressed; 0: none is. */
+  readonly codec: number
 }
 
 export const PROPERTIES_BYTES = 104
@@ -44,6 +47,7 @@ export function encodeProperties(properties: TableProperties): Buffer {
   writeSafeU64(bytes, properties.largestBlock, 72)
   writeSafeU64(bytes, properties.newestWal, 80)
   writeSafeU64(bytes, properties.blocks, 88)
+  bytes.writeUInt32LE(properties.codec, 100)
   return bytes
 }
 
@@ -59,7 +63,8 @@ export function decodeProperties(payload: Buffer, file: string, offset: number):
   if (payload.readUInt32LE(64) !== RESTART_INTERVAL) {
     refuse(64, `restart interval ${RESTART_INTERVAL}`, `${payload.readUInt32LE(64)}`)
   }
-  if (payload.readUInt32LE(100) !== 0) refuse(100, 'a reserved zero', 'another number')
+  const codec = payload.readUInt32LE(100)
+  if (codec > CODEC_ZSTD) refuse(100, `a codec from 0 to ${CODEC_ZSTD}`, `${codec}`)
   const number = (at: number) => readSafeU64(payload, at, file)
   return {
     entries: number(0),
@@ -74,5 +79,6 @@ export function decodeProperties(payload: Buffer, file: string, offset: number):
     largestBlock: number(72),
     newestWal: number(80),
     blocks: number(88),
+    codec,
   }
 }

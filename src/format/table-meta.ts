@@ -14,10 +14,24 @@ export interface TableMeta {
   readonly smallestVersion: number
   readonly largestVersion: number
   readonly baseVersion: number
-  /** Stored length of the largest block, with trailer. */
+  /** Length of the largest block, with trailer, before compression: no block needs more room, stored or read. */
   readonly largestBlock: number
   /** Newest WAL whose records the table holds; 0 unknown. */
   readonly newestWal: number
   readonly smallestKey: Uint8Array
   readonly largestKey: Uint8Array
+  /** How blocks are compressed; undefined: none is. */
+  readonly packing?: TablePacking
+}
+
+export interface TablePacking {
+  /** 1 LZ4, 2 zstd (FORMAT §6). */
+  readonly codec: number
+  /** Payloads of all data blocks before compression. */
+  readonly payloadBytes: number
+}
+
+/** Bytes of the data blocks before compression; for a table without, its size. */
+export function plainBytes({ size, packing }: TableMeta): number {
+  return packing?.payloadBytes ?? size
 }

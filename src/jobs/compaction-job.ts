@@ -7,6 +7,7 @@ import { LazyValues } from '../cursor/lazy-values.ts'
 import { Scratch } from '../cursor/scratch.ts'
 import type { TableMeta } from '../manifest/levels.ts'
 import type { Region } from '../memory/shared-heap.ts'
+import { unpackRoom } from '../sstable/packing/unpack-block.ts'
 import { checkTable, decodeBytes } from '../sstable/table-check.ts'
 import { TableSource, tableSourceBytes } from '../sstable/table-source.ts'
 import { TablesWriter } from '../sstable/tables-writer.ts'
@@ -84,7 +85,7 @@ function requireSound(
 ): void {
   for (const table of inputs) {
     const decodeLength = decodeBytes(table.largestBlock)
-    if (decodeLength + table.largestBlock + 128 > memory.length) continue
+    if (decodeLength + unpackRoom(table.largestBlock) + 128 > memory.length) continue
     const scratch = new Scratch(memory)
     const decode = scratch.region(decodeLength)
     const buffer = scratch.region(scratch.free - 64, 64)

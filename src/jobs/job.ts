@@ -1,6 +1,7 @@
 // Job specs and results: plain data, a closed union. A job sees a file system, kernels, the heap and
 // its spec; never the engine, never a thread.
 import type { CorruptionPlace, ErrorRecord } from '../base/errors.ts'
+import type { Compression } from '../base/option-table.ts'
 import type { FilterShape } from '../format/sstable-filter.ts'
 import type { FileSystem } from '../io/file-system.ts'
 import type { Kernels } from '../kernel/kernels.ts'
@@ -17,6 +18,8 @@ export interface TableShape {
   readonly tableSize: number
   /** Size of the bloom filter. */
   readonly filter: FilterShape
+  /** Of data blocks. */
+  readonly compression: Compression
 }
 
 /** Output numbers are taken in order from [first, first + count); count bounds the number of outputs. */

@@ -9,6 +9,7 @@ import { FILE_HEADER_BYTES } from '../format/file-header.ts'
 import { blockKeys } from '../format/sstable-index.ts'
 import { tablePath } from '../io/file-names.ts'
 import type { OpenFile } from '../io/file-system.ts'
+import { BLOCK_TRAILER } from '../kernel/layout.ts'
 import type { TableMeta } from '../manifest/levels.ts'
 import {
   type FoundBlocks,
@@ -24,7 +25,7 @@ import { TablesWriter } from '../sstable/tables-writer.ts'
 import type { JobContext, LostPart, SalvageResult, SalvageSpec } from './job.ts'
 import { mergeIntoTables, orAbandon } from './merge-tables.ts'
 import { placeOf, runVerify } from './verify-job.ts'
-import { compactSourceBlock } from './workspace.ts'
+import { compactSourceBlock, salvageImageBytes } from './workspace.ts'
 
 type Block = FoundBlocks['blocks'][number]
 
@@ -46,7 +47,7 @@ export function runSalvage(spec: SalvageSpec, context: JobContext): SalvageResul
     const scratch = new Scratch(spec.workspace)
     const saltAddress = scratch.take(8)
     heap.bytes.set(identity.salt, saltAddress)
-    const image = scratch.region(file.sizeSync() + 8)
+    const image = scratch.region(salvageImageBytes(file.sizeSync()))
     const decode = scratch.region(decodeBytes(image.length))
     const found = findBlocks(context, file, identity, { image, saltAddress })
     const table = blockTable(identity, { file, saltAddress, blocks: found.blocks })
@@ -105,12 +106,13 @@ interface BlockPlace {
   readonly blocks: readonly Block[]
 }
 
-/** Only number and base version of the facts are true: nothing else is asked for. */
+/** Only number, base version and largest block of the facts are true: nothing else is asked for. */
 function blockTable(identity: TableIdentity, place: BlockPlace): TableBlocks {
   const { file, saltAddress, blocks } = place
   const { number, salt, baseVersion } = identity
+  const largestBlock = largestOf(blocks)
   return {
-    meta: { ...NO_FACTS, number, salt: salt.toString('hex'), baseVersion },
+    meta: { ...NO_FACTS, number, salt: salt.toString('hex'), baseVersion, largestBlock },
     file,
     saltAddress,
     salt,
@@ -118,11 +120,16 @@ function blockTable(identity: TableIdentity, place: BlockPlace): TableBlocks {
     slots: new Int32Array(0),
     blockOffset: (ordinal) => (blocks[ordinal] as Block).offset,
     blockLength: (ordinal) => (blocks[ordinal] as Block).length,
+    payloadLength: (ordinal) => (blocks[ordinal] as Block).payload,
     locate: () => 0,
   }
 }
 
-const NO_FACTS: Omit<TableMeta, 'number' | 'salt' | 'baseVersion'> = {
+function largestOf(blocks: readonly Block[]): number {
+  return blocks.reduce((most, { payload }) => Math.max(most, payload + BLOCK_TRAILER), 0)
+}
+
+const NO_FACTS: Omit<TableMeta, 'number' | 'salt' | 'baseVersion' | 'largestBlock'> = {
   size: 0,
   entries: 0,
   tombstones: 0,
@@ -130,7 +137,6 @@ const NO_FACTS: Omit<TableMeta, 'number' | 'salt' | 'baseVersion'> = {
   latestExpiry: 0,
   smallestVersion: 0,
   largestVersion: 0,
-  largestBlock: 0,
   newestWal: 0,
   smallestKey: new Uint8Array(0),
   largestKey: new Uint8Array(0),
@@ -206,9 +212,7 @@ function copyBlocks(
   const scratch = new Scratch(spec.workspace)
   const saltAddress = scratch.take(8)
   context.heap.bytes.set(identity.salt, saltAddress)
-  const inlineMax = compactSourceBlock(
-    blocks.reduce((most, block) => Math.max(most, block.length), 0),
-  )
+  const inlineMax = compactSourceBlock(largestOf(blocks))
   const mergeMemory = scratch.region(compactScratchBytes(1, 1))
   const sourceMemory = scratch.region(tableSourceBytes(inlineMax))
   const { fs, randomFill } = context

@@ -18,7 +18,8 @@ const VALUE = 'v'.repeat(100)
 const DIRECTORY = '/warm-up'
 
 export function warmUp(kernelsOf: (heap: SharedHeap) => Kernels, random: Random): void {
-  const shape: TableShape = { blockSize: 4096, tableSize: 1 << 20, filter: filterShape(0.01) }
+  const filter = filterShape(0.01)
+  const shape: TableShape = { blockSize: 4096, tableSize: 1 << 20, filter, compression: 'lz4' }
   const memory = arenaBytes(RECORDS * recordBytes(16, VALUE.length), RECORDS, 0)
   const flushBytes = flushWorkspaceBytes(shape, VALUE.length + 16)
   const compactBytes = compactWorkspaceBytes(shape, 1, shape.blockSize * 2)

@@ -1,8 +1,10 @@
 // How much scratch memory a job needs. The engine allocates it and puts it into the spec; the job carves it by
 // the same numbers. Everything is in bytes.
+import { PACKED_PAYLOAD_MAX } from '../base/limits.ts'
 import { compactScratchBytes } from '../cursor/compact-merge.ts'
 import type { TableMeta } from '../manifest/levels.ts'
 import { MEMTABLE_SOURCE_BYTES } from '../memtable/memtable-source.ts'
+import { unpackRoom } from '../sstable/packing/unpack-block.ts'
 import { checkBytes, decodeBytes } from '../sstable/table-check.ts'
 import { tableSourceBytes } from '../sstable/table-source.ts'
 import { writerBytes } from '../sstable/writer-workspace.ts'
@@ -48,8 +50,14 @@ export function compactSourceBlock(largestBlock: number): number {
 
 /** Scratch of a salvage of a table file of so many bytes, whatever lies in it. */
 export function salvageWorkspaceBytes(shape: TableShape, fileBytes: number): number {
-  const search = fileBytes + decodeBytes(fileBytes) + SLACK
-  return Math.max(search, compactWorkspaceBytes(shape, 1, fileBytes))
+  const image = salvageImageBytes(fileBytes)
+  const search = image + decodeBytes(image) + SLACK
+  return Math.max(search, compactWorkspaceBytes(shape, 1, image))
+}
+
+/** The whole file, or any block of it while it is read. */
+export function salvageImageBytes(fileBytes: number): number {
+  return Math.max(fileBytes + 8, unpackRoom(PACKED_PAYLOAD_MAX))
 }
 
 /** Scratch of a verification of these tables. */

@@ -58,8 +58,23 @@ export interface Kernels {
    * first key, else -(i + 1), so a gap; count (not found) is returned as -(count + 1). */
   fenceSearch(index: number, key: number, keyLength: number): number
   /** 1 when an index payload of `length` bytes is well formed: boundaries ascend and end inside, blocks lie
-   * inside [64, fileLimit) in ascending order, keys ascend, prefixes and `common` are right. */
+   * inside [64, fileLimit) in ascending order, keys ascend, prefixes and `common` are right, payload
+   * lengths agree with stored ones. */
   fenceValidate(index: number, length: number, fileLimit: number): number
+
+  /** Compresses to an LZ4 block of at most `capacity` bytes. `table` is LZ4_TABLE_BYTES, 8-aligned, zeroed before its
+   * first use; what it holds from earlier calls changes nothing. Returns the length, 0 = it does not fit. */
+  lz4Compress(
+    source: number,
+    length: number,
+    target: number,
+    capacity: number,
+    table: number,
+  ): number
+  /** Decompresses an LZ4 block (of less than 16 MiB) that must give exactly `payload` bytes: 1, or 0 = it does not;
+   * the target may then hold anything. Right also in place, where the source ends FORMAT §6.7's margin behind
+   * the target. */
+  lz4Decompress(source: number, length: number, target: number, payload: number): number
 
   /** Looks a key up in a verified block payload. 0 = not in it; 1 = `out` holds the newest entry with version
    * <= maxVersion as a descriptor (its key is the caller's, its value lies in the block); 2 = the key runs to
@@ -115,14 +130,21 @@ export interface Kernels {
    * (out: drain; blocks, keys or hashes: end the table at the next user key). */
   builderAppend(builder: number, descriptors: number, count: number): number
   /** Why builderAppend stopped: 0 nothing, 1 out region full, 2 block, key or hash region full, 3 the entry wants
-   * a block of its own. */
+   * a block of its own, 4 the open block is full and is the caller's to close (BUILDER_STOP_AT_BLOCK). */
   builderStopped(builder: number): number
-  /** Closes the open block, if any. */
+  /** Completes the payload of the open block, which begins BUILDER_OUT_USED bytes into the output region. Returns its
+   * length, 0 = no block is open. The next call must be builderSealBlock. */
+  builderCloseBlock(builder: number): number
+  /** Ends the closed block, of whose payload the caller may have put a compressed form of `stored` bytes in its place:
+   * trailer, checksum, block entry. Codec 0: `stored` is the payload's length. */
+  builderSealBlock(builder: number, codec: number, stored: number): void
+  /** Closes the open block, if any, and seals it as it is. */
   builderFinishBlock(builder: number): void
   /** The caller wrote BUILDER_OUT_USED bytes at BUILDER_FILE_OFFSET: advances the offset, empties the region
    * (a block still open moves to its start). */
   builderDrained(builder: number): void
   /** Registers a block of one entry that the caller wrote itself right after BUILDER_FILE_OFFSET (region drained,
-   * no block open): adds its block entry, key copies and hash, advances the offset. 0 = region full. */
-  builderAlone(builder: number, descriptor: number, storedLength: number): number
+   * no block open): adds its block entry, key copies and hash, advances the offset. `payload`: its
+   * length before compression. 0 = region full. */
+  builderAlone(builder: number, descriptor: number, storedLength: number, payload: number): number
 }

@@ -127,8 +127,8 @@ export const MERGE_FULL = 2
 /** All sources ended, or the far bound was passed. */
 export const MERGE_DONE = 3
 
-// Table builder, 192 bytes: appends data blocks to an output region.
-export const BUILDER_SIZE = 192
+// Table builder, 200 bytes: appends data blocks to an output region.
+export const BUILDER_SIZE = 200
 // Set by the caller:
 /** u32: output region and its capacity (>= block size + 64 KiB + 64) */
 export const BUILDER_OUT = 0
@@ -159,7 +159,8 @@ export const BUILDER_OUT_USED = 64
 export const BUILDER_BLOCK_COUNT = 68
 export const BUILDER_KEYS_USED = 72
 export const BUILDER_HASH_COUNT = 76
-/** u32 kernel-private, 48 bytes: the open block (entry bytes, entries, restarts, last key), stop reason. Its
+/** u32 kernel-private, 48 bytes: the open block (entry bytes, entries, restarts, last key), stop reason, payload
+ * of the closed block. Its
  * restart offsets wait at the very end of the output region. */
 export const BUILDER_OPEN = 80
 // u64 counts for the table's properties (FORMAT §6.5), kept by builderAppend and builderAlone:
@@ -174,8 +175,12 @@ export const BUILDER_LATEST_EXPIRY = 168
 export const BUILDER_KEY_BYTES = 176
 export const BUILDER_VALUE_BYTES = 184
 
-// One finished (or open) block as the builder lists it, 32 bytes.
-export const BLOCK_ENTRY_SIZE = 32
+/** u32, set by the caller: 1 = builderAppend stops (reason 4) before an entry that begins a new block, so that the
+ * caller can compress the full one: builderCloseBlock, builderSealBlock. */
+export const BUILDER_STOP_AT_BLOCK = 192
+
+// One finished (or open) block as the builder lists it, 40 bytes.
+export const BLOCK_ENTRY_SIZE = 40
 /** u64 */
 export const BLOCK_ENTRY_OFFSET = 0
 /** u32: stored length with trailer */
@@ -186,8 +191,12 @@ export const BLOCK_ENTRY_FIRST_KEY_LENGTH = 16
 export const BLOCK_ENTRY_LAST_KEY = 20
 export const BLOCK_ENTRY_LAST_KEY_LENGTH = 24
 export const BLOCK_ENTRY_ENTRIES = 28
+/** u32: payload length before compression */
+export const BLOCK_ENTRY_PAYLOAD = 32
 
 /** Bytes after a block's payload (FORMAT §6). */
 export const BLOCK_TRAILER = 16
+/** Memory an LZ4 compressor works in: 2^12 slots of u32 and its stamp. */
+export const LZ4_TABLE_BYTES = 16_392
 /** First byte of filter bits in a filter payload (FORMAT §6.3). */
 export const FILTER_HEADER = 64

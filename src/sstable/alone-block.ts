@@ -5,7 +5,6 @@ import type { SpareMemory } from '../cursor/run-source.ts'
 import { type KernelHeap, storeU32, storeU64 } from '../cursor/words.ts'
 import { type AloneEntry, decodeAlone } from '../format/sstable-block.ts'
 import {
-  BLOCK_TRAILER,
   DESC_EXPIRES_AT,
   DESC_FLAGS,
   DESC_KEY,
@@ -18,7 +17,13 @@ import {
   DESC_VALUE_LENGTH,
   DESC_VERSION,
 } from '../kernel/layout.ts'
-import { malformedBlock, readBlockCopy, readTableBlock, type TableBlocks } from './table-blocks.ts'
+import {
+  malformedBlock,
+  readBlockCopy,
+  readTableBlock,
+  roomOf,
+  type TableBlocks,
+} from './table-blocks.ts'
 import type { TableOpener } from './table-source.ts'
 
 export interface AlonePlace {
@@ -36,15 +41,14 @@ export interface AlonePlace {
 export function placeAloneEntry(machine: KernelHeap, spare: SpareMemory, place: AlonePlace): void {
   const { table, ordinal } = place
   const { bytes } = machine.heap
-  const stored = table.blockLength(ordinal)
-  const address = spare.borrow(stored)
+  const address = spare.borrow(roomOf(table, ordinal))
   if (address === 0) {
     describe(machine, place, readBlockCopy(table, ordinal))
     return
   }
   try {
     readTableBlock(machine, table, ordinal, address)
-    describe(machine, place, bytes.subarray(address, address + stored - BLOCK_TRAILER))
+    describe(machine, place, bytes.subarray(address, address + table.payloadLength(ordinal)))
   } finally {
     spare.giveBack(address)
   }
@@ -86,10 +90,11 @@ export function lazyTableValue(
 ): LazyValue {
   const { machine, opener, spare } = access
   const { meta } = table
-  const storedLength = table.blockLength(ordinal)
+  const room = roomOf(table, ordinal)
+  const payloadLength = table.payloadLength(ordinal)
   const readInto = (open: TableBlocks, address: number): Buffer => {
     readTableBlock(machine, open, ordinal, address)
-    return machine.heap.bytes.subarray(address, address + storedLength - BLOCK_TRAILER)
+    return machine.heap.bytes.subarray(address, address + payloadLength)
   }
   const withTable = <T>(use: (open: TableBlocks) => T): T => {
     const open = opener.acquire(meta)
@@ -100,7 +105,7 @@ export function lazyTableValue(
     }
   }
   return {
-    storedLength,
+    room,
     readInto: (address) =>
       withTable((open) => {
         const { keyStart, keyLength } = parseAlone(open, ordinal, readInto(open, address))
@@ -109,7 +114,7 @@ export function lazyTableValue(
     // Through the heap if it has room, for the checksum is many times faster there.
     readBytes: () =>
       withTable((open) => {
-        const address = spare.borrow(storedLength)
+        const address = spare.borrow(room)
         if (address === 0) return aloneValue(open, ordinal, readBlockCopy(open, ordinal))
         try {
           return Buffer.from(aloneValue(open, ordinal, readInto(open, address)))

@@ -1,12 +1,12 @@
-// Verified data blocks in a region of the heap: slots of one size, CLOCK eviction. One thread writes and reads
-// it. A slot in use is pinned; memory is touched only by blocks that come in, so an idle cache costs
+// Verified data blocks, unpacked, in a region of the heap: slots of one size, CLOCK eviction. One thread writes and
+// reads it. A slot in use is pinned; memory is touched only by blocks that come in, so an idle cache costs
 // nothing. Blocks longer than a slot go past it.
 import { assert } from '../base/assert.ts'
 import { alignUp } from '../base/bytes.ts'
 import type { KernelHeap } from '../cursor/words.ts'
-import { BLOCK_TRAILER } from '../kernel/layout.ts'
 import type { Region } from '../memory/shared-heap.ts'
-import { readTableBlock, readTableBlockAsync, type TableBlocks } from './table-blocks.ts'
+import { unpackRoom } from './packing/unpack-block.ts'
+import { readTableBlock, readTableBlockAsync, roomOf, type TableBlocks } from './table-blocks.ts'
 
 export interface CacheStats {
   readonly hits: number
@@ -40,7 +40,7 @@ export class BlockCache {
   #misses = 0
 
   constructor(machine: KernelHeap, region: Region, blockSize: number) {
-    this.slotBytes = alignUp(blockSize + BLOCK_TRAILER, 64)
+    this.slotBytes = alignUp(unpackRoom(blockSize), 64)
     this.#machine = machine
     this.#base = alignUp(region.address, 64)
     const room = region.address + region.length - this.#base
@@ -76,7 +76,7 @@ export class BlockCache {
     const held = this.peek(table, ordinal)
     if (held >= 0) return held
     this.#misses += 1
-    const slot = this.#claim(table.blockLength(ordinal))
+    const slot = this.#claim(roomOf(table, ordinal))
     if (slot < 0) return NO_SLOT
     try {
       readTableBlock(this.#machine, table, ordinal, this.address(slot))
@@ -97,7 +97,7 @@ export class BlockCache {
       return held
     }
     this.#misses += 1
-    const slot = this.#claim(table.blockLength(ordinal))
+    const slot = this.#claim(roomOf(table, ordinal))
     if (slot < 0) return NO_SLOT
     this.pin(slot)
     try {
@@ -164,9 +164,9 @@ export class BlockCache {
     table.slots[ordinal] = slot + 1
   }
 
-  /** A slot for a block of that stored length that nobody owns, or NO_SLOT. */
-  #claim(storedLength: number): number {
-    if (storedLength > this.slotBytes) return NO_SLOT
+  /** A slot for a block that takes so much room, that nobody owns, or NO_SLOT. */
+  #claim(room: number): number {
+    if (room > this.slotBytes) return NO_SLOT
     const free = this.#free.pop()
     if (free !== undefined) return free
     if (this.#touched < this.#count) {

@@ -4,7 +4,7 @@
 import { KIB } from '../base/limits.ts'
 import type { KernelHeap } from '../cursor/words.ts'
 import type { Region } from '../memory/shared-heap.ts'
-import { readWhole, type TableBlocks, verifyTableBlock } from './table-blocks.ts'
+import { openTableBlock, readWhole, type TableBlocks } from './table-blocks.ts'
 
 const FIRST_READ = 16 * KIB
 
@@ -12,14 +12,18 @@ export class BlockSpan {
   readonly capacity: number
   readonly #machine: KernelHeap
   readonly #address: number
+  /** Where compressed blocks are unpacked, one at a time. */
+  readonly #unpacked: number
   #low = 0
   /** Blocks [low, high) of the table are in the buffer. */
   #high = 0
   #addresses: number[] = []
   #readAhead: number
 
-  constructor(machine: KernelHeap, buffer: Region) {
+  /** `unpacked` takes the payload of any compressed block that is opened. */
+  constructor(machine: KernelHeap, buffer: Region, unpacked: number) {
     this.#machine = machine
+    this.#unpacked = unpacked
     this.#address = buffer.address
     this.capacity = buffer.length
     this.#readAhead = Math.min(FIRST_READ, buffer.length)
@@ -37,10 +41,9 @@ export class BlockSpan {
     return this.#addresses[ordinal - this.#low] as number
   }
 
-  /** The address, once the block there is verified. */
-  verified(table: TableBlocks, ordinal: number, address: number): number {
-    verifyTableBlock(this.#machine, table, ordinal, address)
-    return address
+  /** Verifies a block in the buffer; where its payload lies, until the next one is opened. */
+  open(table: TableBlocks, ordinal: number, stored: number): number {
+    return openTableBlock(this.#machine, table, ordinal, { stored, target: this.#unpacked })
   }
 
   /** Reads the block and, as far as the read-ahead reaches, those that follow it in the direction of `step`.

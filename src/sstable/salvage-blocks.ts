@@ -2,11 +2,12 @@
 // which are bound to file and place, so that nothing a value contains can pass for one. Any thread, read
 // only.
 import { CorruptionError } from '../base/errors.ts'
+import { PACKED_PAYLOAD_MAX } from '../base/limits.ts'
 import type { KernelHeap } from '../cursor/words.ts'
 import { decodeFileHeader, FILE_HEADER_BYTES } from '../format/file-header.ts'
-import { TRAILER_COVERED } from '../format/sstable-block.ts'
+import { CODEC_NONE, CODEC_ZSTD, TRAILER_COVERED } from '../format/sstable-block.ts'
 import { decodeFooter, FOOTER_BYTES, type TableFooter } from '../format/sstable-footer.ts'
-import { decodeBlockList } from '../format/sstable-index.ts'
+import { decodeBlockList, mayBePacked } from '../format/sstable-index.ts'
 import { decodeProperties, type TableProperties } from '../format/sstable-properties.ts'
 import type { TableMeta } from '../format/table-meta.ts'
 import type { OpenFile } from '../io/file-system.ts'
@@ -24,9 +25,18 @@ export interface TableIdentity {
   readonly certain: boolean
 }
 
+/** A data block of a damaged table. */
+export interface FoundBlock {
+  readonly offset: number
+  /** Stored, with trailer. */
+  readonly length: number
+  /** Payload length before compression. */
+  readonly payload: number
+}
+
 export interface FoundBlocks {
-  /** By offset; lengths are stored ones, with trailer. */
-  readonly blocks: readonly { readonly offset: number; readonly length: number }[]
+  /** By offset. */
+  readonly blocks: readonly FoundBlock[]
   /** Where the data blocks end, if anything tells. */
   readonly limit: number | undefined
   /** The index they come from; without one they were searched for, and verify. */
@@ -53,8 +63,10 @@ export function ownMeta(file: OpenFile): TableMeta {
   const list = decodeBlockList(readPart(file, footer, footer.index), footer.filter.offset)
   if (list === undefined) return refuse(footer.index.offset, 'an index', 'a malformed one')
   const { entries, tombstones, earliestExpiry, latestExpiry, newestWal } = properties
-  const { smallestVersion, largestVersion } = properties
-  if (properties.largestBlock > size) refuse(offset + 72, 'a block inside the file', 'a larger one')
+  const { smallestVersion, largestVersion, largestBlock, codec } = properties
+  const largest = Math.max(size, codec === CODEC_NONE ? 0 : PACKED_PAYLOAD_MAX + BLOCK_TRAILER)
+  if (largestBlock > largest) refuse(offset + 72, 'a block inside the file', 'a larger one')
+  const payloadBytes = list.payloads.reduce((sum, payload) => sum + payload, 0)
   return {
     number,
     size,
@@ -66,10 +78,11 @@ export function ownMeta(file: OpenFile): TableMeta {
     smallestVersion,
     largestVersion,
     baseVersion: parameter,
-    largestBlock: properties.largestBlock,
+    largestBlock,
     newestWal,
     smallestKey: new Uint8Array(list.smallestKey),
     largestKey: new Uint8Array(list.largestKey),
+    ...(codec === CODEC_NONE ? {} : { packing: { codec, payloadBytes } }),
   }
 }
 
@@ -119,8 +132,12 @@ export function findBlocks(
     footer === undefined ? undefined : orNothing(() => readPart(file, footer, footer.index))
   const list = index === undefined ? undefined : decodeBlockList(index, limit ?? size)
   if (list !== undefined) {
-    const { lengths } = list
-    const blocks = [...list.offsets].map((offset, i) => ({ offset, length: lengths[i] as number }))
+    const { lengths, payloads } = list
+    const blocks = [...list.offsets].map((offset, i) => ({
+      offset,
+      length: lengths[i] as number,
+      payload: payloads[i] as number,
+    }))
     return { blocks, limit, index, properties }
   }
   const end = limit ?? size
@@ -153,34 +170,41 @@ function orNothing<T>(read: () => T): T | undefined {
   }
 }
 
-/** Every trailer names its payload's length, and so the block's start: what verifies from there is a block. */
+/** Every trailer names its stored length, and so the block's start: what verifies from there is a block. */
 function search(
   { kernels, heap }: KernelHeap,
   number: number,
   place: { readonly image: Region; readonly saltAddress: number; readonly end: number },
-): { offset: number; length: number }[] {
+): FoundBlock[] {
   const { bytes } = heap
   const base = place.image.address
-  const blocks: { offset: number; length: number }[] = []
+  const blocks: FoundBlock[] = []
   let effort = SEARCH_EFFORT * place.end
   let start = FILE_HEADER_BYTES
   for (let at = start; at + BLOCK_TRAILER <= place.end && effort > 0; at++) {
     const trailer = base + at
-    // Codec 0 and three reserved zeros.
-    if (bytes[trailer] !== 0 || bytes.readUInt32LE(trailer) !== 0) continue
+    if ((bytes[trailer] as number) > CODEC_ZSTD) continue
     const payload = bytes.readUInt32LE(trailer + 4)
-    const offset = at - payload
-    if (payload === 0 || offset < start) continue
-    effort -= payload
-    const covered = payload + TRAILER_COVERED
+    const stored = storedLength(bytes, trailer, payload)
+    const offset = at - stored
+    if (stored === 0 || offset < start) continue
+    effort -= stored
+    const covered = stored + TRAILER_COVERED
     const sum = trailer + TRAILER_COVERED
     const { saltAddress } = place
     if (kernels.checksumMatches(base + offset, covered, saltAddress, number, offset, sum) !== 1) {
       continue
     }
-    blocks.push({ offset, length: payload + BLOCK_TRAILER })
+    blocks.push({ offset, length: stored + BLOCK_TRAILER, payload })
     start = at + BLOCK_TRAILER
     at = start - 1
   }
   return blocks
+}
+
+/** What a trailer says is stored before it; 0: it is none. */
+function storedLength(bytes: Buffer, trailer: number, payload: number): number {
+  const packed = bytes.readUIntLE(trailer + 1, 3)
+  if (bytes[trailer] === CODEC_NONE) return packed === 0 ? payload : 0
+  return mayBePacked(packed, payload) ? packed : 0
 }

@@ -6,16 +6,24 @@ import { MIB } from '../base/limits.ts'
 import { Scratch } from '../cursor/scratch.ts'
 import { type KernelHeap, loadU32 } from '../cursor/words.ts'
 import type { TableMeta } from '../format/table-meta.ts'
-import { BLOCK_TRAILER, DESC_SIZE } from '../kernel/layout.ts'
+import { DESC_SIZE } from '../kernel/layout.ts'
 import type { Region } from '../memory/shared-heap.ts'
 import { entriesAscend, LastEntry } from './entry-order.ts'
-import { malformedBlock, readWhole, type TableBlocks, verifyTableBlock } from './table-blocks.ts'
+import { isPacked, unpackRoom } from './packing/unpack-block.ts'
+import {
+  malformedBlock,
+  openTableBlock,
+  readTableBlock,
+  readWhole,
+  roomOf,
+  type TableBlocks,
+} from './table-blocks.ts'
 import { intervalKeyBytes } from './table-source.ts'
 import { TableTally } from './table-tally.ts'
 import { CHECK_DESCRIPTORS } from './writer-workspace.ts'
 
 export interface CheckMemory {
-  /** Takes the largest block of the table. */
+  /** Takes the largest block of the table while it is read (roomOf). */
   readonly buffer: Region
   /** decodeBytes(largest block) */
   readonly decode: Region
@@ -44,7 +52,7 @@ export function checkBytes(meta: TableMeta): number {
 }
 
 export function checkBufferBytes(meta: TableMeta): number {
-  return Math.max(meta.largestBlock, Math.min(MIB, meta.size))
+  return Math.max(unpackRoom(meta.largestBlock), Math.min(MIB, meta.size))
 }
 
 export function filterBytesMax(meta: TableMeta): number {
@@ -126,30 +134,48 @@ class TableCheck {
     return this.#tally
   }
 
-  /** Reads and checks neighbouring blocks, as many as the buffer takes; returns the next ordinal. */
+  /** Reads and checks neighbouring blocks, as many as the buffer takes beside room to unpack one of them; returns the
+   * next ordinal. */
   #readRun(from: number): number {
     const table = this.#table
+    const { address, length: capacity } = this.#buffer
     const start = table.blockOffset(from)
     let to = from
     let length = 0
+    let unpacked = 0
     while (to < table.blockCount && table.blockOffset(to) === start + length) {
       const next = table.blockLength(to)
-      if (length + next > this.#buffer.length && to > from) break
+      const payload = table.payloadLength(to)
+      const room = Math.max(unpacked, isPacked(next, payload) ? payload : 0)
+      if (length + next + room > capacity) break
       length += next
+      unpacked = room
       to += 1
     }
-    const { address } = this.#buffer
-    assert(length <= this.#buffer.length, 'the read buffer holds the largest block')
+    if (to === from) return this.#readAlone(from)
     readWhole(table.file, this.#machine.heap.bytes.subarray(address, address + length), start)
     this.#watch.read?.(length)
+    const target = address + capacity - unpacked
     for (let ordinal = from; ordinal < to; ordinal++) {
-      const block = address + table.blockOffset(ordinal) - start
+      const stored = address + table.blockOffset(ordinal) - start
       this.#orDamaged(ordinal, () => {
-        verifyTableBlock(this.#machine, table, ordinal, block)
+        const block = openTableBlock(this.#machine, table, ordinal, { stored, target })
         this.#checkBlock(ordinal, block)
       })
     }
     return to
+  }
+
+  /** A block that the buffer takes only if it is unpacked in place. */
+  #readAlone(ordinal: number): number {
+    const { address, length } = this.#buffer
+    assert(roomOf(this.#table, ordinal) <= length, 'the read buffer holds the largest block')
+    this.#orDamaged(ordinal, () => {
+      readTableBlock(this.#machine, this.#table, ordinal, address)
+      this.#checkBlock(ordinal, address)
+    })
+    this.#watch.read?.(this.#table.blockLength(ordinal))
+    return ordinal + 1
   }
 
   #orDamaged(ordinal: number, work: () => void): void {
@@ -170,7 +196,7 @@ class TableCheck {
   #checkBlock(ordinal: number, block: number): void {
     const { kernels, heap } = this.#machine
     const table = this.#table
-    const payload = table.blockLength(ordinal) - BLOCK_TRAILER
+    const payload = table.payloadLength(ordinal)
     const restarts = kernels.blockRestarts(block, payload)
     if (restarts <= 0) throw malformedBlock(table, ordinal)
     for (let from = 0; from < restarts; ) {

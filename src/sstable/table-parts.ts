@@ -3,6 +3,7 @@
 import { CorruptionError } from '../base/errors.ts'
 import { GIB } from '../base/limits.ts'
 import { decodeFileHeader, FILE_HEADER_BYTES } from '../format/file-header.ts'
+import { CODEC_NONE } from '../format/sstable-block.ts'
 import {
   decodeFooter,
   FOOTER_BYTES,
@@ -87,6 +88,10 @@ export function readTableParts(file: OpenFile, meta: TableMeta): TableParts {
     if (properties[fact] !== meta[fact]) {
       refuse(offset, `${fact} ${meta[fact]}, as the manifest says`, `${properties[fact]}`)
     }
+  }
+  const codec = meta.packing?.codec ?? CODEC_NONE
+  if (properties.codec !== codec) {
+    refuse(offset + 100, `codec ${codec}, as the manifest says`, `${properties.codec}`)
   }
   return { file, footer, properties }
 }

@@ -5,7 +5,13 @@ import { CorruptionError, SettError } from '../base/errors.ts'
 import type { KernelHeap } from '../cursor/words.ts'
 import { loadU32, loadU64 } from '../cursor/words.ts'
 import type { TableFooter, TablePart } from '../format/sstable-footer.ts'
-import { indexBoundaries, indexKeys, indexLengths, indexOffsets } from '../format/sstable-index.ts'
+import {
+  indexBoundaries,
+  indexKeys,
+  indexLengths,
+  indexOffsets,
+  indexPayloads,
+} from '../format/sstable-index.ts'
 import type { TableProperties } from '../format/sstable-properties.ts'
 import type { TableMeta } from '../format/table-meta.ts'
 import type { FileSystem, OpenFile } from '../io/file-system.ts'
@@ -42,6 +48,8 @@ export class TableHandle implements TableBlocks {
   readonly #machine: KernelHeap
   readonly #offsets: number
   readonly #lengths: number
+  /** 0: no block is compressed. */
+  readonly #payloads: number
 
   constructor(machine: KernelHeap, parts: OpenedTable) {
     this.meta = parts.meta
@@ -57,6 +65,7 @@ export class TableHandle implements TableBlocks {
     this.slots = new Int32Array(this.blockCount)
     this.#offsets = parts.index + indexOffsets(this.blockCount)
     this.#lengths = parts.index + indexLengths(this.blockCount)
+    this.#payloads = payloadsOf(machine, parts.index)
   }
 
   blockOffset(ordinal: number): number {
@@ -67,9 +76,9 @@ export class TableHandle implements TableBlocks {
     return loadU32(this.#machine.heap.u32, this.#lengths + 4 * ordinal)
   }
 
-  /** Payload bytes of a block: what the block kernels are given. */
   payloadLength(ordinal: number): number {
-    return this.blockLength(ordinal) - BLOCK_TRAILER
+    if (this.#payloads === 0) return this.blockLength(ordinal) - BLOCK_TRAILER
+    return loadU32(this.#machine.heap.u32, this.#payloads + 4 * ordinal)
   }
 
   /** False: the key is certainly not in the table. `hash` is the address of xxh64(key, 0). */
@@ -121,7 +130,9 @@ export function openTable(machine: KernelHeap, opening: TableOpening): TableHand
     readHeapPart(machine, table, footer.index, index)
     checkFilter(machine, table)
     checkIndex(machine, table)
-    return new TableHandle(machine, table)
+    const handle = new TableHandle(machine, table)
+    checkBlocks(handle, footer.index.offset)
+    return handle
   } catch (error) {
     if (memory !== undefined) allocator.free(memory)
     file.closeSync()
@@ -201,8 +212,37 @@ function checkIndex(machine: KernelHeap, table: OpenedTable): void {
   const largest = heap.bytes.subarray(at(2 * blocks - 1), at(2 * blocks))
   if (Buffer.compare(smallest, table.meta.smallestKey) !== 0) refuse('another smallest key')
   if (Buffer.compare(largest, table.meta.largestKey) !== 0) refuse('another largest key')
+}
+
+function checkBlocks(handle: TableHandle, offset: number): void {
+  const found = unlikeMeta(handle.meta, handle.blockCount, (i) => handle.payloadLength(i))
+  if (found === undefined) return
+  const expected = 'an index that agrees with the manifest'
+  throw new CorruptionError({ file: handle.file.path, offset, expected, found })
+}
+
+/** Address of the payload lengths of a validated index; 0: it has none. */
+function payloadsOf({ heap }: KernelHeap, index: number): number {
+  const { u32 } = heap
+  if (loadU32(u32, index + 12) === 0) return 0
+  return index + indexPayloads(loadU32(u32, index), loadU32(u32, index + 4))
+}
+
+/** In what the payload lengths of an index differ from the manifest. */
+export function unlikeMeta(
+  { largestBlock, packing }: TableMeta,
+  blocks: number,
+  payloadLength: (ordinal: number) => number,
+): string | undefined {
   let longest = 0
-  const lengths = table.index + indexLengths(blocks)
-  for (let i = 0; i < blocks; i++) longest = Math.max(longest, loadU32(heap.u32, lengths + 4 * i))
-  if (longest !== table.meta.largestBlock) refuse(`a largest block of ${longest} bytes`)
+  let sum = 0
+  for (let i = 0; i < blocks; i++) {
+    const payload = payloadLength(i)
+    longest = Math.max(longest, payload)
+    sum += payload
+  }
+  const largest = longest + BLOCK_TRAILER
+  if (largest !== largestBlock) return `a largest block of ${largest} bytes`
+  if (packing !== undefined && packing.payloadBytes !== sum) return `blocks of ${sum} bytes`
+  return undefined
 }

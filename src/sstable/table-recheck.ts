@@ -12,7 +12,7 @@ import type { Region } from '../memory/shared-heap.ts'
 import { readWhole, type TableBlocks, verifyBlockAt } from './table-blocks.ts'
 import { checkTable } from './table-check.ts'
 import { readPart, readTableParts } from './table-parts.ts'
-import { checkFilter } from './table-reader.ts'
+import { checkFilter, unlikeMeta } from './table-reader.ts'
 import type { WriterMemory } from './writer-workspace.ts'
 
 export function recheckTable(
@@ -85,7 +85,7 @@ export function openBlockList(
     list = decodeBlockList(readPart(file, footer, index), limit)
   }
   if (list === undefined) throw badIndex(file, index.offset, 'a malformed one')
-  const { offsets, lengths } = list
+  const { offsets, lengths, payloads } = list
   if (offsets.length !== properties.blocks) {
     throw badIndex(file, index.offset, `${offsets.length} blocks`)
   }
@@ -95,11 +95,8 @@ export function openBlockList(
   if (Buffer.compare(list.largestKey, meta.largestKey) !== 0) {
     throw badIndex(file, index.offset, 'another largest key')
   }
-  let longest = 0
-  for (const length of lengths) longest = Math.max(longest, length)
-  if (longest !== meta.largestBlock) {
-    throw badIndex(file, index.offset, `a largest block of ${longest} bytes`)
-  }
+  const wrong = unlikeMeta(meta, payloads.length, (ordinal) => payloads[ordinal] as number)
+  if (wrong !== undefined) throw badIndex(file, index.offset, wrong)
   return {
     meta,
     file,
@@ -109,6 +106,7 @@ export function openBlockList(
     slots: NO_SLOTS,
     blockOffset: (ordinal) => offsets[ordinal] as number,
     blockLength: (ordinal) => lengths[ordinal] as number,
+    payloadLength: (ordinal) => payloads[ordinal] as number,
     // Such a table is read from its start.
     locate: () => 0,
   }

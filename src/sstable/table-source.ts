@@ -52,9 +52,15 @@ export function intervalKeyBytes(largestBlock: number): number {
   return Math.max(KEY_LENGTH_MAX + 1, shared)
 }
 
-/** Memory of a source whose tables' largest block (stored) is this; `spanBytes` >= the blocks it is to read. */
+/** Memory of a source whose tables' largest block is this; `spanBytes` >= the blocks it is to read. */
 export function tableSourceBytes(largestBlock: number, spanBytes: number = SPAN_BYTES): number {
-  return DESCRIPTORS * DESC_SIZE + intervalKeyBytes(largestBlock) + 16 + spanBytes + 64
+  const unpacked = unpackedBytes(largestBlock)
+  return DESCRIPTORS * DESC_SIZE + intervalKeyBytes(largestBlock) + unpacked + 24 + spanBytes + 64
+}
+
+/** Room for the payload of the one block a source is at; longer blocks are read alone. */
+function unpackedBytes(largestBlock: number): number {
+  return Math.min(largestBlock, SPAN_BYTES)
 }
 
 export class TableSource implements RunSource {
@@ -99,7 +105,8 @@ export class TableSource implements RunSource {
     this.#keysBytes = intervalKeyBytes(largestBlock)
     this.#keys = parts.take(this.#keysBytes)
     this.#stopped = parts.take(8)
-    this.#span = new BlockSpan(machine, { address: parts.take(0), length: parts.free })
+    const unpacked = parts.take(unpackedBytes(largestBlock))
+    this.#span = new BlockSpan(machine, { address: parts.take(0), length: parts.free }, unpacked)
     this.#seeking = options.start !== undefined
     this.#position = this.#firstTable()
   }
@@ -208,7 +215,7 @@ export class TableSource implements RunSource {
 
   #enterBlock(table: TableBlocks, ordinal: number): void {
     const { kernels } = this.#machine
-    const payload = table.blockLength(ordinal) - BLOCK_TRAILER
+    const payload = table.payloadLength(ordinal)
     this.#payload = payload
     this.#from = 0
     this.#to = 1
@@ -241,7 +248,7 @@ export class TableSource implements RunSource {
   #readBlock(table: TableBlocks, ordinal: number): number {
     const { cache } = this.#options
     const inSpan = this.#span.find(ordinal)
-    if (inSpan > 0) return this.#span.verified(table, ordinal, inSpan)
+    if (inSpan > 0) return this.#span.open(table, ordinal, inSpan)
     if (cache !== undefined) {
       const early = this.#cachedBlocks > 0
       this.#cachedBlocks -= 1
@@ -253,7 +260,7 @@ export class TableSource implements RunSource {
       }
     }
     this.bytesRead += this.#span.load(table, ordinal, this.#step)
-    return this.#span.verified(table, ordinal, this.#span.find(ordinal))
+    return this.#span.open(table, ordinal, this.#span.find(ordinal))
   }
 
   #decode(): number {

@@ -10,8 +10,10 @@ import { encodeFileHeader, FILE_HEADER_BYTES } from '../format/file-header.ts'
 import {
   ALONE_HEADER_MAX,
   ALONE_RESTARTS,
+  CODEC_NONE,
   encodeAloneHeader,
   encodeTrailer,
+  type PackedForm,
   TRAILER_COVERED,
 } from '../format/sstable-block.ts'
 import { filterBlocks } from '../format/sstable-filter.ts'
@@ -28,6 +30,7 @@ import {
   BLOCK_ENTRY_LAST_KEY_LENGTH,
   BLOCK_ENTRY_LENGTH,
   BLOCK_ENTRY_OFFSET,
+  BLOCK_ENTRY_PAYLOAD,
   BLOCK_ENTRY_SIZE,
   BLOCK_TRAILER,
   BUILDER_BASE_VERSION,
@@ -52,6 +55,7 @@ import {
   BUILDER_OUT_USED,
   BUILDER_SALT,
   BUILDER_SMALLEST_VERSION,
+  BUILDER_STOP_AT_BLOCK,
   BUILDER_TOMBSTONES,
   BUILDER_VALUE_BYTES,
   DESC_EXPIRES_AT,
@@ -67,6 +71,7 @@ import {
   DESC_VERSION,
   FILTER_HEADER,
 } from '../kernel/layout.ts'
+import { BlockPacker } from './packing/block-packer.ts'
 import type { WriterMemory, WriterShape } from './writer-workspace.ts'
 
 export interface TablePlan {
@@ -81,6 +86,7 @@ export interface TablePlan {
 
 const STOPPED_OUT = 1
 const STOPPED_LISTS = 2
+const STOPPED_BLOCK = 4
 const RANGE_TOMBSTONES_BYTES = 8
 
 export class TableWriter {
@@ -89,6 +95,9 @@ export class TableWriter {
   readonly #lazy: LazyValues
   readonly #plan: TablePlan
   readonly #builder: number
+  readonly #packer: BlockPacker
+  /** Some block is compressed. */
+  #packed = false
 
   constructor(machine: KernelHeap, memory: WriterMemory, lazy: LazyValues, plan: TablePlan) {
     this.#machine = machine
@@ -96,6 +105,7 @@ export class TableWriter {
     this.#lazy = lazy
     this.#plan = plan
     this.#builder = memory.builder
+    this.#packer = new BlockPacker(machine, plan.shape.compression, memory.packer)
     const { u32, bytes } = machine.heap
     const set = (field: number, value: number) => storeU32(u32, memory.builder + field, value)
     bytes.set(plan.salt, memory.salt)
@@ -109,6 +119,7 @@ export class TableWriter {
     set(BUILDER_HASHES_CAPACITY, Math.floor(memory.hashes.length / 8))
     set(BUILDER_BLOCK_SIZE, plan.shape.blockSize)
     set(BUILDER_SALT, memory.salt)
+    set(BUILDER_STOP_AT_BLOCK, plan.shape.compression === 'none' ? 0 : 1)
     storeU64(u32, memory.builder + BUILDER_FILE_NUMBER, plan.number)
     storeU64(u32, memory.builder + BUILDER_BASE_VERSION, plan.baseVersion)
     storeU64(u32, memory.builder + BUILDER_FILE_OFFSET, FILE_HEADER_BYTES)
@@ -134,7 +145,8 @@ export class TableWriter {
       taken += kernels.builderAppend(builder, at, count - taken)
       if (taken === count) break
       const reason = kernels.builderStopped(builder)
-      if (reason === STOPPED_OUT) this.drain()
+      if (reason === STOPPED_BLOCK) this.#finishBlock()
+      else if (reason === STOPPED_OUT) this.drain()
       else if (reason === STOPPED_LISTS) break
       else if (this.#appendAlone(descriptors + taken * DESC_SIZE)) taken += 1
       else break
@@ -154,8 +166,25 @@ export class TableWriter {
 
   /** Closes the open block and writes everything: the output region is then free until the next append. */
   settle(): void {
-    this.#machine.kernels.builderFinishBlock(this.#builder)
+    this.#finishBlock()
     this.drain()
+  }
+
+  /** Closes the open block, if any; compressed, if that pays. */
+  #finishBlock(): void {
+    const { kernels, heap } = this.#machine
+    const builder = this.#builder
+    const payload = kernels.builderCloseBlock(builder)
+    if (payload === 0) return
+    const start = this.#memory.out.address + loadU32(heap.u32, builder + BUILDER_OUT_USED)
+    const { codec, length } = this.#pack(start, payload)
+    kernels.builderSealBlock(builder, codec, length)
+  }
+
+  #pack(address: number, length: number): PackedForm {
+    const packed = this.#packer.pack(address, length)
+    if (packed.codec !== CODEC_NONE) this.#packed = true
+    return packed
   }
 
   /** Writes an entry into a block of its own; false: the table has no room for another user key. */
@@ -170,7 +199,7 @@ export class TableWriter {
     let body = out.address + ALONE_HEADER_MAX
     if (lazy) {
       const value = this.#lazy.get(loadU32(u32, descriptor + DESC_VALUE))
-      this.#needRoom(ALONE_HEADER_MAX + value.storedLength)
+      this.#needRoom(ALONE_HEADER_MAX + value.room)
       body = value.readInto(body) - keyLength
     } else {
       this.#needRoom(ALONE_HEADER_MAX + keyLength + valueLength + ALONE_RESTARTS + BLOCK_TRAILER)
@@ -192,9 +221,11 @@ export class TableWriter {
     bytes.writeUInt32LE(1, restarts + 4)
     const payloadLength = restarts + ALONE_RESTARTS - start
     const position = loadU64(u32, this.#builder + BUILDER_FILE_OFFSET)
-    this.#seal(start, payloadLength, position)
-    this.#write(start, payloadLength + BLOCK_TRAILER, position)
-    const listed = kernels.builderAlone(this.#builder, descriptor, payloadLength + BLOCK_TRAILER)
+    const packed = this.#pack(start, payloadLength)
+    const stored = packed.length + BLOCK_TRAILER
+    this.#seal(start, payloadLength, position, packed)
+    this.#write(start, stored, position)
+    const listed = kernels.builderAlone(this.#builder, descriptor, stored, payloadLength)
     if (listed !== 0 && lazy) this.#lazy.drop(loadU32(u32, descriptor + DESC_VALUE))
     return listed !== 0
   }
@@ -223,7 +254,10 @@ export class TableWriter {
     const { plan, blocks } = { plan: this.#plan, blocks: this.#listBlocks() }
     assert(blocks.length > 0, 'a table has an entry')
     const counts = this.#counts()
-    const largestBlock = blocks.reduce((most, { length }) => Math.max(most, length), 0)
+    const payloads = blocks.map(({ payload }) => payload)
+    const largestBlock =
+      payloads.reduce((most, payload) => Math.max(most, payload), 0) + BLOCK_TRAILER
+    const codec = this.#packed ? this.#packer.codec : CODEC_NONE
     const filter = this.#writeFilter(loadU64(u32, this.#builder + BUILDER_FILE_OFFSET))
     const rangeTombstones = this.#writePart(Buffer.alloc(RANGE_TOMBSTONES_BYTES), endOf(filter))
     const properties = this.#writePart(
@@ -233,6 +267,7 @@ export class TableWriter {
         largestBlock,
         newestWal: plan.newestWal,
         blocks: blocks.length,
+        codec,
       }),
       endOf(rangeTombstones),
     )
@@ -244,6 +279,7 @@ export class TableWriter {
     syncFileOrPoison(file)
     const { entries, tombstones, earliestExpiry, latestExpiry, smallestVersion, largestVersion } =
       counts
+    const payloadBytes = payloads.reduce((sum, payload) => sum + payload, 0)
     return {
       number: fileNumber,
       size,
@@ -259,14 +295,15 @@ export class TableWriter {
       newestWal: plan.newestWal,
       smallestKey: new Uint8Array(blocks[0]?.firstKey ?? []),
       largestKey: new Uint8Array(blocks.at(-1)?.lastKey ?? []),
+      ...(codec === CODEC_NONE ? {} : { packing: { codec, payloadBytes } }),
     }
   }
 
   /** The finished blocks; their keys stay in the writer's memory. */
-  #listBlocks(): IndexEntry[] {
+  #listBlocks(): Required<IndexEntry>[] {
     const { u32, bytes } = this.#machine.heap
     const count = loadU32(u32, this.#builder + BUILDER_BLOCK_COUNT)
-    const entries: IndexEntry[] = []
+    const entries: Required<IndexEntry>[] = []
     for (let i = 0; i < count; i++) {
       const at = this.#memory.blocks.address + i * BLOCK_ENTRY_SIZE
       const first = loadU32(u32, at + BLOCK_ENTRY_FIRST_KEY)
@@ -274,6 +311,7 @@ export class TableWriter {
       entries.push({
         offset: loadU64(u32, at + BLOCK_ENTRY_OFFSET),
         length: loadU32(u32, at + BLOCK_ENTRY_LENGTH),
+        payload: loadU32(u32, at + BLOCK_ENTRY_PAYLOAD),
         firstKey: bytes.subarray(first, first + loadU32(u32, at + BLOCK_ENTRY_FIRST_KEY_LENGTH)),
         lastKey: bytes.subarray(last, last + loadU32(u32, at + BLOCK_ENTRY_LAST_KEY_LENGTH)),
       })
@@ -319,13 +357,14 @@ export class TableWriter {
     return { offset: position, length }
   }
 
-  /** Writes the trailer behind a payload in the heap. */
-  #seal(address: number, length: number, position: number): void {
+  /** Writes the trailer behind a payload in the heap, or behind its compressed form. */
+  #seal(address: number, payloadLength: number, position: number, packed?: PackedForm): void {
     const { kernels, heap } = this.#machine
     const { number } = this.#plan
+    const length = packed?.length ?? payloadLength
     const trailer = address + length
     const sum = trailer + TRAILER_COVERED
-    encodeTrailer(heap.bytes, trailer, length)
+    encodeTrailer(heap.bytes, trailer, payloadLength, packed)
     kernels.checksum(address, length + TRAILER_COVERED, this.#memory.salt, number, position, sum)
   }
 

@@ -2,6 +2,7 @@
 // parts by the shape of the tables, and the output region, which takes all that is left.
 import { assert } from '../base/assert.ts'
 import { KEY_LENGTH_MAX, KIB, MIB } from '../base/limits.ts'
+import type { Compression } from '../base/option-table.ts'
 import { Scratch } from '../cursor/scratch.ts'
 import { ALONE_HEADER_MAX, ALONE_RESTARTS } from '../format/sstable-block.ts'
 import { type FilterShape, filterBlocks } from '../format/sstable-filter.ts'
@@ -13,6 +14,8 @@ import {
   FILTER_HEADER,
 } from '../kernel/layout.ts'
 import type { Region } from '../memory/shared-heap.ts'
+import { PACKER_BYTES } from './packing/block-packer.ts'
+import { unpackRoom } from './packing/unpack-block.ts'
 import { intervalKeyBytes } from './table-source.ts'
 
 /** How tables are to look. */
@@ -21,8 +24,12 @@ export interface WriterShape {
   /** A table is closed at the first user key after this many stored bytes. */
   readonly tableSize: number
   readonly filter: FilterShape
+  readonly compression: Compression
 }
 
+/** How many times more blocks a compressed table may have; one whose data is denser still is closed before it reaches
+ * its size. */
+const DENSITY = 2
 /** A table of smaller entries than this is closed before it reaches its size, for want of room for hashes. */
 const BYTES_PER_HASH = 64
 /** Room for the first and last keys of a block. */
@@ -41,23 +48,26 @@ interface FixedParts {
   readonly hashes: number
   readonly blocks: number
   readonly keyBytes: number
+  readonly packer: number
 }
 
-function fixedParts({ tableSize, blockSize }: WriterShape): FixedParts {
+function fixedParts({ tableSize, blockSize, compression }: WriterShape): FixedParts {
   // The hashes' memory serves the re-read, once the filter is written.
   const checkBytes = CHECK_DESCRIPTORS * DESC_SIZE + intervalKeyBytes(blockSize) + 64
   const hashesMin = Math.ceil(checkBytes / 8)
   const wanted = Math.ceil(tableSize / BYTES_PER_HASH)
-  const blocks = Math.min(BLOCKS_MAX, Math.ceil((1.25 * tableSize) / blockSize) + 1024)
+  const plain = Math.min(BLOCKS_MAX, Math.ceil((1.25 * tableSize) / blockSize) + 1024)
+  const blocks = compression === 'none' ? plain : DENSITY * plain
   return {
     hashes: Math.max(hashesMin, Math.min(HASHES_MAX, wanted)),
     blocks,
-    keyBytes: Math.max(KEYS_MIN, Math.min(KEYS_MAX, blocks * KEY_BYTES_PER_BLOCK)),
+    keyBytes: Math.max(KEYS_MIN, Math.min(KEYS_MAX, plain * KEY_BYTES_PER_BLOCK)),
+    packer: compression === 'none' ? 0 : PACKER_BYTES,
   }
 }
 
-function fixedBytes({ hashes, blocks, keyBytes }: FixedParts): number {
-  return BUILDER_SIZE + 8 * hashes + BLOCK_ENTRY_SIZE * blocks + keyBytes + SLACK
+function fixedBytes({ hashes, blocks, keyBytes, packer }: FixedParts): number {
+  return BUILDER_SIZE + 8 * hashes + BLOCK_ENTRY_SIZE * blocks + keyBytes + packer + SLACK
 }
 
 /** Least output region: the builder's own need, the filter, and the largest entry in a block of its own. */
@@ -68,11 +78,11 @@ function outBytes(shape: WriterShape, hashes: number, largestEntry: number): num
     Math.min(OUT_MAX, shape.tableSize),
     2 * shape.blockSize + 64 * KIB + 64,
     filter + BLOCK_TRAILER,
-    largestEntry + ALONE_HEADER_MAX + ALONE_RESTARTS + BLOCK_TRAILER + 64,
+    unpackRoom(largestEntry) + ALONE_HEADER_MAX + ALONE_RESTARTS + 64,
   )
 }
 
-/** Bytes a writer needs; `largestEntry` is the largest key + value, or stored block, that will come. */
+/** Bytes a writer needs; `largestEntry` is the largest key + value, or block, that will come. */
 export function writerBytes(shape: WriterShape, largestEntry: number): number {
   const parts = fixedParts(shape)
   return fixedBytes(parts) + outBytes(shape, parts.hashes, largestEntry)
@@ -86,6 +96,8 @@ export interface WriterMemory {
   readonly hashes: Region
   readonly blocks: Region
   readonly keys: Region
+  /** Where blocks are compressed; 0: they are not. */
+  readonly packer: number
   readonly out: Region
 }
 
@@ -97,6 +109,7 @@ export function carveWriter(region: Region, shape: WriterShape): WriterMemory {
   const hashes = scratch.region(8 * parts.hashes)
   const blocks = scratch.region(BLOCK_ENTRY_SIZE * parts.blocks)
   const keys = scratch.region(parts.keyBytes)
+  const packer = parts.packer === 0 ? 0 : scratch.take(parts.packer)
   const address = scratch.take(0, 64)
   assert(scratch.free >= outBytes(shape, parts.hashes, 0), 'the workspace has room for a writer')
   return {
@@ -105,6 +118,7 @@ export function carveWriter(region: Region, shape: WriterShape): WriterMemory {
     hashes,
     blocks,
     keys,
+    packer,
     out: { address, length: scratch.free - (scratch.free % 8) },
   }
 }

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type Database, open, type VerifyProgress } from '../../src/index.ts'
+import { halfNoise } from '../support/half-noise.ts'
 import { codeOf } from '../support/small-engine.ts'
 import { temporaryDirectory } from '../support/temp-directory.ts'
 
@@ -20,7 +21,7 @@ async function filled(options: object = {}): Promise<{ db: Database; directory: 
   const batch = Array.from({ length: 300 }, (_, i) => ({
     type: 'put' as const,
     key: `key ${i}`,
-    value: 'x'.repeat(80),
+    value: halfNoise(80, i),
   }))
   await db.batch(batch)
   await db.flush()

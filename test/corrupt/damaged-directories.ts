@@ -20,6 +20,7 @@ import { resolveOptions } from '../../src/base/options.ts'
 import type { Random } from '../../src/base/random.ts'
 import { openEngine } from '../../src/engine/open.ts'
 import type { FileSystem } from '../../src/io/file-system.ts'
+import { halfNoise } from '../support/half-noise.ts'
 
 /** Small tables and blocks, so that a few hundred entries make a tree. */
 export const OPTIONS: {
@@ -91,7 +92,7 @@ export async function makeDatabase(
   const everWritten = new Map<string, Set<string>>()
   const key = (i: number): string => `key ${String(i).padStart(4, '0')}`
   const put = async (i: number, round: string): Promise<void> => {
-    const value = `${round} of ${i} ${'.'.repeat(40 + (i % 50))}`
+    const value = `${round} of ${i} ${halfNoise(60 + (i % 70), i)}`
     content.set(key(i), value)
     everWritten.set(key(i), (everWritten.get(key(i)) ?? new Set()).add(value))
     await engine.put(key(i), value, { durability: 'none' })

@@ -14,10 +14,12 @@ const OPEN_RESTARTS = layout.BUILDER_OPEN + 8
 const LAST_KEY = layout.BUILDER_OPEN + 12
 const LAST_KEY_LENGTH = layout.BUILDER_OPEN + 16
 const STOPPED = layout.BUILDER_OPEN + 20
+const CLOSED = layout.BUILDER_OPEN + 24
 
 const STOPPED_OUT = 1
 const STOPPED_LIST = 2
 const STOPPED_ALONE = 3
+const STOPPED_BLOCK = 4
 
 function varint(value: number): number[] {
   const bytes: number[] = []
@@ -63,7 +65,7 @@ class Builder {
   }
 
   start(): void {
-    const size = layout.BUILDER_SIZE - layout.BUILDER_OUT_USED
+    const size = layout.BUILDER_STOP_AT_BLOCK - layout.BUILDER_OUT_USED
     this.memory.slice(this.at + layout.BUILDER_OUT_USED, size).fill(0)
   }
 
@@ -128,6 +130,7 @@ class Builder {
     if (this.get(OPEN_BYTES) > 0 && this.payloadWith(bytes, restart) > blockSize) {
       bytes = this.encode(entry, 0)
       if (bytes.length + 8 > blockSize) return STOPPED_ALONE
+      if (this.get(layout.BUILDER_STOP_AT_BLOCK) !== 0) return STOPPED_BLOCK
       this.finishBlock()
     }
     const opens = this.get(OPEN_BYTES) === 0
@@ -242,8 +245,13 @@ class Builder {
   }
 
   finishBlock(): void {
+    const payload = this.closeBlock()
+    if (payload > 0) this.sealBlock(0, payload)
+  }
+
+  closeBlock(): number {
     const open = this.get(OPEN_BYTES)
-    if (open === 0) return
+    if (open === 0) return 0
     const { memory } = this
     const start = this.get(layout.BUILDER_OUT) + this.get(layout.BUILDER_OUT_USED)
     const end = this.get(layout.BUILDER_OUT) + this.get(layout.BUILDER_OUT_CAPACITY)
@@ -252,14 +260,23 @@ class Builder {
     for (let i = 1; i <= restarts; i++, at += 4) memory.setU32(at, memory.u32(end - 4 * i))
     memory.setU32(at, restarts)
     const payload = at + 4 - start
-    memory.setU32(at + 4, 0)
-    memory.setU32(at + 8, payload)
+    this.set(CLOSED, payload)
+    return payload
+  }
+
+  sealBlock(codec: number, stored: number): void {
+    const { memory } = this
+    const start = this.get(layout.BUILDER_OUT) + this.get(layout.BUILDER_OUT_USED)
+    const trailer = start + stored
+    const payload = this.get(CLOSED)
+    memory.setU32(trailer, codec === 0 ? 0 : codec + 256 * stored)
+    memory.setU32(trailer + 4, payload)
     const position = this.get64(layout.BUILDER_FILE_OFFSET) + this.get(layout.BUILDER_OUT_USED)
-    const sum = hash64(memory.slice(start, payload + 8), this.seed(position))
-    memory.view.setBigUint64(at + 12, sum, true)
-    this.listBlock(position, payload + layout.BLOCK_TRAILER)
-    this.add(layout.BUILDER_OUT_USED, payload + layout.BLOCK_TRAILER)
-    for (const field of [OPEN_BYTES, OPEN_ENTRIES, OPEN_RESTARTS]) this.set(field, 0)
+    const sum = hash64(memory.slice(start, stored + 8), this.seed(position))
+    memory.view.setBigUint64(trailer + 8, sum, true)
+    this.listBlock(position, stored + layout.BLOCK_TRAILER, payload)
+    this.add(layout.BUILDER_OUT_USED, stored + layout.BLOCK_TRAILER)
+    for (const field of [OPEN_BYTES, OPEN_ENTRIES, OPEN_RESTARTS, CLOSED]) this.set(field, 0)
   }
 
   private seed(position: number): bigint {
@@ -271,11 +288,12 @@ class Builder {
   }
 
   /** Completes the open block's entry; its last key becomes part of the key area. */
-  private listBlock(position: number, length: number): void {
+  private listBlock(position: number, length: number, payload: number): void {
     const { memory } = this
     const block = this.blockEntry(this.get(layout.BUILDER_BLOCK_COUNT))
     memory.setU64(block + layout.BLOCK_ENTRY_OFFSET, position)
     memory.setU32(block + layout.BLOCK_ENTRY_LENGTH, length)
+    memory.setU32(block + layout.BLOCK_ENTRY_PAYLOAD, payload)
     memory.setU32(block + layout.BLOCK_ENTRY_LAST_KEY, this.get(LAST_KEY))
     memory.setU32(block + layout.BLOCK_ENTRY_LAST_KEY_LENGTH, this.get(LAST_KEY_LENGTH))
     memory.setU32(block + layout.BLOCK_ENTRY_ENTRIES, this.get(OPEN_ENTRIES))
@@ -296,7 +314,7 @@ class Builder {
     this.set(layout.BUILDER_OUT_USED, 0)
   }
 
-  alone(descriptor: number, storedLength: number): number {
+  alone(descriptor: number, storedLength: number, payload: number): number {
     const entry = readDescriptor(this.memory, descriptor)
     const key = this.memory.slice(entry.key, entry.keyLength)
     const isNew = this.isNewKey(key)
@@ -305,7 +323,7 @@ class Builder {
     this.setLastKey(key)
     this.set(OPEN_ENTRIES, 1)
     const position = this.get64(layout.BUILDER_FILE_OFFSET)
-    this.listBlock(position, storedLength)
+    this.listBlock(position, storedLength, payload)
     this.set(OPEN_ENTRIES, 0)
     this.set64(layout.BUILDER_FILE_OFFSET, position + storedLength)
     this.countEntry(entry, key, isNew)
@@ -318,6 +336,8 @@ export type BuilderKernels = Pick<
   | 'builderStart'
   | 'builderAppend'
   | 'builderStopped'
+  | 'builderCloseBlock'
+  | 'builderSealBlock'
   | 'builderFinishBlock'
   | 'builderDrained'
   | 'builderAlone'
@@ -330,9 +350,12 @@ export function builderTwin(shared: WebAssembly.Memory): BuilderKernels {
     builderAppend: (builder, descriptors, count) =>
       new Builder(memory, builder).append(descriptors, count),
     builderStopped: (builder) => new Builder(memory, builder).get(STOPPED),
+    builderCloseBlock: (builder) => new Builder(memory, builder).closeBlock(),
+    builderSealBlock: (builder, codec, stored) =>
+      new Builder(memory, builder).sealBlock(codec, stored),
     builderFinishBlock: (builder) => new Builder(memory, builder).finishBlock(),
     builderDrained: (builder) => new Builder(memory, builder).drained(),
-    builderAlone: (builder, descriptor, storedLength) =>
-      new Builder(memory, builder).alone(descriptor, storedLength),
+    builderAlone: (builder, descriptor, storedLength, payload) =>
+      new Builder(memory, builder).alone(descriptor, storedLength, payload),
   }
 }

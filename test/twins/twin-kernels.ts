@@ -6,6 +6,7 @@ import { builderTwin } from './builder.ts'
 import { fenceTwin } from './fence.ts'
 import { filterTwin } from './filter.ts'
 import { hashTwin } from './hash.ts'
+import { lz4Twin } from './lz4.ts'
 import { memtableTwin } from './memtable.ts'
 import { mergeTwin } from './merge.ts'
 
@@ -15,6 +16,7 @@ export function twinKernels(memory: WebAssembly.Memory): Kernels {
     ...memtableTwin(memory),
     ...filterTwin(memory),
     ...fenceTwin(memory),
+    ...lz4Twin(memory),
     ...blockTwin(memory),
     ...mergeTwin(memory),
     ...builderTwin(memory),

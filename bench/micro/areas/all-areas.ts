@@ -9,6 +9,7 @@ import { engineArea } from './engine.ts'
 import { fenceArea } from './fence.ts'
 import { filterArea } from './filter.ts'
 import { hashArea } from './hash.ts'
+import { lz4Area } from './lz4.ts'
 import { memtableArea } from './memtable.ts'
 import { mergeArea } from './merge.ts'
 import { ringArea } from './ring.ts'
@@ -21,6 +22,7 @@ export const AREAS: readonly Area[] = [
   builderArea,
   memtableArea,
   mergeArea,
+  lz4Area,
   codecArea,
   boundaryArea,
   ringArea,

@@ -85,7 +85,12 @@ function listAlone(kernels: Kernels, areas: Areas): Side {
       listed = 0
       for (let i = 0; i < ALONE; i++) {
         kernels.builderDrained(at)
-        listed += kernels.builderAlone(at, descriptors + layout.DESC_SIZE * i, BLOCK_SIZE)
+        listed += kernels.builderAlone(
+          at,
+          descriptors + layout.DESC_SIZE * i,
+          BLOCK_SIZE,
+          BLOCK_SIZE,
+        )
       }
     },
     answer: () => ({ listed, written: written() }),

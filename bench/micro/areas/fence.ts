@@ -1,6 +1,7 @@
 // The index of a table: finding the block of a key.
 import { type BlockList, decodeBlockList, encodeIndex } from '../../../src/format/sstable-index.ts'
 import type { Kernels } from '../../../src/kernel/kernels.ts'
+import { BLOCK_TRAILER } from '../../../src/kernel/layout.ts'
 import type { Areas } from '../../../test/unit/kernel/block-support.ts'
 import { type Area, type Case, kernelCase, type Side } from '../case.ts'
 import { dataset, KEY_BYTES, sortedEntries } from '../input.ts'
@@ -76,6 +77,7 @@ function codec(): Case {
       const expected: BlockList = {
         offsets: Float64Array.from(entries, ({ offset }) => offset),
         lengths: Uint32Array.from(entries, ({ length }) => length),
+        payloads: Uint32Array.from(entries, ({ length }) => length - BLOCK_TRAILER),
         smallestKey: Buffer.from(entries[0]!.firstKey),
         largestKey: Buffer.from(entries.at(-1)!.lastKey),
       }

@@ -3,6 +3,7 @@
 
 import { compareBytes } from '../../base/bytes.ts'
 import { VERSION_MAX } from '../../base/limits.ts'
+import { plainBytes } from '../../format/table-meta.ts'
 import { type DirectoryEntry, notAFile } from '../../inspect/directory-entries.ts'
 import { readHeader } from '../../inspect/file-heads.ts'
 import { tablePath } from '../../io/file-names.ts'
@@ -10,6 +11,9 @@ import type { CompactSpec, SalvageResult, TablesResult } from '../../jobs/job.ts
 import { compactWorkspaceBytes, salvageWorkspaceBytes } from '../../jobs/workspace.ts'
 import type { Levels, TableMeta } from '../../manifest/levels.ts'
 import type { Workshop } from './workshop.ts'
+
+/** What a table nobody knows may hold, as a multiple of its size; such as compress better are rare. */
+const UNPACKED = 8
 
 /** Tables where the manifest has them; what is not there or not whole is told. */
 export async function tablesNamed(
@@ -115,7 +119,7 @@ async function salvage(
       file,
       ...(meta === undefined ? {} : { meta }),
       shape,
-      numbers: shop.outputs(bytes, 1),
+      numbers: shop.outputs(meta === undefined ? UNPACKED * bytes : plainBytes(meta), 1),
       workspace,
     }),
   )
@@ -158,7 +162,7 @@ async function merge(shop: Workshop, tables: readonly TableMeta[]): Promise<read
   const { directory, shape } = shop
   const sources = runs(tables)
   const largest = tables.reduce((most, { largestBlock }) => Math.max(most, largestBlock), 0)
-  const bytes = tables.reduce((sum, { size }) => sum + size, 0)
+  const bytes = tables.reduce((sum, table) => sum + plainBytes(table), 0)
   const result = await shop.run<TablesResult>(
     compactWorkspaceBytes(shape, sources.length, largest) + 8 * tables.length,
     (workspace): CompactSpec => ({

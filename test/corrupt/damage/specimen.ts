@@ -12,6 +12,7 @@ import { kernelsOf } from '../../crash/session.ts'
 import { Disk } from '../../faults/disk.ts'
 import { FaultFileSystem } from '../../faults/fault-file-system.ts'
 import { type Prng, prng } from '../../model/prng.ts'
+import { halfNoise } from '../../support/half-noise.ts'
 import { OPTIONS } from '../damaged-directories.ts'
 import { DIRECTORY, type Image, place } from '../image.ts'
 
@@ -75,7 +76,7 @@ class Writer {
   }
 
   put(i: number, round: string): WriteOperation {
-    const value = `${round} of ${i} ${'.'.repeat(30 + (i % 60))}`
+    const value = `${round} of ${i} ${halfNoise(50 + (i % 90), i)}`
     return { type: 'put', key: keyOf(i), value }
   }
 }

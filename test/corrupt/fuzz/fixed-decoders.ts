@@ -9,7 +9,12 @@ import {
   type FileKind,
 } from '../../../src/format/file-header.ts'
 import { decodeRecord, encodeRecord } from '../../../src/format/record.ts'
-import { checkTrailer, encodeTrailer } from '../../../src/format/sstable-block.ts'
+import {
+  CODEC_NONE,
+  checkTrailer,
+  encodeTrailer,
+  packedMax,
+} from '../../../src/format/sstable-block.ts'
 import { decodeFooter, encodeFooter, FOOTER_BYTES } from '../../../src/format/sstable-footer.ts'
 import { decodeProperties, encodeProperties } from '../../../src/format/sstable-properties.ts'
 import type { Prng } from '../../model/prng.ts'
@@ -119,6 +124,7 @@ const properties: Decoder = {
       largestBlock: 4096,
       newestWal: 3,
       blocks: random.below(99),
+      codec: random.below(3),
     })
     mutate(bytes, [...u64s(0, 13), ...u32s(64, 2), ...u32s(96, 2)], random)
     const found = decodeProperties(resized(bytes, random), FILE, 1000)
@@ -131,12 +137,16 @@ const trailer: Decoder = {
   name: 'block trailer',
   share: 5,
   run(random) {
-    const payloadLength = random.below(9_000)
+    const payloadLength = 8 + random.below(9_000)
+    const packed = random.below(2) === 0
+    const codec = packed ? 1 + random.below(2) : CODEC_NONE
+    const storedLength = packed ? 1 + random.below(packedMax(payloadLength)) : payloadLength
     const bytes = Buffer.alloc(16)
-    encodeTrailer(bytes, 0, payloadLength)
+    encodeTrailer(bytes, 0, payloadLength, { codec, length: storedLength })
     mutate(bytes, [{ at: 0, size: 1 }, ...u32s(0, 2)], random)
-    checkTrailer(bytes, 0, { file: FILE, offset: 64, payloadLength })
+    const found = checkTrailer(bytes, 0, { file: FILE, offset: 64, storedLength, payloadLength })
     demand(bytes.readUInt32LE(4) === payloadLength, 'the length of the payload')
+    demand((found === CODEC_NONE) === !packed, 'a codec where the lengths differ, and only there')
     return true
   },
 }

@@ -128,7 +128,7 @@ function placeOf(
 function isPossible(meta: TableMeta): boolean {
   const { entries, tombstones, smallestVersion, largestVersion, baseVersion } = meta
   return (
-    meta.largestBlock < meta.size &&
+    meta.largestBlock < Math.max(meta.size, meta.packing === undefined ? 0 : 2 ** 20 + 17) &&
     tombstones <= entries &&
     smallestVersion <= largestVersion &&
     baseVersion <= smallestVersion &&

@@ -1,6 +1,7 @@
 // What the fuzzer found, each by itself.
 import { expect, it } from 'vitest'
 import { decodeEditPayload, encodeEditPayload } from '../../../src/format/manifest-edit.ts'
+import type { TableMeta } from '../../../src/format/table-meta.ts'
 import { tablePath } from '../../../src/io/file-names.ts'
 import type { VerifyResult } from '../../../src/jobs/job.ts'
 import { runJob } from '../../../src/jobs/run-job.ts'
@@ -29,13 +30,25 @@ function oneTable(): { bench: Bench; base: ReturnType<typeof takeApart>; path: s
 
 it('a manifest names no table with a block as long as the table', () => {
   const { base } = oneTable()
-  const payload = (largestBlock: number): Buffer =>
-    encodeEditPayload({ tablesAdded: [{ level: 0, table: { ...base.meta, largestBlock } }] })
-  const { largestBlock, size } = base.meta
-  expect(decodeEditPayload(payload(largestBlock), '/db/m', 0).tablesAdded?.length).toBe(1)
-  for (const length of [size, 2 ** 31, 2 ** 53 - 1]) {
-    const refused = expect.objectContaining({ code: 'LEVEL_CORRUPTION' })
-    expect(() => decodeEditPayload(payload(length), '/db/m', 0)).toThrow(refused)
+  const { packing, ...plain } = base.meta
+  const decode = (table: TableMeta) =>
+    decodeEditPayload(encodeEditPayload({ tablesAdded: [{ level: 0, table }] }), '/db/m', 0)
+  const refused = expect.objectContaining({ code: 'LEVEL_CORRUPTION' })
+  expect(decode(plain).tablesAdded?.length).toBe(1)
+  for (const largestBlock of [plain.size, 2 ** 31, 2 ** 53 - 1]) {
+    expect(() => decode({ ...plain, largestBlock })).toThrow(refused)
+  }
+  // A compressed block may be longer, up to what every reader has room for.
+  if (packing === undefined) throw new Error('the test wants a compressed table')
+  const most = 2 ** 20 + 16
+  expect(decode({ ...base.meta, largestBlock: most }).tablesAdded?.[0]?.table.packing).toEqual(
+    packing,
+  )
+  for (const largestBlock of [most + 1, 2 ** 31, 2 ** 53 - 1]) {
+    expect(() => decode({ ...base.meta, largestBlock })).toThrow(refused)
+  }
+  for (const wrong of [{ codec: 0 }, { codec: 3 }, { payloadBytes: 2 ** 53 - 1 }]) {
+    expect(() => decode({ ...base.meta, packing: { ...packing, ...wrong } })).toThrow(refused)
   }
 })
 

@@ -46,7 +46,8 @@ function makeTables(): BaseTable[] {
       valueBytes: () => (random.chance(0.04) ? 600 + random.below(900) : random.below(50)),
       versions: () => 1 + random.below(3),
     })
-    const [meta] = bench.write(entries, { ...SHAPE, tableSize: MIB }, i + 1)
+    const compression = i % 2 === 0 ? 'none' : 'lz4'
+    const [meta] = bench.write(entries, { ...SHAPE, compression, tableSize: MIB }, i + 1)
     if (meta === undefined) throw new Error('a table was written')
     const file = bench.fs.openSync(tablePath(DIRECTORY, meta.number), 'read')
     const bytes = Buffer.alloc(file.sizeSync())

@@ -5,6 +5,7 @@ import { CorruptionError } from '../../../src/base/errors.ts'
 import { tablePath } from '../../../src/io/file-names.ts'
 import type { FileSystem } from '../../../src/io/file-system.ts'
 import { FaultFileSystem } from '../../faults/fault-file-system.ts'
+import { halfNoise } from '../../support/half-noise.ts'
 import { codeOf, endsWithin, start } from '../../support/small-engine.ts'
 import { JobBench } from '../../unit/jobs/support.ts'
 import { Bench, DIRECTORY, type PlainEntry, SHAPE } from '../../unit/sstable/support.ts'
@@ -20,7 +21,7 @@ function entries(round: number): PlainEntry[] {
   return Array.from({ length: 40 }, (_, i) => ({
     key: Buffer.from(`key ${String(i).padStart(3, '0')}`),
     version: 100 * round + i + 1,
-    value: i % 9 === 8 ? undefined : Buffer.alloc(40, round),
+    value: i % 9 === 8 ? undefined : Buffer.from(halfNoise(70, 100 * round + i)),
   }))
 }
 

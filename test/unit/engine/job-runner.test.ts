@@ -53,7 +53,8 @@ class Rig {
   run(perform: (spec: FlushSpec) => Promise<JobResult>): Promise<TablesResult> {
     const { heap, allocator, obsolete, numbering } = this
     const executor = executorOf((spec) => perform(spec as FlushSpec))
-    const shape = { blockSize: 512, tableSize: 16_384, filter: { k: 7, bitsPerKey: 10 } }
+    const filter = { k: 7, bitsPerKey: 10 }
+    const shape = { blockSize: 512, tableSize: 16_384, filter, compression: 'lz4' } as const
     const request: JobRequest = {
       priority: 0,
       workspaceBytes: 65_536,

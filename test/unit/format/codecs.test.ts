@@ -336,7 +336,7 @@ describe('manifest edit', () => {
     expect(() => decodeEditPayload(Buffer.concat([added, twice]), 'f', 0)).toThrow(CorruptionError)
     const second = Buffer.concat([added, twice.subarray(0, 4)])
     expect(() => decodeEditPayload(second, 'f', 0)).toThrow(/one expiry per table/)
-    const told = decodeEditPayload(Buffer.concat([twice.subarray(4), expiryBytes]), 'f', 0)
+    const told = decodeEditPayload(Buffer.concat([expiryBytes, twice.subarray(4)]), 'f', 0)
     expect(told.tablesAdded![0]!.table).toMatchObject({ earliestExpiry: 5, latestExpiry: 0 })
     for (const change of bad) {
       const edit = { tablesAdded: [{ level: 1, table: { ...table, ...change } }] }

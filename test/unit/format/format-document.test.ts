@@ -103,6 +103,7 @@ function readManifest(bytes: Buffer) {
   const wals = new Map<number, { salt: Buffer; sealed?: { length: number; digest: bigint } }>()
   const tables = new Map<number, ReturnType<typeof readAddition>>()
   const expiries = new Map<number, number[]>()
+  const packings = new Map<number, { codec: number; payloadBytes: number }>()
   const marks = { next: 0, version: 0 }
   const edits: number[] = []
   let chain = seed(salt, number, 64)
@@ -122,6 +123,9 @@ function readManifest(bytes: Buffer) {
       else if (tag === 4) {
         const table = readAddition(fields)
         tables.set(table.number, table)
+      } else if (tag === 13) {
+        const table = tables.get(fields.varint())!
+        packings.set(table.number, { codec: fields.u8(), payloadBytes: fields.varint() })
       } else if (tag === 5) {
         fields.u8()
         tables.delete(fields.varint())
@@ -138,7 +142,7 @@ function readManifest(bytes: Buffer) {
     expect(fields.at).toBe(end)
     at = align(end)
   }
-  return { wals, tables, expiries, marks, edits, lastChecksum: chain }
+  return { wals, tables, expiries, packings, marks, edits, lastChecksum: chain }
 }
 
 function readAddition(fields: Fields) {
@@ -179,6 +183,30 @@ function readBlock(payload: Buffer, base: number): Entry[] {
   return entries
 }
 
+/** An LZ4 block, by the page §6.7 names. */
+function readLz4(block: Buffer, length: number): Buffer {
+  const fields = new Fields(block)
+  const plain: number[] = []
+  const extended = (half: number): number => {
+    let count = half
+    for (let more = half === 15; more; ) {
+      const byte = fields.u8()
+      count += byte
+      more = byte === 255
+    }
+    return count
+  }
+  for (;;) {
+    const token = fields.u8()
+    plain.push(...fields.take(extended(token >> 4)))
+    if (fields.at === block.length) break
+    const offset = fields.take(2).readUInt16LE()
+    for (let i = extended(token & 15) + 4; i > 0; i--) plain.push(plain[plain.length - offset]!)
+  }
+  expect(plain).toHaveLength(length)
+  return Buffer.from(plain)
+}
+
 /** §6 */
 function readTable(bytes: Buffer) {
   const { number, salt, parameter: base } = header(bytes, 'SETTSST\0')
@@ -190,19 +218,24 @@ function readTable(bytes: Buffer) {
   expect([64, 72].map((at) => u64(footer, at))).toEqual([bytes.length, number])
   expect(footer.subarray(80, 88).equals(salt)).toBe(true)
   expect(footer.readUInt32LE(88)).toBe(1)
-  const block = (at: number, length: number): Buffer => {
-    expect(bytes.readUInt32LE(at + length)).toBe(0)
-    expect(bytes.readUInt32LE(at + length + 4)).toBe(length)
+  const block = (at: number, length: number, payload = length): Buffer => {
+    const codec = payload === length ? 0 : 1
+    expect(bytes[at + length]).toBe(codec)
+    expect(bytes.readUIntLE(at + length + 1, 3)).toBe(codec === 0 ? 0 : length)
+    expect(bytes.readUInt32LE(at + length + 4)).toBe(payload)
     const found = hash64(bytes.subarray(at, at + length + 8), seed(salt, number, at))
     expect(found).toBe(bytes.readBigUInt64LE(at + length + 8))
-    return bytes.subarray(at, at + length)
+    const stored = bytes.subarray(at, at + length)
+    if (codec === 0) return stored
+    expect(length).toBeLessThanOrEqual(payload - Math.floor(payload / 8))
+    return readLz4(stored, payload)
   }
   const [filter, ranges, properties, index] = [0, 16, 32, 48].map((at) =>
     block(u64(footer, at), u64(footer, at + 8)),
   )
   expect(ranges).toEqual(Buffer.alloc(8))
   const blocks = readIndex(index!).map((each) => {
-    const entries = readBlock(block(each.offset, each.length - 16), base)
+    const entries = readBlock(block(each.offset, each.length - 16, each.payload), base)
     expect([entries[0]!.key, entries.at(-1)!.key]).toEqual([each.first, each.last])
     return { ...each, entries }
   })
@@ -218,7 +251,9 @@ function readIndex(index: Buffer) {
     number,
   ]
   const keys = align(16 + 20 * n + 4 * (2 * n + 1))
-  expect(index.length).toBe(keys + keyBytes)
+  const payloads = Math.ceil((keys + keyBytes) / 4) * 4
+  const packed = index.readUInt32LE(12) === 1
+  expect(index.length).toBe(packed ? payloads + 4 * n : keys + keyBytes)
   const boundary = (i: number): number => keys + index.readUInt32LE(16 + 20 * n + 4 * i)
   return Array.from({ length: n }, (_, i) => {
     const last = index.subarray(boundary(2 * i + 1), boundary(2 * i + 2))
@@ -227,7 +262,9 @@ function readIndex(index: Buffer) {
     expect(index.readBigUInt64LE(16 + 8 * i)).toBe(prefix.readBigUInt64BE())
     const first = index.toString('utf8', boundary(2 * i), boundary(2 * i + 1))
     const length = index.readUInt32LE(16 + 16 * n + 4 * i)
-    return { offset: u64(index, 16 + 8 * n + 8 * i), length, first, last: last.toString() }
+    const payload = packed ? index.readUInt32LE(payloads + 4 * i) : length - 16
+    const offset = u64(index, 16 + 8 * n + 8 * i)
+    return { offset, length, payload, first, last: last.toString() }
   })
 }
 
@@ -324,7 +361,7 @@ describe('docs/FORMAT.md describes the files of', () => {
   })
 
   it('a table', () => {
-    const { tables } = readManifest(opened.get(readCurrent(opened.get('CURRENT')!).name)!)
+    const { tables, packings } = readManifest(opened.get(readCurrent(opened.get('CURRENT')!).name)!)
     const [[number, named]] = [...tables] as [[number, ReturnType<typeof readAddition>]]
     const bytes = opened.get(name(number, 'sst'))!
     const table = readTable(bytes)
@@ -349,7 +386,11 @@ describe('docs/FORMAT.md describes the files of', () => {
     expect(named.salt.equals(table.salt)).toBe(true)
     expect(named.versions).toEqual({ smallest: 1, largest: 301, base: table.base })
     expect(named.counts).toMatchObject({ size: bytes.length, entries: 303, tombstones: 1 })
-    expect(named.counts.largestBlock).toBe(alone.length)
+    expect(named.counts.largestBlock).toBe(alone.payload + 16)
+    expect(alone.length).toBeLessThan(alone.payload / 8)
+    expect(others.some(({ length, payload }) => length < payload)).toBe(true)
+    const payloadBytes = table.blocks.reduce((sum, { payload }) => sum + payload, 0)
+    expect(packings.get(number)).toEqual({ codec: 1, payloadBytes })
   })
 
   it('its properties and its filter', () => {
@@ -360,7 +401,7 @@ describe('docs/FORMAT.md describes the files of', () => {
       entries.reduce((total, entry) => total + Buffer.byteLength(entry[of]), 0)
     const numbers = Array.from({ length: 8 }, (_, i) => u64(properties, 8 * i))
     expect(numbers).toEqual([303, 1, 1, 301, 0, 0, sum('key'), sum('value')])
-    expect([64, 68, 96, 100].map((at) => properties.readUInt32LE(at))).toEqual([16, 512, 0, 0])
+    expect([64, 68, 96, 100].map((at) => properties.readUInt32LE(at))).toEqual([16, 512, 0, 1])
     const { largestBlock, newestWal } = named.counts
     expect([72, 80, 88].map((at) => u64(properties, at))).toEqual([
       largestBlock,

@@ -102,8 +102,9 @@ it.each<[KernelKind, number]>([
       ({ version }) => version <= cut && (i === 0 || version > (cuts[i - 1] as number)),
     ),
   )
+  const loose = { ...SHAPE, compression: 'none' } as const
   const written = runs.map((run, i) =>
-    bench.write(run, i === 0 ? SHAPE : { ...SHAPE, tableSize: MIB }, 10_000 * (i + 1)),
+    bench.write(run, i === 0 ? loose : { ...SHAPE, tableSize: MIB }, 10_000 * (i + 1)),
   )
   expect(written[0]?.length).toBeGreaterThan(1)
   const sources = written.toReversed()
@@ -149,7 +150,7 @@ it('carries values far larger than a block, a span and a table through flush and
   }))
   const low = jobs.flush(jobs.memtable(older), [1000])
   const high = jobs.flush(jobs.memtable(newer), [1000])
-  expect(low.tables.length).toBeGreaterThan(3)
+  expect(low.tables.length).toBeGreaterThan(2)
   const both = [high.tables, low.tables].flatMap((tables) => tables.map((table) => [table]))
   const kept = jobs.compact(both, { snapshots: [50, 1000], dropTombstones: true })
   const all = [...older, ...newer].sort(compareEntries)
@@ -213,9 +214,10 @@ it('leaves no file behind when it is cancelled, refused by the disk, or fed a da
 })
 
 it('asks for modest scratch memory', () => {
-  const shape = { blockSize: 4096, tableSize: 64 * MIB, filter: filterShape(0.01) }
-  expect(flushWorkspaceBytes(shape, 1000)).toBeLessThan(16 * MIB)
-  expect(compactWorkspaceBytes(shape, 7, 4112)).toBeLessThan(18 * MIB)
-  expect(flushWorkspaceBytes(SHAPE, 1000)).toBeLessThan(1.5 * MIB)
-  expect(compactWorkspaceBytes(SHAPE, 3, 528)).toBeLessThan(2.5 * MIB)
+  const filter = filterShape(0.01)
+  const shape = { blockSize: 4096, tableSize: 64 * MIB, filter, compression: 'lz4' as const }
+  expect(flushWorkspaceBytes(shape, 1000)).toBeLessThan(18 * MIB)
+  expect(compactWorkspaceBytes(shape, 7, 4112)).toBeLessThan(20 * MIB)
+  expect(flushWorkspaceBytes(SHAPE, 1000)).toBeLessThan(2.5 * MIB)
+  expect(compactWorkspaceBytes(SHAPE, 3, 528)).toBeLessThan(3.5 * MIB)
 })

@@ -11,6 +11,8 @@ export type BuilderKernels = Pick<
   | 'builderStart'
   | 'builderAppend'
   | 'builderStopped'
+  | 'builderCloseBlock'
+  | 'builderSealBlock'
   | 'builderFinishBlock'
   | 'builderDrained'
   | 'builderAlone'
@@ -23,6 +25,8 @@ export interface TableSettings {
   readonly keysCapacity: number
   readonly hashesCapacity: number
   readonly baseVersion: number
+  /** The caller seals each block itself, with this in place of the payload; shorter: as if compressed by codec 1. */
+  readonly pack?: (payload: Buffer) => Buffer
 }
 
 export interface ListedBlock {
@@ -31,6 +35,7 @@ export interface ListedBlock {
   readonly firstKey: Buffer
   readonly lastKey: Buffer
   readonly entries: number
+  readonly payload: number
 }
 
 export interface BuiltTable {
@@ -85,6 +90,7 @@ export class TableRun {
     this.region(layout.BUILDER_HASHES, settings.hashesCapacity, 8)
     this.set(layout.BUILDER_BLOCK_SIZE, settings.blockSize)
     this.set(layout.BUILDER_SALT, areas.bytes(SALT))
+    this.set(layout.BUILDER_STOP_AT_BLOCK, settings.pack === undefined ? 0 : 1)
     areas.memory.setU64(this.builder + layout.BUILDER_FILE_NUMBER, FILE_NUMBER)
     areas.memory.setU64(this.builder + layout.BUILDER_BASE_VERSION, settings.baseVersion)
     areas.memory.setU64(this.builder + layout.BUILDER_FILE_OFFSET, FIRST_OFFSET)
@@ -139,14 +145,30 @@ export class TableRun {
         full = !this.writeAlone(next, at + layout.DESC_SIZE * count, entry)
         if (!full) taken++
       }
+      if (reason === 4) this.sealBlock(next)
       if (reason === 0 && count !== batch.length) throw new Error('stopped for nothing')
       if (random.chance(0.05)) this.drain(next())
       this.checkCanaries()
     }
-    next().builderFinishBlock(this.builder)
+    this.sealBlock(next)
     this.checkCanaries()
     this.drain(next())
     return this.result(entries.slice(0, taken))
+  }
+
+  private sealBlock(next: () => BuilderKernels): void {
+    const { pack } = this.settings
+    if (pack === undefined) {
+      next().builderFinishBlock(this.builder)
+      return
+    }
+    const length = next().builderCloseBlock(this.builder)
+    if (length === 0) return
+    const start = this.get(layout.BUILDER_OUT) + this.get(layout.BUILDER_OUT_USED)
+    const payload = this.areas.memory.slice(start, length)
+    const packed = pack(Buffer.from(payload))
+    packed.copy(payload)
+    next().builderSealBlock(this.builder, packed.length < length ? 1 : 0, packed.length)
   }
 
   private checkCanaries(): void {
@@ -170,7 +192,7 @@ export class TableRun {
   }
 
   private writeAlone(next: () => BuilderKernels, at: number, entry: TestEntry): boolean {
-    next().builderFinishBlock(this.builder)
+    this.sealBlock(next)
     this.drain(next())
     const { bytes } = encodeBlock([entry], this.settings.baseVersion, 16)
     const position = this.areas.memory.u64(this.builder + layout.BUILDER_FILE_OFFSET)
@@ -179,7 +201,7 @@ export class TableRun {
     stored.writeUInt32LE(bytes.length, bytes.length + 4)
     const checked = stored.subarray(0, bytes.length + 8)
     stored.writeBigUInt64LE(hash64(checked, seedAt(position)), bytes.length + 8)
-    const registered = next().builderAlone(this.builder, at, stored.length)
+    const registered = next().builderAlone(this.builder, at, stored.length, bytes.length)
     this.trace.push(`alone ${registered}`)
     if (registered === 0) return false
     this.alone.add(this.get(layout.BUILDER_BLOCK_COUNT) - 1)
@@ -200,6 +222,7 @@ export class TableRun {
         firstKey: key(layout.BLOCK_ENTRY_FIRST_KEY),
         lastKey: key(layout.BLOCK_ENTRY_LAST_KEY),
         entries: memory.u32(at + layout.BLOCK_ENTRY_ENTRIES),
+        payload: memory.u32(at + layout.BLOCK_ENTRY_PAYLOAD),
       })
     }
     const hashes: bigint[] = []

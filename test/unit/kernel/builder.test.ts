@@ -68,6 +68,7 @@ function checkTable(table: BuiltTable, settings: TableSettings, where: string): 
     const entries = expected[i]!
     const { bytes } = encodeBlock(entries, settings.baseVersion, 16)
     expect(block.offset, where).toBe(offset)
+    expect(block.payload, where).toBe(bytes.length)
     expect(block.length, where).toBe(bytes.length + BLOCK_TRAILER)
     expect(block.firstKey.equals(entries[0]!.key), `${where}, first key ${i}`).toBe(true)
     expect(block.lastKey.equals(entries.at(-1)!.key), `${where}, last key ${i}`).toBe(true)
@@ -170,6 +171,41 @@ describe('table builder', () => {
     const table = build(entries, settings, 1)
     expect(table.entries.length).toBe(1_000)
     expect(table.blocks.length).toBeGreaterThan(50)
+  })
+
+  it('makes the same blocks when the caller seals each of them', () => {
+    for (let seed = 1; seed <= 6; seed++) {
+      const entries = styledEntries(new Seeded(seed), 'text', 300)
+      const settings = { ...ROOMY, blockSize: 300 }
+      const own = build(entries, settings, seed)
+      const sealed = build(entries, { ...settings, pack: (payload) => payload }, seed)
+      expect(sealed.data.equals(own.data)).toBe(true)
+      expect(sealed.blocks).toEqual(own.blocks)
+    }
+  })
+
+  it('seals a compressed payload with its codec and both lengths', () => {
+    const entries = styledEntries(new Seeded(4), 'text', 300)
+    const pack = (payload: Buffer): Buffer => payload.subarray(0, payload.length >> 1)
+    const settings = { ...ROOMY, blockSize: 300, pack }
+    const bind = [wasmKernels, builderTwin]
+    const table = new TableRun(settings, entries).run(bind, entries, new Seeded(4))
+    expect(table.entries.length).toBe(300)
+    let offset = FIRST_OFFSET
+    for (const [i, { length, payload, ...block }] of table.blocks.entries()) {
+      const stored = table.data.subarray(offset - FIRST_OFFSET, offset - FIRST_OFFSET + length)
+      const trailer = stored.subarray(length - BLOCK_TRAILER)
+      expect(block.offset).toBe(offset)
+      offset += length
+      expect(trailer.readUInt32LE(4)).toBe(payload)
+      expect(stored.readBigUInt64LE(length - 8)).toBe(
+        hash64(stored.subarray(0, length - 8), seedAt(block.offset)),
+      )
+      if (table.alone.has(i)) continue
+      expect(length).toBe((payload >> 1) + BLOCK_TRAILER)
+      expect([trailer[0], trailer.readUIntLE(1, 3)]).toEqual([1, payload >> 1])
+    }
+    expect(table.data.length).toBe(offset - FIRST_OFFSET)
   })
 
   it('starts anew: nothing of the table before remains', () => {

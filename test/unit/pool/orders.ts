@@ -22,7 +22,7 @@ export function flushOrder(what: string, details: object = {}): FlushSpec {
     directory,
     workspace,
     arena: 4096,
-    shape: { blockSize: 4096, tableSize: 65_536, filter },
+    shape: { blockSize: 4096, tableSize: 65_536, filter, compression: 'lz4' },
     numbers: { first: 1, count: 20 },
     newestWal: 1,
     snapshots: [1],

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { CorruptionError } from '../../../src/base/errors.ts'
+import type { Compression } from '../../../src/base/option-table.ts'
 import type { TableMeta } from '../../../src/format/table-meta.ts'
 import { tablePath } from '../../../src/io/file-names.ts'
 import type { FileSystem } from '../../../src/io/file-system.ts'
@@ -22,7 +23,12 @@ function replaceFile(fs: FileSystem, path: string, bytes: Buffer): void {
   file.closeSync()
 }
 
-function smallTable(): { bench: Bench; entries: PlainEntry[]; table: TableMeta; path: string } {
+function smallTable(compression: Compression = 'lz4'): {
+  bench: Bench
+  entries: PlainEntry[]
+  table: TableMeta
+  path: string
+} {
   const random = seeded(5)
   const bench = new Bench(8 * MIB)
   const entries = randomEntries(random, {
@@ -33,7 +39,7 @@ function smallTable(): { bench: Bench; entries: PlainEntry[]; table: TableMeta; 
   })
   // One that has a block of its own, which the source below hands over as lazy.
   entries.push({ key: Buffer.from('zzz'), version: 1, value: Buffer.alloc(700, 3) })
-  const [table, more] = bench.write(entries, { ...SHAPE, tableSize: 65_536 })
+  const [table, more] = bench.write(entries, { ...SHAPE, compression, tableSize: 65_536 })
   if (table === undefined || more !== undefined) throw new Error('the test wants one table')
   return { bench, entries, table, path: tablePath(DIRECTORY, table.number) }
 }
@@ -51,35 +57,39 @@ function scan(bench: Bench, table: TableMeta, reverse: boolean): PlainEntry[] {
   }
 }
 
-it('answers every flipped byte of a table with the right entries or a CorruptionError', () => {
-  const { bench, entries, table, path } = smallTable()
-  const whole = readFile(bench.fs, path)
-  expect(whole.length).toBeGreaterThan(4096)
-  expect(whole.length).toBeLessThan(9000)
-  expect(scan(bench, table, false)).toEqual(entries)
-  const before = bench.allocator.usedBytes
-  let refused = 0
-  for (let i = 0; i < whole.length; i++) {
-    const bytes = Buffer.from(whole)
-    bytes[i] = (bytes[i] as number) ^ (1 << (i % 8))
-    replaceFile(bench.fs, path, bytes)
-    let found: PlainEntry[] | undefined
-    try {
-      found = scan(bench, table, i % 2 === 1)
-    } catch (error) {
-      expect(error, `byte ${i}: ${String(error)}`).toBeInstanceOf(CorruptionError)
-      expect((error as CorruptionError).file).toBe(path)
-      refused += 1
+it.each(['none', 'lz4'] as const)(
+  'answers every flipped byte of a table (%s) with the right entries or a CorruptionError',
+  (compression) => {
+    const { bench, entries, table, path } = smallTable(compression)
+    const whole = readFile(bench.fs, path)
+    expect(whole.length).toBeGreaterThan(compression === 'none' ? 4096 : 2048)
+    expect(whole.length).toBeLessThan(9000)
+    expect(table.packing?.codec).toBe(compression === 'none' ? undefined : 1)
+    expect(scan(bench, table, false)).toEqual(entries)
+    const before = bench.allocator.usedBytes
+    let refused = 0
+    for (let i = 0; i < whole.length; i++) {
+      const bytes = Buffer.from(whole)
+      bytes[i] = (bytes[i] as number) ^ (1 << (i % 8))
+      replaceFile(bench.fs, path, bytes)
+      let found: PlainEntry[] | undefined
+      try {
+        found = scan(bench, table, i % 2 === 1)
+      } catch (error) {
+        expect(error, `byte ${i}: ${String(error)}`).toBeInstanceOf(CorruptionError)
+        expect((error as CorruptionError).file).toBe(path)
+        refused += 1
+      }
+      if (found !== undefined) {
+        if (i % 2 === 1) found.reverse()
+        expect(found, `byte ${i}`).toEqual(entries)
+      }
     }
-    if (found !== undefined) {
-      if (i % 2 === 1) found.reverse()
-      expect(found, `byte ${i}`).toEqual(entries)
-    }
-  }
-  // Every byte of a table is under some checksum.
-  expect(refused).toBe(whole.length)
-  expect(bench.allocator.usedBytes - before).toBeLessThan(refused * 128)
-})
+    // Every byte of a table is under some checksum.
+    expect(refused).toBe(whole.length)
+    expect(bench.allocator.usedBytes - before).toBeLessThan(refused * 128)
+  },
+)
 
 it('refuses a table that is cut short, extended, missing, empty or another one', () => {
   const { bench, table, path } = smallTable()
@@ -105,6 +115,11 @@ it('refuses a table that is cut short, extended, missing, empty or another one',
   refuses({ ...table, largestVersion: table.largestVersion + 1 })
   refuses({ ...table, largestBlock: table.largestBlock + 1 })
   refuses({ ...table, newestWal: 9 })
+  const { packing, ...plain } = table
+  if (packing === undefined) throw new Error('the test wants a compressed table')
+  refuses(plain)
+  refuses({ ...table, packing: { ...packing, codec: 2 } })
+  refuses({ ...table, packing: { ...packing, payloadBytes: packing.payloadBytes - 1 } })
   refuses({ ...table, smallestKey: Buffer.from('!') })
   refuses({ ...table, largestKey: Buffer.from('~~') })
   const other = bench.write(

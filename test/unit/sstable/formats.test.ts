@@ -81,6 +81,7 @@ describe('properties', () => {
     largestBlock: 5000,
     newestWal: 9,
     blocks: 4,
+    codec: 1,
   }
 
   it('give back what was written', () => {
@@ -142,10 +143,23 @@ describe('index', () => {
     expect(decodeBlockList(payload, 254)).toEqual({
       offsets: new Float64Array([64, 164, 204]),
       lengths: new Uint32Array([100, 40, 50]),
+      payloads: new Uint32Array([84, 24, 34]),
       smallestKey: Buffer.from('ab'),
       largestKey: Buffer.from('abz'),
     })
     expect(decodeBlockList(payload, 253)).toBeUndefined()
+  })
+
+  it('names the payloads of compressed blocks, and only such as a block may have', () => {
+    const packed = (payload: number) => encodeIndex(entries.map((entry) => ({ ...entry, payload })))
+    expect(packed(1000).readUInt32LE(12)).toBe(1)
+    expect([...decodeBlockList(packed(1000), 254)!.payloads]).toEqual([1000, 1000, 1000])
+    expect(decodeBlockList(packed(2 ** 20), 254)).toBeDefined()
+    expect(decodeBlockList(packed(2 ** 20 + 1), 254)).toBeUndefined()
+    // 84 bytes stored save an eighth of 95.
+    expect(decodeBlockList(packed(95), 254)).toBeDefined()
+    expect(decodeBlockList(packed(94), 254)).toBeUndefined()
+    expect(decodeBlockList(packed(1000).subarray(0, -4), 254)).toBeUndefined()
   })
 
   it('answers any bytes with a list or undefined', () => {

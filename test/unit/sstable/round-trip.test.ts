@@ -45,7 +45,7 @@ describe.each<KernelKind>(['twin', 'wasm'])('tables written and read back (%s)',
         entries.push({ key: Buffer.from(`key-${k}`), version: v, value: Buffer.alloc(60, v) })
       }
     }
-    const tables = bench.write(entries)
+    const tables = bench.write(entries, { ...SHAPE, compression: 'none' })
     expect(tables.length).toBeGreaterThan(3)
     for (let i = 1; i < tables.length; i++) {
       expect(Buffer.compare(tables[i - 1]!.largestKey, tables[i]!.smallestKey)).toBeLessThan(0)

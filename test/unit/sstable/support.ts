@@ -38,6 +38,7 @@ export const SHAPE: WriterShape = {
   blockSize: 512,
   tableSize: 16_384,
   filter: filterShape(0.01),
+  compression: 'lz4',
 }
 
 export type KernelKind = 'wasm' | 'twin'
