@@ -17,6 +17,7 @@ import { BlockCache } from '../sstable/block-cache.ts'
 import { OpenTables } from '../sstable/open-tables.ts'
 import { WAL_SCRATCH_BYTES } from '../wal/wal-file.ts'
 import { shutDown } from './close.ts'
+import { PlanMerges } from './compaction/plan-merges.ts'
 import { CompactionScheduler } from './compaction-scheduler.ts'
 import { BackgroundOutcomes } from './disk/background-outcomes.ts'
 import { DiskReserve } from './disk/disk-reserve.ts'
@@ -257,8 +258,16 @@ function wireBackground({ foundation, allocator, manifest, output }: Wiring, sto
   })
   const { tables } = stores
   const outcomes = new BackgroundOutcomes({ health, logger, progress, writes, reserve, tables })
-  const compactions = new CompactionScheduler({
+  const merges = new PlanMerges({
     runner,
+    executor,
+    tree,
+    clock,
+    flushing: () => flushes.busy || memtables.immutables.length > 0,
+    splitting: environment.splitting,
+  })
+  const compactions = new CompactionScheduler({
+    merges,
     tree,
     clock,
     // Level 0 and the base level of equal size cost the least to merge.
@@ -269,6 +278,7 @@ function wireBackground({ foundation, allocator, manifest, output }: Wiring, sto
     halted,
     failed: outcomes.failed,
     compacted: outcomes.succeeded,
+    idle: () => outcomes.roomChanged(),
   })
   const flushes = new FlushScheduler({
     runner,
@@ -280,6 +290,7 @@ function wireBackground({ foundation, allocator, manifest, output }: Wiring, sto
     failed: outcomes.failed,
     flushed: () => {
       outcomes.succeeded()
+      merges.flushed()
       if (tree.levels[0]!.length + 2 >= options.l0CompactTrigger) executor.warmUp(2)
       compactions.kick()
     },
@@ -297,7 +308,7 @@ function wireBackground({ foundation, allocator, manifest, output }: Wiring, sto
       return true
     },
   })
-  return { writes, compactions, flushes, runner }
+  return { writes, compactions, merges, flushes, runner }
 }
 
 function wireReserve(output: Output, logger: Logger, { memtables, health }: Stores): DiskReserve {

@@ -1,22 +1,19 @@
-// Runs compactions the plan asks for, on the executor, and installs their outputs. Main thread. A plan reserves
-// its key ranges, so parallel jobs never meet.
+// Starts the compactions that are due, has them merged, and installs their outputs. Main thread. A plan reserves its
+// key ranges, so parallel ones never meet.
 import type { Clock } from '../base/clock.ts'
 import { MIB } from '../base/limits.ts'
 import { InFlight } from '../compaction/in-flight.ts'
 import { type PickOptions, pickCompaction } from '../compaction/pick.ts'
 import type { CompactionPlan } from '../compaction/plan.ts'
 import { planRange, type RangeRequest } from '../compaction/plan-range.ts'
-import { plainBytes } from '../format/table-meta.ts'
-import type { CompactSpec, TablesResult } from '../jobs/job.ts'
-import { compactWorkspaceBytes } from '../jobs/workspace.ts'
 import type { Levels } from '../manifest/levels.ts'
 import { createCancelFlag } from '../pool/cancel-flag.ts'
-import { type CancelFlag, PRIORITY } from '../pool/executor.ts'
+import type { CancelFlag } from '../pool/executor.ts'
+import type { PlanMerges } from './compaction/plan-merges.ts'
 import { BackOff } from './disk/back-off.ts'
 import { errorCode } from './disk/failures.ts'
 import { dropTables } from './expiry/drop-tables.ts'
 import { ExpiryTimer } from './expiry/expiry-timer.ts'
-import type { JobRunner } from './job-runner.ts'
 import type { TreeState } from './tree-state.ts'
 
 /** Compactions of so few input bytes are still done when the database closes: processes that live shortly would
@@ -24,7 +21,7 @@ import type { TreeState } from './tree-state.ts'
 const SMALL_INPUT_BYTES = 4 * MIB
 
 export interface CompactionParts {
-  readonly runner: JobRunner
+  readonly merges: PlanMerges
   readonly tree: TreeState
   readonly clock: Clock
   readonly pick: PickOptions
@@ -38,6 +35,8 @@ export interface CompactionParts {
   readonly failed: (error: unknown) => void
   /** Outputs are installed: level 0 may be shorter. */
   readonly compacted: () => void
+  /** What had failed is not tried again, for it is not due any more. */
+  readonly idle: () => void
 }
 
 interface RunningPlan {
@@ -140,7 +139,11 @@ export class CompactionScheduler {
     this.#parts.failed(error)
     if (this.#closing) this.#stopped = true
     if (this.#stopped || this.damage !== undefined || this.#parts.halted()) return
-    this.#retry.later(() => this.kick())
+    this.#retry.later(() => {
+      this.kick()
+      // What failed was asked for and is not due by itself: nothing else would wake those who wait for its end.
+      if (!this.busy) this.#parts.idle()
+    })
   }
 
   #run(plan: CompactionPlan): Promise<void> {
@@ -176,13 +179,13 @@ export class CompactionScheduler {
   }
 
   async #compact(plan: CompactionPlan, cancel: CancelFlag): Promise<void> {
-    const { tree } = this.#parts
+    const { tree, merges } = this.#parts
     if (plan.trivialMove) {
       await tree.installMove(plan)
       this.#done(plan.inputs)
       return
     }
-    const result = plan.expired === true ? dropTables(plan) : await this.#merge(plan, cancel)
+    const result = plan.expired === true ? dropTables(plan) : await merges.run(plan, cancel)
     await tree.installCompaction(plan, result)
     this.#done(result.tables)
     this.compactions += 1
@@ -191,34 +194,6 @@ export class CompactionScheduler {
 
   #done(tables: readonly { readonly number: number }[]): void {
     for (const request of this.#requests) for (const { number } of tables) request.add(number)
-  }
-
-  #merge(plan: CompactionPlan, cancel: CancelFlag): Promise<TablesResult> {
-    const { tree, runner } = this.#parts
-    const shape = tree.shape
-    const inputs = plan.sources.flat()
-    const largestBlock = inputs.reduce((max, table) => Math.max(max, table.largestBlock), 0)
-    // What is pinned from now on sees the newest of these entries, which are kept in any case.
-    const readers = tree.readers()
-    const { length } = plan.sources
-    const plain = inputs.reduce((sum, table) => sum + plainBytes(table), 0)
-    const count = 16 + inputs.length + 8 * Math.ceil(plain / shape.tableSize)
-    return runner.run<TablesResult>({
-      priority: plan.inputLevel === 0 ? PRIORITY.l0 : PRIORITY.deeper,
-      workspaceBytes: compactWorkspaceBytes(shape, length, largestBlock, readers.snapshots.length),
-      cancel,
-      spec: (workspace): CompactSpec => ({
-        kind: 'compact',
-        directory: tree.directory,
-        sources: plan.sources,
-        outputLevel: plan.outputLevel,
-        shape,
-        numbers: { first: tree.numbering.takeRange(count), count },
-        workspace,
-        ...readers,
-        dropTombstones: plan.dropTombstones,
-      }),
-    })
   }
 }
 

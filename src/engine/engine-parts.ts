@@ -7,6 +7,7 @@ import type { ReadTime } from '../mvcc/read-time.ts'
 import type { Executor } from '../pool/executor.ts'
 import type { BlockCache } from '../sstable/block-cache.ts'
 import type { OpenTables } from '../sstable/open-tables.ts'
+import type { PlanMerges } from './compaction/plan-merges.ts'
 import type { CompactionScheduler } from './compaction-scheduler.ts'
 import type { FlushScheduler } from './flush-scheduler.ts'
 import type { Health } from './health.ts'
@@ -34,6 +35,7 @@ export interface EngineParts {
   readonly tree: TreeState
   readonly flushes: FlushScheduler
   readonly compactions: CompactionScheduler
+  readonly merges: PlanMerges
   readonly points: PointRead
   readonly ranges: RangeReads
   readonly cache: BlockCache

@@ -6,7 +6,7 @@ import { type FilterShape, filterShape } from '../format/sstable-filter.ts'
 import { walPath } from '../io/file-names.ts'
 import type { FileSystem } from '../io/file-system.ts'
 import type { TableShape } from '../jobs/job.ts'
-import { compactWorkspaceBytes } from '../jobs/workspace.ts'
+import { plannedWorkspaceBytes } from '../jobs/workspace.ts'
 import type { ManifestState, WalState } from '../manifest/apply-edit.ts'
 import { countRecords } from '../wal/record-count.ts'
 import { replayArenaBytes } from '../wal/replay.ts'
@@ -25,9 +25,6 @@ export interface MemoryPlan {
   readonly shape: TableShape
 }
 
-/** Sources a compaction may have before level 0 is stalled for good. */
-const SOURCES = 40
-
 export function planMemory(
   fs: FileSystem,
   directory: string,
@@ -36,7 +33,7 @@ export function planMemory(
 ): MemoryPlan {
   const roomy = findWals(fs, directory, manifest)
   const shape = tableShape(options)
-  const jobBytes = compactWorkspaceBytes(shape, SOURCES, options.blockSize * 2)
+  const jobBytes = plannedWorkspaceBytes(shape)
   const wanted = bytesWanted(options, jobBytes, roomy, manifest)
   if (wanted <= HEAP_BYTES_MAX) return { wals: roomy, heapBytes: wanted, shape }
   // Arenas for the smallest possible records do not fit side by side; those for the records that are there will.

@@ -21,6 +21,7 @@ export function engineStats(parts: EngineParts): EngineStats {
     wals: logged.length,
     flushes: flushes.flushes,
     compactions: compactions.compactions,
+    compactionParts: parts.merges.parts,
     bytesFlushed: flushes.bytesFlushed,
     bytesCompacted: compactions.bytesCompacted,
     walBytes: writes.walBytes,

@@ -6,7 +6,7 @@ import { checkVersionOrder } from '../compaction/invariant.ts'
 import type { CompactionPlan } from '../compaction/plan.ts'
 import type { ManifestEdit } from '../format/manifest-edit.ts'
 import type { TableShape, TablesResult } from '../jobs/job.ts'
-import type { Levels } from '../manifest/levels.ts'
+import type { Levels, TableMeta } from '../manifest/levels.ts'
 import type { ManifestLog } from '../manifest/manifest-log.ts'
 import type { HeapAllocator } from '../memory/heap-allocator.ts'
 import type { Readers } from '../mvcc/pins.ts'
@@ -119,14 +119,18 @@ export class TreeState {
 
   /** Outputs that the manifest surely does not name go: the next try has others. */
   async #append(edit: ManifestEdit, outputs?: TablesResult): Promise<Levels> {
-    const { manifest, obsolete } = this.#parts
+    const { manifest } = this.#parts
     try {
       return (await manifest.append(edit)).levels
     } catch (error) {
-      if (manifest.usable)
-        for (const { number } of outputs?.tables ?? []) obsolete.removeTable(number)
+      if (manifest.usable) this.discard(outputs?.tables ?? [])
       throw error
     }
+  }
+
+  /** Removes outputs that no edit will name. */
+  discard(tables: readonly TableMeta[]): void {
+    for (const { number } of tables) this.#parts.obsolete.removeTable(number)
   }
 
   #marks(result: TablesResult | undefined): ManifestEdit {

@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts'
 import type { HeapMemory } from '../base/heap-memory.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
+import type { Splitting } from '../compaction/split.ts'
 import type { FileSystem } from '../io/file-system.ts'
 import type { Kernels } from '../kernel/kernels.ts'
 import type { PinnedPoint, ReadPoint } from '../mvcc/pins.ts'
@@ -24,6 +25,8 @@ export interface Environment {
   readonly notify: (notice: DiskNotice) => void
   /** Runs the jobs instead of threads or the calling one; closed with the engine. */
   readonly executor?: Executor
+  /** How compactions are split, for tests of small ones; else by table size and idle threads. */
+  readonly splitting?: Splitting
 }
 
 export type Data = string | Uint8Array
@@ -95,6 +98,8 @@ export interface EngineStats {
   readonly wals: number
   readonly flushes: number
   readonly compactions: number
+  /** Jobs these compactions were split into; as many where none was. */
+  readonly compactionParts: number
   readonly bytesFlushed: number
   readonly bytesCompacted: number
   readonly walBytes: number

@@ -112,11 +112,60 @@ export function blockKeys(
   payload: Buffer,
   block: number,
 ): { readonly first: Uint8Array; readonly last: Uint8Array } {
-  const blocks = payload.readUInt32LE(0)
-  const keys = indexKeys(blocks)
-  const boundary = (i: number) => keys + payload.readUInt32LE(indexBoundaries(blocks) + 4 * i)
-  const key = (i: number) => new Uint8Array(payload.subarray(boundary(i), boundary(i + 1)))
+  const key = (i: number) => new Uint8Array(keyAt(payload, i))
   return { first: key(2 * block), last: key(2 * block + 1) }
+}
+
+/** First and last keys of the blocks of a well-formed index, in turn. */
+function keyAt(payload: Buffer, i: number): Buffer {
+  const blocks = payload.readUInt32LE(0)
+  const boundaries = indexBoundaries(blocks) + 4 * i
+  const keys = indexKeys(blocks)
+  const end = keys + payload.readUInt32LE(boundaries + 4)
+  return payload.subarray(keys + payload.readUInt32LE(boundaries), end)
+}
+
+/** First block of a well-formed index whose last key is the key or lies behind it; else the number of blocks. */
+export function firstBlockFrom(payload: Buffer, key: Uint8Array): number {
+  let low = 0
+  let high = payload.readUInt32LE(0)
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (Buffer.compare(keyAt(payload, 2 * middle + 1), key) < 0) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** A key and the stored bytes of the entries that follow it, up to the next such key. */
+export interface WeighedKey {
+  readonly key: Uint8Array
+  readonly bytes: number
+}
+
+/** A longer one is cut short: it then lies a little before the block it stands for. */
+const WEIGHED_KEY_MAX = 1024
+
+/** About `count` first keys of blocks of a well-formed index, the same bytes apart; fewer if there are fewer blocks. */
+export function weighKeys(payload: Buffer, count: number): WeighedKey[] {
+  const blocks = payload.readUInt32LE(0)
+  const lengthAt = (block: number): number => payload.readUInt32LE(indexLengths(blocks) + 4 * block)
+  let stored = 0
+  for (let block = 0; block < blocks; block++) stored += lengthAt(block)
+  const found: WeighedKey[] = []
+  let from = 0
+  let bytes = 0
+  for (let block = 0; block < blocks; block++) {
+    bytes += lengthAt(block)
+    if (bytes * count < stored && block + 1 < blocks) continue
+    found.push({
+      key: new Uint8Array(keyAt(payload, 2 * from).subarray(0, WEIGHED_KEY_MAX)),
+      bytes,
+    })
+    from = block + 1
+    bytes = 0
+  }
+  return found
 }
 
 /** Reads the block list of a verified index payload; undefined when it is not well formed. */

@@ -17,6 +17,8 @@ export interface JobTablesPlan {
   readonly salts: number
   /** Used only while the tables are opened. */
   readonly buffer: Region
+  /** Reading begins at this key; undefined: at the first one. */
+  readonly start?: Uint8Array | undefined
 }
 
 export class JobTables implements TableOpener {
@@ -31,7 +33,7 @@ export class JobTables implements TableOpener {
           const saltAddress = plan.salts + 8 * i
           machine.heap.bytes.set(footer.salt, saltAddress)
           const place = { file, footer, properties, saltAddress, buffer }
-          this.#tables.set(meta.number, openBlockList(machine, place, meta))
+          this.#tables.set(meta.number, openBlockList(machine, place, meta, plan.start))
         } catch (error) {
           file.closeSync()
           throw error

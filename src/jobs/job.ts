@@ -2,7 +2,9 @@
 // its spec; never the engine, never a thread.
 import type { CorruptionPlace, ErrorRecord } from '../base/errors.ts'
 import type { Compression } from '../base/option-table.ts'
+import type { Bounds } from '../cursor/bounds.ts'
 import type { FilterShape } from '../format/sstable-filter.ts'
+import type { WeighedKey } from '../format/sstable-index.ts'
 import type { FileSystem } from '../io/file-system.ts'
 import type { Kernels } from '../kernel/kernels.ts'
 import type { TableMeta } from '../manifest/levels.ts'
@@ -49,6 +51,8 @@ export interface CompactSpec {
   readonly directory: string
   /** Tables in the order newest source first: each L0 table is a source of its own, each deeper level one. */
   readonly sources: readonly (readonly TableMeta[])[]
+  /** Only the entries of these keys: a part of a compaction. undefined: all. */
+  readonly bounds?: Bounds
   readonly outputLevel: number
   readonly shape: TableShape
   readonly numbers: FileNumbers
@@ -58,6 +62,16 @@ export interface CompactSpec {
   readonly horizons?: readonly number[]
   /** Nothing older of these keys lies in deeper levels. */
   readonly dropTombstones: boolean
+}
+
+/** Finds keys at about equal distances in tables, by their indexes: where a compaction may be cut into parts. */
+export interface SampleSpec {
+  readonly kind: 'sample'
+  readonly directory: string
+  readonly tables: readonly TableMeta[]
+  /** About so many keys of each. */
+  readonly keysPerTable: number
+  readonly workspace: Region
 }
 
 /** Loads a WAL file into an arena and links it (docs/FORMAT.md §5). */
@@ -102,7 +116,7 @@ export interface VerifySpec {
   readonly workspace: Region
 }
 
-export type JobSpec = FlushSpec | CompactSpec | ReplaySpec | VerifySpec | SalvageSpec
+export type JobSpec = FlushSpec | CompactSpec | SampleSpec | ReplaySpec | VerifySpec | SalvageSpec
 
 export interface TablesResult {
   readonly kind: 'tables'
@@ -114,6 +128,12 @@ export interface TablesResult {
   readonly droppedVersion: number
   readonly bytesRead: number
   readonly bytesWritten: number
+}
+
+export interface SampleResult {
+  readonly kind: 'sample'
+  /** Ascending per table. */
+  readonly keys: readonly WeighedKey[]
 }
 
 /** What replay found in one WAL; wal/replay-order.ts judges them together. */
@@ -151,7 +171,7 @@ export interface SalvageResult {
   readonly lost: readonly LostPart[]
 }
 
-export type JobResult = TablesResult | ReplayResult | VerifyResult | SalvageResult
+export type JobResult = TablesResult | SampleResult | ReplayResult | VerifyResult | SalvageResult
 
 /** What a job may report while it runs; travels by ring from a worker. */
 export type JobReport =

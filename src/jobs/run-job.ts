@@ -5,6 +5,7 @@ import { runFlush } from './flush-job.ts'
 import type { JobContext, JobResult, JobSpec } from './job.ts'
 import { runReplay } from './replay-job.ts'
 import { runSalvage } from './salvage-job.ts'
+import { runSample } from './sample-job.ts'
 import { runVerify } from './verify-job.ts'
 
 export function runJob(spec: JobSpec, context: JobContext): JobResult {
@@ -13,6 +14,8 @@ export function runJob(spec: JobSpec, context: JobContext): JobResult {
       return runFlush(spec, context)
     case 'compact':
       return runCompaction(spec, context)
+    case 'sample':
+      return runSample(spec, context)
     case 'replay':
       return runReplay(spec, context)
     case 'salvage':

@@ -1,6 +1,6 @@
 // How much scratch memory a job needs. The engine allocates it and puts it into the spec; the job carves it by
 // the same numbers. Everything is in bytes.
-import { PACKED_PAYLOAD_MAX } from '../base/limits.ts'
+import { MIB, PACKED_PAYLOAD_MAX } from '../base/limits.ts'
 import { compactScratchBytes } from '../cursor/compact-merge.ts'
 import type { TableMeta } from '../manifest/levels.ts'
 import { MEMTABLE_SOURCE_BYTES } from '../memtable/memtable-source.ts'
@@ -41,6 +41,22 @@ export function compactWorkspaceBytes(
     writerBytes(shape, largestBlock) +
     SLACK
   )
+}
+
+/** Sources a compaction may have before level 0 is stalled for good. */
+const SOURCES = 40
+
+/** Scratch of a compaction as heaps are planned for, one for each worker; only large entries make one need more. */
+export function plannedWorkspaceBytes(shape: TableShape): number {
+  return compactWorkspaceBytes(shape, SOURCES, shape.blockSize * 2)
+}
+
+/** Most index bytes that are checked in the heap; a longer one goes through an ordinary buffer, slower. */
+const INDEX_BYTES = MIB
+
+/** Scratch of a search for keys in tables' indexes. */
+export function sampleWorkspaceBytes(): number {
+  return INDEX_BYTES + SLACK
 }
 
 /** Longest block that passes through a compaction source's own buffers; longer ones are read one at a time. */

@@ -32,6 +32,8 @@ export interface WorkerStats {
 export interface Executor {
   /** How many jobs can run at the same time; 0 = inline on the calling thread. */
   readonly workers: number
+  /** How many jobs handed in now would start at once. */
+  readonly idle: number
   run<T extends JobResult>(spec: JobSpec, ticket: JobTicket): Promise<T>
   /** Jobs are coming: starts threads until there are that many. Returns at once; failures show at the jobs. */
   warmUp(threads: number): void

@@ -29,6 +29,7 @@ interface InlineJob {
 
 class InlineExecutor implements Executor {
   readonly workers = 0
+  readonly idle = 0
   readonly #environment: JobEnvironment
   readonly #clock: Clock
   readonly #kernels = new WeakMap<SharedHeap, Kernels>()

@@ -50,6 +50,12 @@ export class PriorityScheduler<Job> {
     return this.#capacity
   }
 
+  /** How many jobs of the client would start at once. */
+  idle({ limit, running }: SchedulerClient): number {
+    const free = Math.min(limit - running, this.#capacity - this.#running)
+    return Math.max(0, free - this.#queue.length)
+  }
+
   addClient(limit: number): SchedulerClient {
     const client: SchedulerClient = { limit, running: 0 }
     this.#clients.add(client)

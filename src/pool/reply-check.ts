@@ -11,6 +11,7 @@ type Fields = Readonly<Record<string, unknown>>
 const RESULT_KINDS: Readonly<Record<JobSpec['kind'], JobResult['kind']>> = {
   flush: 'tables',
   compact: 'tables',
+  sample: 'sample',
   replay: 'replay',
   verify: 'verify',
   salvage: 'salvage',
@@ -35,6 +36,8 @@ export function isResultOf(spec: JobSpec, result: JobResult): boolean {
     case 'flush':
     case 'compact':
       return isTablesResult(fields, spec.numbers)
+    case 'sample':
+      return isList(fields['keys'], isWeighedKey)
     case 'replay':
       return isReplay(fields, spec.number)
     case 'verify':
@@ -51,6 +54,10 @@ function isTablesResult(fields: Fields, numbers: FileNumbers): boolean {
   if (!areNewTables(tables, numbers)) return false
   const entries = tables.reduce((sum, table) => sum + table.entries, 0)
   return entries === entriesOut && entriesIn === entries + (entriesDropped as number)
+}
+
+function isWeighedKey(value: unknown): boolean {
+  return isRecord(value) && isKey(value['key']) && isCount(value['bytes'])
 }
 
 function isReplay(fields: Fields, number: number): boolean {

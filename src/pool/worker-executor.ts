@@ -60,6 +60,10 @@ class WorkerExecutor implements Executor {
     this.#cancels = new CancelWatch((job) => this.#cancel(job))
   }
 
+  get idle(): number {
+    return this.#pool.scheduler.idle(this.#client)
+  }
+
   run<T extends JobResult>(spec: JobSpec, ticket: JobTicket): Promise<T> {
     if (this.#closing !== undefined) return Promise.reject(executorClosedError())
     if (ticket.cancel?.cancelled === true) return Promise.reject(cancelledError())

@@ -1,6 +1,12 @@
 // The order of entries: user key ascending as unsigned bytes, then version descending. Descriptors only.
 import { type KernelHeap, loadU32, loadU64 } from '../cursor/words.ts'
-import { DESC_KEY, DESC_KEY_LENGTH, DESC_PREFIX, DESC_VERSION } from '../kernel/layout.ts'
+import {
+  DESC_KEY,
+  DESC_KEY_LENGTH,
+  DESC_PREFIX,
+  DESC_SIZE,
+  DESC_VERSION,
+} from '../kernel/layout.ts'
 
 /** Remembers the last entry of a batch beyond the memory its descriptor points into. */
 export class LastEntry {
@@ -44,6 +50,28 @@ export class LastEntry {
     const order = heap.bytes.compare(this.#key, 0, this.#keyLength, address, address + length)
     return order > 0 || (order === 0 && loadU64(heap.u32, descriptor + DESC_VERSION) < this.version)
   }
+}
+
+/** First of the ascending descriptors [first, end) whose key is `key` (not with `behind`) or lies behind it; `end`:
+ * there is none. */
+export function firstDescriptor(
+  { heap }: KernelHeap,
+  [first, end]: readonly [number, number],
+  key: Uint8Array,
+  behind: boolean,
+): number {
+  let low = 0
+  let high = (end - first) / DESC_SIZE
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    const at = first + middle * DESC_SIZE
+    const address = loadU32(heap.u32, at + DESC_KEY)
+    const length = loadU32(heap.u32, at + DESC_KEY_LENGTH)
+    const order = heap.bytes.compare(key, 0, key.length, address, address + length)
+    if (order < 0 || (order === 0 && behind)) low = middle + 1
+    else high = middle
+  }
+  return first + low * DESC_SIZE
 }
 
 /** True when the entry of descriptor `a` comes before that of `b`. Spelled out: it runs once per entry written. */

@@ -1,9 +1,10 @@
 // Reads a table back right after it was written, before anyone may rely on it: all parts, all blocks, all entries.
 // It runs in the writer's memory, which has nothing left to keep by then.
 import { CorruptionError } from '../base/errors.ts'
+import { KIB } from '../base/limits.ts'
 import type { KernelHeap } from '../cursor/words.ts'
 import type { TableFooter, TablePart } from '../format/sstable-footer.ts'
-import { type BlockList, decodeBlockList } from '../format/sstable-index.ts'
+import { type BlockList, decodeBlockList, firstBlockFrom } from '../format/sstable-index.ts'
 import type { TableProperties } from '../format/sstable-properties.ts'
 import type { TableMeta } from '../format/table-meta.ts'
 import type { OpenFile } from '../io/file-system.ts'
@@ -14,6 +15,8 @@ import { checkTable } from './table-check.ts'
 import { readPart, readTableParts } from './table-parts.ts'
 import { checkFilter, unlikeMeta } from './table-reader.ts'
 import type { WriterMemory } from './writer-workspace.ts'
+
+const READ_BYTES = 256 * KIB
 
 export function recheckTable(
   machine: KernelHeap,
@@ -26,7 +29,10 @@ export function recheckTable(
   const filter = readPartInHeap(machine, place, footer.filter)
   if (filter > 0) checkFilter(machine, { file, footer, filter })
   const table = openBlockList(machine, place, meta)
-  checkTable(machine, table, { buffer: memory.out, decode: memory.hashes })
+  const { address, length } = memory.out
+  // As much as stays in the processor's cache until it is checked.
+  const buffer = { address, length: Math.min(length, Math.max(READ_BYTES, meta.largestBlock)) }
+  checkTable(machine, table, { buffer, decode: memory.hashes })
 }
 
 export interface PartPlace {
@@ -66,26 +72,30 @@ export function readPartInHeap(machine: KernelHeap, place: PartPlace, part: Tabl
   return address
 }
 
-/** A table as its block list: for readers that go through it from end to end and never look a key up. */
-export function openBlockList(
-  machine: KernelHeap,
-  place: TablePlace,
-  meta: TableMeta,
-): TableBlocks {
+export interface TableIndex {
+  readonly list: BlockList
+  /** Well formed; it may lie in the buffer it was read into. */
+  readonly payload: Buffer
+}
+
+/** Reads a table's index and checks it against itself, the properties and the manifest. */
+export function readIndex(machine: KernelHeap, place: TablePlace, meta: TableMeta): TableIndex {
   const { file, footer, properties } = place
   const { index } = footer
   const at = readPartInHeap(machine, place, index)
   const limit = footer.filter.offset
   let list: BlockList | undefined
+  let payload: Buffer
   if (at > 0) {
-    const payload = machine.heap.bytes.subarray(at, at + index.length)
+    payload = machine.heap.bytes.subarray(at, at + index.length)
     const valid = machine.kernels.fenceValidate(at, index.length, limit) === 1
     list = valid ? decodeBlockList(payload, limit) : undefined
   } else {
-    list = decodeBlockList(readPart(file, footer, index), limit)
+    payload = readPart(file, footer, index)
+    list = decodeBlockList(payload, limit)
   }
   if (list === undefined) throw badIndex(file, index.offset, 'a malformed one')
-  const { offsets, lengths, payloads } = list
+  const { offsets, payloads } = list
   if (offsets.length !== properties.blocks) {
     throw badIndex(file, index.offset, `${offsets.length} blocks`)
   }
@@ -97,18 +107,31 @@ export function openBlockList(
   }
   const wrong = unlikeMeta(meta, payloads.length, (ordinal) => payloads[ordinal] as number)
   if (wrong !== undefined) throw badIndex(file, index.offset, wrong)
+  return { list, payload }
+}
+
+/** A table as its block list: for readers that go through it from its begin, or from the block where `start` belongs,
+ * and look no other key up. */
+export function openBlockList(
+  machine: KernelHeap,
+  place: TablePlace,
+  meta: TableMeta,
+  start?: Uint8Array,
+): TableBlocks {
+  const { list, payload } = readIndex(machine, place, meta)
+  const { offsets, lengths, payloads } = list
+  const first = start === undefined ? 0 : firstBlockFrom(payload, start)
   return {
     meta,
-    file,
+    file: place.file,
     saltAddress: place.saltAddress,
-    salt: footer.salt,
+    salt: place.footer.salt,
     blockCount: offsets.length,
     slots: NO_SLOTS,
     blockOffset: (ordinal) => offsets[ordinal] as number,
     blockLength: (ordinal) => lengths[ordinal] as number,
     payloadLength: (ordinal) => payloads[ordinal] as number,
-    // Such a table is read from its start.
-    locate: () => 0,
+    locate: () => first,
   }
 }
 

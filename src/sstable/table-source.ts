@@ -3,16 +3,25 @@
 // read at once, ever longer. A block too long for that is read by itself; its value stays behind (DESC_LAZY).
 import { assert } from '../base/assert.ts'
 import { KEY_LENGTH_MAX, KIB, RESTART_INTERVAL } from '../base/limits.ts'
+import type { Bounds } from '../cursor/bounds.ts'
 import type { LazyValues } from '../cursor/lazy-values.ts'
 import type { RunSource, SpareMemory } from '../cursor/run-source.ts'
 import { Scratch } from '../cursor/scratch.ts'
 import { type KernelHeap, loadU32, storeU32 } from '../cursor/words.ts'
 import type { TableMeta } from '../format/table-meta.ts'
-import { BLOCK_TRAILER, DESC_SIZE, SOURCE_END, SOURCE_LAST, SOURCE_NEXT } from '../kernel/layout.ts'
+import {
+  BLOCK_TRAILER,
+  DESC_SIZE,
+  DESC_VALUE,
+  SOURCE_END,
+  SOURCE_LAST,
+  SOURCE_NEXT,
+} from '../kernel/layout.ts'
 import type { Region } from '../memory/shared-heap.ts'
 import { lazyTableValue, placeAloneEntry } from './alone-block.ts'
 import { type BlockCache, NO_SLOT } from './block-cache.ts'
 import { BlockSpan } from './block-span.ts'
+import { firstDescriptor } from './entry-order.ts'
 import { malformedBlock, type TableBlocks } from './table-blocks.ts'
 
 /** Where a source gets its tables; OpenTables is one. */
@@ -32,6 +41,8 @@ export interface TableSourceOptions {
   readonly reverse: boolean
   /** Where to begin, roughly: no entry at or behind it is left out; a few before it may come. */
   readonly start?: Uint8Array
+  /** Exactly the entries of this range come. Forward only; `start` is its lower key then, if it has one. */
+  readonly within?: Bounds
   /** Blocks with a longer payload are handed over as lazy; at least the block size of the tables. For a scan a
    * quarter of its slab, so that no value stays in a buffer of the source. */
   readonly inlineMax: number
@@ -88,6 +99,10 @@ export class TableSource implements RunSource {
   /** Cache slot pinned under the batch handed over last. */
   #slot = NO_SLOT
   #seeking: boolean
+  /** The lower bound lies behind us. */
+  #inside = false
+  /** The upper bound does. */
+  #ended = false
   #intervals = FIRST_INTERVALS
   #cachedBlocks = CACHED_BLOCKS
 
@@ -98,6 +113,7 @@ export class TableSource implements RunSource {
     for (const { largestBlock: bytes } of options.tables) {
       largestBlock = Math.max(largestBlock, bytes)
     }
+    assert(!options.reverse || options.within === undefined, 'a source within bounds goes forward')
     this.#machine = machine
     this.#options = options
     this.#step = options.reverse ? -1 : 1
@@ -113,15 +129,41 @@ export class TableSource implements RunSource {
 
   refill(slot: number): void {
     const { u32 } = this.#machine.heap
-    let count = 0
-    while (count === 0) {
+    let batch: readonly [number, number] = [this.#descriptors, this.#descriptors]
+    while (batch[0] === batch[1]) {
       if (this.#from === this.#to && !this.#nextBlock()) break
-      count = this.#block === 0 ? this.#takeAlone() : this.#decode()
+      const count = this.#block === 0 ? this.#takeAlone() : this.#decode()
+      batch = this.#narrow(this.#descriptors + count * DESC_SIZE)
     }
-    storeU32(u32, slot + SOURCE_NEXT, this.#descriptors)
-    storeU32(u32, slot + SOURCE_END, this.#descriptors + count * DESC_SIZE)
-    storeU32(u32, slot + SOURCE_LAST, count === 0 ? 1 : 0)
-    this.entries += count
+    const [first, end] = batch
+    storeU32(u32, slot + SOURCE_NEXT, first)
+    storeU32(u32, slot + SOURCE_END, end)
+    storeU32(u32, slot + SOURCE_LAST, first === end ? 1 : 0)
+    this.entries += (end - first) / DESC_SIZE
+  }
+
+  /** Of the descriptors decoded, up to `end`, those within the bounds: [first, end). */
+  #narrow(end: number): readonly [number, number] {
+    const { within, lazy } = this.#options
+    let batch: readonly [number, number] = [this.#descriptors, end]
+    if (within === undefined) return batch
+    const { lower, upper } = within
+    if (lower !== undefined && !this.#inside) {
+      batch = [firstDescriptor(this.#machine, batch, lower.key, !lower.inclusive), end]
+      this.#inside = batch[0] < end
+    }
+    if (upper !== undefined) {
+      const last: readonly [number, number] = [Math.max(batch[0], end - DESC_SIZE), end]
+      if (firstDescriptor(this.#machine, last, upper.key, upper.inclusive) < end) {
+        batch = [batch[0], firstDescriptor(this.#machine, batch, upper.key, upper.inclusive)]
+        this.#ended = true
+        this.#from = this.#to
+      }
+    }
+    if (batch[0] === batch[1] && this.#block === 0) {
+      lazy.drop(loadU32(this.#machine.heap.u32, this.#descriptors + DESC_VALUE))
+    }
+    return batch
   }
 
   close(): void {
@@ -153,6 +195,7 @@ export class TableSource implements RunSource {
   /** Makes the next block current; false at the end. */
   #nextBlock(): boolean {
     this.#unpin()
+    if (this.#ended) return false
     for (;;) {
       const table = this.#table ?? this.#openTable()
       if (table === undefined) return false

@@ -3,6 +3,7 @@
 // then the owner closes and removes the file.
 import { assert } from '../base/assert.ts'
 import { SettError } from '../base/errors.ts'
+import { KIB } from '../base/limits.ts'
 import type { LazyValues } from '../cursor/lazy-values.ts'
 import { type KernelHeap, loadU32, loadU64, storeU32, storeU64 } from '../cursor/words.ts'
 import { checksum } from '../format/checksum.ts'
@@ -84,6 +85,8 @@ export interface TablePlan {
   readonly shape: WriterShape
 }
 
+/** Blocks are written once there are so many bytes of them: they still lie in the processor's cache then. */
+const WRITE_BYTES = 256 * KIB
 const STOPPED_OUT = 1
 const STOPPED_LISTS = 2
 const STOPPED_BLOCK = 4
@@ -110,7 +113,7 @@ export class TableWriter {
     const set = (field: number, value: number) => storeU32(u32, memory.builder + field, value)
     bytes.set(plan.salt, memory.salt)
     set(BUILDER_OUT, memory.out.address)
-    set(BUILDER_OUT_CAPACITY, memory.out.length)
+    set(BUILDER_OUT_CAPACITY, Math.min(memory.out.length, WRITE_BYTES))
     set(BUILDER_BLOCKS, memory.blocks.address)
     set(BUILDER_BLOCKS_CAPACITY, Math.floor(memory.blocks.length / BLOCK_ENTRY_SIZE))
     set(BUILDER_KEYS, memory.keys.address)

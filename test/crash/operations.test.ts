@@ -26,12 +26,13 @@ async function run(...names: readonly string[]): Promise<Told> {
   const fs = new FaultFileSystem()
   const operations = names.map((name) => OPERATIONS.find((each) => each.name === name)!)
   const eager = operations.some((operation) => operation.eager === true)
+  const split = operations.some((operation) => operation.split === true)
   const session = new Session({
     fs,
     history: new History(),
     seed: 7,
     name: 'alone',
-    settings: { durability: 'none', l0CompactTrigger: eager ? 1 : 4 },
+    settings: { durability: 'none', l0CompactTrigger: eager ? 1 : 4, split },
   })
   await session.open()
   let from = 0
@@ -124,6 +125,15 @@ describe('the operation', () => {
     expect(merges(edits).some(([from, to]) => from.length > 1 && to.length > 1)).toBe(true)
   })
 
+  it('split-compaction has outputs of several jobs in one edit', async () => {
+    const { edits } = await run('split-compaction')
+    const ranges = edits
+      .filter(({ tablesRemoved = [] }) => tablesRemoved.length > 1)
+      .map(({ tablesAdded = [] }) => new Set(tablesAdded.map(({ table }) => table.number >> 4)))
+    // Each job is given more than sixteen numbers, and takes the first ones.
+    expect(ranges.some(({ size }) => size > 1)).toBe(true)
+  })
+
   it('move writes no table', async () => {
     const { edits } = await run('move')
     const moved = edits.filter(({ tablesRemoved }) => tablesRemoved !== undefined)
@@ -199,8 +209,8 @@ describe('the operation', () => {
   it('has a test here', () => {
     const tested = [
       ...['put', 'put-sync', 'del', 'batch', 'batch-sync', 'large', 'burst', 'clear', 'rotation'],
-      ...['flush', 'compaction', 'wide-compaction', 'move', 'deeper', 'settle', 'reopen'],
-      ...['time-to-live', 'expiry', 'expired-table'],
+      ...['flush', 'compaction', 'wide-compaction', 'split-compaction', 'move', 'deeper'],
+      ...['settle', 'reopen', 'time-to-live', 'expiry', 'expired-table'],
       ...['busy-close', 'read-only', 'recovery', 'repair', 'repair-killed'],
     ]
     expect(OPERATIONS.map(({ name }) => name).sort()).toEqual(tested.sort())

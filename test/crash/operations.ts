@@ -11,6 +11,8 @@ export interface CrashOperation {
   readonly alone?: true
   /** It needs a database that compacts after every flush. */
   readonly eager?: true
+  /** It needs a database that merges in parts, however small. */
+  readonly split?: true
   run(session: Session): Promise<void>
 }
 
@@ -69,6 +71,15 @@ function expiring(session: Session, count: number, ttl: number): WriteOperation[
   return Array.from({ length: count }, () => ({ ...put(session, 900), ttl }))
 }
 
+async function wideCompaction(session: Session): Promise<void> {
+  for (let i = 0; i < 2; i++) {
+    await apart(session, 6, 4_000)
+    await session.commit(batch(session, 6, 3_000), 'none')
+    await session.flush()
+  }
+  await session.compact()
+}
+
 export const OPERATIONS: readonly CrashOperation[] = [
   { name: 'put', run: (session) => session.commit([put(session, 700)], 'none') },
   { name: 'put-sync', run: (session) => session.commit([put(session, 700)], 'sync') },
@@ -108,14 +119,13 @@ export const OPERATIONS: readonly CrashOperation[] = [
   {
     // A merge into several tables.
     name: 'wide-compaction',
-    async run(session) {
-      for (let i = 0; i < 2; i++) {
-        await apart(session, 6, 4_000)
-        await session.commit(batch(session, 6, 3_000), 'none')
-        await session.flush()
-      }
-      await session.compact()
-    },
+    run: wideCompaction,
+  },
+  {
+    // The same in parts, each with tables of its own: one edit names them all.
+    name: 'split-compaction',
+    split: true,
+    run: wideCompaction,
   },
   {
     // A table that meets no other goes down as it is.

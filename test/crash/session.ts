@@ -35,6 +35,8 @@ export interface Settings {
   readonly durability: Durability
   /** 1: every flush is followed by a compaction, and one full level makes the next. */
   readonly l0CompactTrigger: 1 | 4
+  /** Merges of a few kilobytes are done in parts, one after the other. */
+  readonly split?: boolean
 }
 
 export interface SessionParts {
@@ -203,7 +205,8 @@ export class Session {
   }
 
   #options(): ResolvedOptions {
-    return { ...OPTIONS, ...this.#parts.settings }
+    const { durability, l0CompactTrigger } = this.#parts.settings
+    return { ...OPTIONS, durability, l0CompactTrigger }
   }
 
   #environment(): Partial<Environment> {
@@ -214,7 +217,9 @@ export class Session {
     this.#wallMs += LATER_MS
     const turning = turnClock()
     const clock: Clock = { ...turning, wallMs: () => this.#wallMs + turning.wallMs() }
-    return { fs, clock, random: { fill }, logger: this.#logger(), kernels: kernelsOf }
+    const given = { fs, clock, random: { fill }, logger: this.#logger() }
+    const splitting = { least: 4096, most: 65_536, lanes: 3 }
+    return { ...given, kernels: kernelsOf, ...(this.#parts.settings.split && { splitting }) }
   }
 
   #logger(): Logger {

@@ -47,7 +47,8 @@ function boundedWorkload(number: number): Workload {
 
 function settingsOf(operations: readonly CrashOperation[], durability: Durability): Settings {
   const eager = operations.some((operation) => operation.eager === true)
-  return { durability, l0CompactTrigger: eager ? 1 : 4 }
+  const split = operations.some((operation) => operation.split === true)
+  return { durability, l0CompactTrigger: eager ? 1 : 4, ...(split && { split }) }
 }
 
 export interface Lived {

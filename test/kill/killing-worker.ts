@@ -11,7 +11,7 @@ const kill = KillSwitch.inherited()
 export const runTask: (task: WorkerTask) => WorkerReply = createTaskRunner({
   runJob(spec, context) {
     const { kind } = spec
-    kill.job = kind === 'verify' || kind === 'salvage' ? 'other' : kind
+    kill.job = kind === 'verify' || kind === 'salvage' || kind === 'sample' ? 'other' : kind
     return runJob(spec, context)
   },
   fs: killingFileSystem(kill),

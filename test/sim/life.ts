@@ -222,6 +222,8 @@ export class Life {
       logger: this.#logger(),
       kernels: kernelsOf,
       executor: this.#executor,
+      // As many parts as workers, of a few blocks each.
+      splitting: { least: 8192, most: 65_536, lanes: options.workers },
     }
     const engine = await openEngine(DIRECTORY, options, given)
     this.#engine = engine

@@ -87,6 +87,10 @@ export class SteppingExecutor implements Executor {
     this.#cancels = new CancelWatch((job) => this.#cancel(job))
   }
 
+  get idle(): number {
+    return Math.max(0, this.workers - this.#running.size - this.#queue.length)
+  }
+
   run<T extends JobResult>(spec: JobSpec, ticket: JobTicket): Promise<T> {
     if (this.#closed) return Promise.reject(executorClosedError())
     if (ticket.cancel?.cancelled === true) return Promise.reject(cancelledError())

@@ -150,7 +150,13 @@ export class FakeEngine implements Engine {
   }
 
   stats(): ReturnType<Engine['stats']> {
-    const none = { flushes: 0, compactions: 0, bytesFlushed: 0, bytesCompacted: 0 }
+    const none = {
+      flushes: 0,
+      compactions: 0,
+      bytesFlushed: 0,
+      bytesCompacted: 0,
+      compactionParts: 0,
+    }
     const log = { wals: 0, walBytes: 0, walWrites: 0, walSyncs: 0, stallMs: 0, tornTailsCut: 0 }
     const cache = { hits: 0, misses: 0, bytes: 0 }
     const lists = { levels: [], memtables: [], workers: [] }

@@ -3,7 +3,7 @@ import { setEnvironmentData, type Worker } from 'node:worker_threads'
 
 /** In the order of the worker file. */
 const ORDERS = ['exit', 'fail', 'uncaught', 'memory', 'hang', 'park', 'malform', 'late'] as const
-const JOBS = ['any', 'flush', 'compact', 'replay', 'verify'] as const
+const JOBS = ['any', 'flush', 'compact', 'replay', 'verify', 'sample'] as const
 
 /** Malformed answers the worker file knows. */
 export const MALFORMED_COUNT = 18

@@ -16,7 +16,7 @@ const { wasmKernels } = await load('src/kernel/wasm-kernels.js')
 const { systemRandom } = await load('src/base/random.js')
 
 const [ORDER, JOB, NTH, LEFT, TIMES, STRUCK, THREAD, VARIANT, THREADS] = [0, 1, 2, 3, 4, 5, 6, 7, 8]
-const JOBS = ['any', 'flush', 'compact', 'replay', 'verify']
+const JOBS = ['any', 'flush', 'compact', 'replay', 'verify', 'sample']
 const LATE_BYTES = 4 << 20
 
 const words = getEnvironmentData('sett-faults')

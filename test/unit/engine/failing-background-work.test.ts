@@ -59,6 +59,22 @@ describe('a failed compactRange', () => {
   })
 })
 
+describe('settle() behind a failed compactRange', () => {
+  it('ends, when nothing of it is due by itself', async () => {
+    const fs = new FaultFileSystem()
+    const engine = await start(fs)
+    for (const value of ['x', 'y']) {
+      await engine.put('a', value, {})
+      await engine.flush()
+    }
+    fs.inject({ on: 'write', path: /\.sst$/, errno: 'ENOSPC', forever: true })
+    expect(await ends(codeOf(engine.compactRange(undefined, undefined)))).not.toBe('no error')
+    fs.heal()
+    expect(await ends(codeOf(engine.settle()))).toBe('no error')
+    await ends(engine.close())
+  })
+})
+
 describe('a manifest that cannot be written', () => {
   it('stops everything that would need it, and writes no table again and again', async () => {
     const fs = new FaultFileSystem()

@@ -32,6 +32,7 @@ const died = (): SettError => new SettError('SETT_WORKER_FAILED', 'the worker is
 function executorOf(perform: (spec: JobSpec) => Promise<JobResult>): Executor {
   return {
     workers: 1,
+    idle: 0,
     run: <T extends JobResult>(spec: JobSpec) => perform(spec) as Promise<T>,
     warmUp: () => undefined,
     stats: () => [],

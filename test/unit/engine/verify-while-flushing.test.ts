@@ -25,6 +25,7 @@ it('a log that goes between two calls of the job is no damage and no failure', a
   let logs = 0
   const executor: Executor = {
     workers: 0,
+    idle: 0,
     warmUp: () => inline.warmUp(1),
     stats: () => inline.stats(),
     close: () => inline.close(),

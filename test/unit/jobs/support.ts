@@ -88,7 +88,7 @@ export class JobBench {
 
   compact(
     sources: readonly (readonly TableMeta[])[],
-    rest: Pick<CompactSpec, 'snapshots' | 'horizons' | 'dropTombstones'>,
+    rest: Pick<CompactSpec, 'snapshots' | 'horizons' | 'dropTombstones' | 'bounds'>,
     shape: WriterShape = SHAPE,
   ): TablesResult {
     const { bench } = this

@@ -77,6 +77,26 @@ test('starts what a plain list would start', () => {
   fc.assert(property, { numRuns: 300, seed: 20_240_603 })
 })
 
+test('tells how many jobs would start at once', () => {
+  const started: (() => void)[] = []
+  const scheduler = new PriorityScheduler<string>((_, finished) => void started.push(finished))
+  const small = scheduler.addClient(1)
+  const large = scheduler.addClient(3)
+  const idle = (): number[] => [small, large].map((client) => scheduler.idle(client))
+  expect(idle()).toEqual([1, 3])
+  scheduler.submit(small, 0, 'a')
+  expect(idle()).toEqual([0, 2])
+  scheduler.submit(large, 0, 'b')
+  scheduler.submit(large, 0, 'c')
+  expect(idle()).toEqual([0, 0])
+  scheduler.submit(large, 0, 'd')
+  started[0]!()
+  expect(started.length).toBe(4)
+  expect(idle()).toEqual([0, 0])
+  started[1]!()
+  expect(idle()).toEqual([1, 1])
+})
+
 test('a client that leaves takes its share along', () => {
   const started: string[] = []
   const scheduler = new PriorityScheduler<string>((job) => void started.push(job))

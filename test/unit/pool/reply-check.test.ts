@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { TableMeta } from '../../../src/format/table-meta.ts'
-import type { JobResult, JobSpec } from '../../../src/jobs/job.ts'
+import type { JobResult, JobSpec, SampleSpec } from '../../../src/jobs/job.ts'
 import { isJobReply, isResultOf } from '../../../src/pool/reply-check.ts'
 import { type Prng, prng } from '../../model/prng.ts'
 import { flushOrder, order } from './orders.ts'
@@ -36,6 +36,7 @@ const replay: JobSpec = {
   salt: '00112233445566ff',
   arena: { address: 4096, length: 65_536 },
 }
+const sample: JobSpec = { ...verify, kind: 'sample', tables: [], keysPerTable: 8 } as SampleSpec
 const salvage: JobSpec = { ...flush, kind: 'salvage', file: 3 }
 
 const place = { file: 'f', offset: 4, expected: 'a', found: 'b' }
@@ -54,6 +55,7 @@ const good: readonly (readonly [JobSpec, JobResult])[] = [
       bytesWritten: 2,
     },
   ],
+  [sample, { kind: 'sample', keys: [{ key: Buffer.from('a'), bytes: 4096 }] }],
   [verify, { kind: 'verify', entries: 3, bytesRead: 9, problems: [place] }],
   [
     replay,
