@@ -125,6 +125,9 @@ const SIZE_UNITS: ReadonlyMap<string, number> = new Map([
   ['g', GIB],
   ['gib', GIB],
   ['gb', 1e9],
+  ['t', 1024 * GIB],
+  ['tib', 1024 * GIB],
+  ['tb', 1e12],
 ])
 
 /** `64KiB`, `8m`, `1.5 GiB`, `4096`; undefined when it is none of these. */

@@ -9,6 +9,14 @@ export interface TargetOptions {
   readonly levelSizeMultiplier: number
 }
 
+/** Level 0 and a base level of equal size cost the least to merge. */
+export function baseLevelSize(options: {
+  readonly memtableSize: number
+  readonly l0CompactTrigger: number
+}): number {
+  return options.memtableSize * options.l0CompactTrigger
+}
+
 export interface LevelTargets {
   /**
    * Where level 0 goes. Never below the first level with tables: what is newer would pass what is

@@ -10,7 +10,10 @@ export interface CompactionPlan {
   readonly sources: readonly (readonly TableMeta[])[]
   /** All tables of the sources. */
   readonly inputs: readonly TablePlace[]
-  /** No table below the output level overlaps, so nothing older of these keys lies deeper. */
+  /**
+   * Nothing older of these keys lies deeper: no table below the output level overlaps. Never of a
+   * merge inside level 0, whose older tables stay where they are.
+   */
   readonly dropTombstones: boolean
   /** The tables go to the output level as they are. */
   readonly trivialMove: boolean
@@ -62,6 +65,28 @@ export function overlapping(tables: readonly TableMeta[], range: KeyRange): read
   return tables.slice(from, to)
 }
 
+/** No table of a sorted, disjoint level overlaps the range. */
+export function isFree(tables: readonly TableMeta[], range: KeyRange): boolean {
+  const { from, to } = overlapSpan(tables, range)
+  return from === to
+}
+
+/**
+ * Where tables that leave a level may go at once: `first`, or, while neither it nor the level below
+ * holds anything of the range, deeper. What is loaded in order is so written once.
+ */
+export function deepestFree(levels: Levels, first: number, range: KeyRange): number {
+  let level = first
+  while (
+    level + 1 < levels.length &&
+    isFree(levels[level]!, range) &&
+    isFree(levels[level + 1]!, range)
+  ) {
+    level += 1
+  }
+  return level
+}
+
 /**
  * Index of the first table that passes a test no table before it passes; the length if none does.
  */
@@ -90,10 +115,7 @@ export function buildPlan(levels: Levels, chosen: PlanInputs): CompactionPlan {
   const tables = [...upper, ...lower]
   const range = hullOf(tables)
   const deeper = levels.slice(outputLevel + 1)
-  const dropTombstones = deeper.every((level) => {
-    const { from, to } = overlapSpan(level, range)
-    return from === to
-  })
+  const dropTombstones = outputLevel > 0 && deeper.every((level) => isFree(level, range))
   // Moving droppable tombstones to where nothing is ever compacted again would keep them for good.
   const tombstones = upper.some((table) => table.tombstones > 0)
   const trivialMove =

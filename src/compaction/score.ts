@@ -2,7 +2,7 @@
 // decides: pushing data into a level that is itself over its size only makes the next job larger.
 import type { Levels } from '../manifest/levels.ts'
 import type { InFlight } from './in-flight.ts'
-import type { LevelTargets } from './level-targets.ts'
+import { type LevelTargets, levelBytes } from './level-targets.ts'
 
 /** An almost empty next level does not make this one infinitely urgent. */
 const NEXT_SCORE_MIN = 0.01
@@ -14,6 +14,7 @@ export interface LevelScore {
    * count.
    */
   readonly score: number
+  /** The score over that of the level it goes into, as Badger and Pebble do. */
   readonly adjusted: number
 }
 
@@ -27,9 +28,10 @@ export function levelScores(
   const numbers = [0]
   for (let level = targets.base; level < levels.length - 1; level += 1) numbers.push(level)
   const raw = numbers.map((level) => {
-    const free = levels[level]!.filter((table) => !inFlight.holds(table))
-    if (level === 0) return free.length / l0CompactTrigger
-    return free.reduce((sum, { size }) => sum + size, 0) / targets.bytes[level]!
+    if (level > 0) {
+      return (levelBytes(levels, level) - inFlight.heldBytes(level)) / targets.bytes[level]!
+    }
+    return levels[0]!.filter((table) => !inFlight.holds(table)).length / l0CompactTrigger
   })
   return numbers.map((level, i) => {
     const score = raw[i]!

@@ -3,6 +3,7 @@
 import { assert } from '../base/assert.ts'
 import { SettError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
+import { baseLevelSize } from '../compaction/level-targets.ts'
 import { parseFileName } from '../io/file-names.ts'
 import type { FileSystem, OpenFile } from '../io/file-system.ts'
 import { memoryFileSystem } from '../io/memory-file-system.ts'
@@ -270,8 +271,7 @@ function wireBackground({ foundation, allocator, manifest, output }: Wiring, sto
     merges,
     tree,
     clock,
-    // Level 0 and the base level of equal size cost the least to merge.
-    pick: { ...options, baseLevelSize: options.memtableSize * options.l0CompactTrigger },
+    pick: { ...options, baseLevelSize: baseLevelSize(options) },
     maxLevels: options.maxLevels,
     parallel: Math.max(1, options.workers - 1),
     enabled: !options.readOnly,

@@ -3,7 +3,8 @@
 import type { Clock } from '../base/clock.ts'
 import { MIB } from '../base/limits.ts'
 import { InFlight } from '../compaction/in-flight.ts'
-import { type PickOptions, pickCompaction } from '../compaction/pick.ts'
+import { type PickMoment, type PickOptions, pickCompaction } from '../compaction/pick.ts'
+import { garbageHeldBack } from '../compaction/pick-garbage.ts'
 import type { CompactionPlan } from '../compaction/plan.ts'
 import { planRange, type RangeRequest } from '../compaction/plan-range.ts'
 import type { Levels } from '../manifest/levels.ts'
@@ -54,6 +55,8 @@ export class CompactionScheduler {
   readonly #expiry: ExpiryTimer
   #closing = false
   #stopped: boolean
+  /** Once no reader needs an older version than this, there is garbage to be had. */
+  #heldBack: number | undefined
   /** Damage was met: nothing is compacted until the database is reopened. */
   damage: unknown
   compactions = 0
@@ -76,28 +79,53 @@ export class CompactionScheduler {
     if (!this.#stopped && !this.#closing) this.#expiry.arm(this.#parts.tree.levels)
     while (!this.#stopped && this.damage === undefined && !this.#retry.waiting) {
       if (this.#running.size >= this.#parts.parallel || this.#parts.halted()) return
-      const plan = pickCompaction(this.#levels(), this.#pick(), this.#reserved)
+      const levels = this.#levels()
+      const moment = this.#moment()
+      const plan = pickCompaction(levels, this.#parts.pick, this.#reserved, moment)
+      this.#heldBack = plan === undefined ? garbageHeldBack(levels, moment) : undefined
       if (plan === undefined || (this.#closing && inputBytes(plan) > SMALL_INPUT_BYTES)) return
       this.#start(plan)
     }
   }
 
+  /** A reader let its version go. */
+  released(): void {
+    if (this.#heldBack !== undefined && this.#heldBack <= this.#moment().oldestSnapshot) this.kick()
+  }
+
   /** Rewrites a range step by step; other compactions wait their turn behind it. */
-  async compactRange(start: Uint8Array | undefined, end: Uint8Array | undefined): Promise<void> {
+  compactRange(start: Uint8Array | undefined, end: Uint8Array | undefined): Promise<void> {
+    return this.#request({ start, end })
+  }
+
+  /** Takes all there is into the last level. */
+  flatten(): Promise<void> {
+    const bottom = this.#levels().length - 1
+    return this.#request({ start: undefined, end: undefined, bottom })
+  }
+
+  async #request(range: Pick<RangeRequest, 'start' | 'end' | 'bottom'>): Promise<void> {
     // Of the others, too: two that rewrite each other's outputs, which hold what a reader keeps, would never end.
     const done = new Set<number>()
+    // What is written from now on is not this request's business, or it might never end.
+    const newestVersion = this.#parts.tree.readers().snapshots.at(-1)!
     this.#requests.add(done)
     try {
-      await this.#rewrite({ start, end, done, before: this.#parts.tree.numbering.next })
+      await this.#rewrite({ ...range, done, newestVersion })
     } finally {
       this.#requests.delete(done)
     }
   }
 
-  /** `before`: what is flushed from now on is not this request's business, or it might never end. */
+  #moment(): PickMoment {
+    const readers = this.#parts.tree.readers()
+    return { oldestSnapshot: readers.snapshots[0]!, readers }
+  }
+
   async #rewrite(request: RangeRequest): Promise<void> {
     while (!this.#stopped) {
-      const plan = planRange(this.#levels(), request, this.#pick(), this.#reserved)
+      const asked = { ...request, readers: this.#parts.tree.readers() }
+      const plan = planRange(this.#levels(), asked, this.#parts.pick, this.#reserved)
       if (plan === undefined && this.#running.size === 0) return
       if (plan === undefined) await Promise.race(this.#running.values())
       else await this.#runOrRetry(plan)
@@ -165,12 +193,6 @@ export class CompactionScheduler {
   }
 
   /** Who reads matters to what expires. */
-  #pick(): PickOptions {
-    const { pick, tree } = this.#parts
-    const expires = tree.levels.some((tables) => tables.some((table) => table.earliestExpiry > 0))
-    return expires ? { ...pick, readers: tree.readers() } : pick
-  }
-
   /** Those that may be filled, and those that are filled already. */
   #levels(): Levels {
     const { tree, maxLevels } = this.#parts

@@ -86,9 +86,16 @@ export class StorageEngine implements Engine {
   }
 
   pin(): Pin {
-    const { health, pins } = this.#parts
+    const { health, pins, compactions } = this.#parts
     health.checkOpen()
-    return pins.pin(this.#newest())
+    const pin = pins.pin(this.#newest())
+    return {
+      ...pin,
+      release: () => {
+        pin.release()
+        compactions.released()
+      },
+    }
   }
 
   range(options: RangeOptions): RangeReader {
@@ -120,9 +127,18 @@ export class StorageEngine implements Engine {
     await this.flush()
     const bytes = (key: Data | undefined): Uint8Array | undefined =>
       key === undefined ? undefined : Buffer.from(key as string)
-    const { compactions, health } = this.#parts
-    await compactions.compactRange(bytes(start), bytes(end)).catch((error: unknown) => {
-      throw health.tell() ?? backgroundError(error)
+    await this.#told(this.#parts.compactions.compactRange(bytes(start), bytes(end)))
+  }
+
+  async flatten(): Promise<void> {
+    await this.flush()
+    await this.#told(this.#parts.compactions.flatten())
+  }
+
+  /** Failures in the user's words. */
+  #told(work: Promise<void>): Promise<void> {
+    return work.catch((error: unknown) => {
+      throw this.#parts.health.tell() ?? backgroundError(error)
     })
   }
 

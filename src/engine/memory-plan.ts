@@ -2,6 +2,7 @@
 // costs nothing but addresses.
 import { HEAP_BYTES_MAX, MIB } from '../base/limits.ts'
 import type { ResolvedOptions } from '../base/options.ts'
+import { insideBytesMax } from '../compaction/pick-level0.ts'
 import { type FilterShape, filterShape } from '../format/sstable-filter.ts'
 import { walPath } from '../io/file-names.ts'
 import type { FileSystem } from '../io/file-system.ts'
@@ -33,7 +34,7 @@ export function planMemory(
 ): MemoryPlan {
   const roomy = findWals(fs, directory, manifest)
   const shape = tableShape(options)
-  const jobBytes = plannedWorkspaceBytes(shape)
+  const jobBytes = jobsBytes(options, shape)
   const wanted = bytesWanted(options, jobBytes, roomy, manifest)
   if (wanted <= HEAP_BYTES_MAX) return { wals: roomy, heapBytes: wanted, shape }
   // Arenas for the smallest possible records do not fit side by side; those for the records that are there will.
@@ -72,6 +73,12 @@ export function tableShape({
   return { blockSize, tableSize, filter: lastFilter.shape, compression }
 }
 
+/** Scratch of as many jobs as may run, one of them a merge inside level 0, which writes one large table. */
+function jobsBytes({ workers }: ResolvedOptions, shape: TableShape): number {
+  const inside = { ...shape, tableSize: insideBytesMax(shape.tableSize) }
+  return (workers + 1) * plannedWorkspaceBytes(shape) + plannedWorkspaceBytes(inside)
+}
+
 /** Heap for the budget, for jobs' scratch (two large entries among it), and for replaying these WALs. Entries may
  * be longer than this budget allows: an earlier open may have had a larger one. */
 function bytesWanted(
@@ -80,7 +87,7 @@ function bytesWanted(
   wals: readonly WalOnDisk[],
   { levels }: ManifestState,
 ): number {
-  const { memoryBudget, workers } = options
+  const { memoryBudget } = options
   const longest = Math.max(
     memoryBudget / 4,
     ...wals.map(({ bytes }) => bytes ?? 0),
@@ -89,5 +96,5 @@ function bytesWanted(
     ),
   )
   const replay = wals.reduce((sum, { arenaBytes }) => sum + arenaBytes, 0)
-  return Math.ceil(memoryBudget + 3 * longest + (workers + 1) * jobBytes + replay + 8 * MIB)
+  return Math.ceil(memoryBudget + 3 * longest + jobBytes + replay + 8 * MIB)
 }

@@ -145,6 +145,8 @@ export interface Engine {
   flush(): Promise<void>
   /** Rewrites the range down to its last level, dropping what no reader needs. */
   compactRange(start: Data | undefined, end: Data | undefined): Promise<void>
+  /** Moves everything into the last level, dropping what no reader needs. */
+  flatten(): Promise<void>
   /** Resolves once no flush or compaction runs or is due. */
   settle(): Promise<void>
   /** Reads every file back; damage is in the report. */

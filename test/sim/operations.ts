@@ -67,6 +67,7 @@ export const OPERATIONS: readonly SimOperation[] = [
     const { gte, lt } = rangeOf(sim, random)
     allSafe(sim, 'compact', () => sim.life.engine.compactRange(gte, lt))
   }),
+  usual('flatten', 0.2, (sim) => allSafe(sim, 'flatten', () => sim.life.engine.flatten())),
   usual('verify', 0.2, verify),
   usual('stats', 1, (sim) => {
     sim.read('stats', () => sim.log(JSON.stringify(sim.life.engine.stats().levels)))

@@ -141,6 +141,10 @@ export class FakeEngine implements Engine {
     await this.settle()
   }
 
+  async flatten(): Promise<void> {
+    await this.settle()
+  }
+
   settle(): Promise<void> {
     return Promise.resolve()
   }

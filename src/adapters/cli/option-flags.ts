@@ -20,9 +20,10 @@ const FLAGS: readonly OptionName[] = OPTION_NAMES.filter(
   (name) => OPTION_TABLE[name].flag && !DECIDED.has(name),
 )
 
-export function addOptionFlags(command: Command): Command {
+/** `names`: no more than these. */
+export function addOptionFlags(command: Command, names: readonly OptionName[] = FLAGS): Command {
   command.optionsGroup('Database options:')
-  for (const name of FLAGS) {
+  for (const name of names) {
     const { doc, rule, unit } = OPTION_TABLE[name]
     const value = unit === '' ? 'value' : unit
     const option = new Option(`--${kebab(name)} <${value}>`, `${doc}${words(name)}`)

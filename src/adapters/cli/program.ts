@@ -5,6 +5,7 @@ import { doctor, repairCommand, verify } from './care-commands.ts'
 import { ingest } from './ingest/ingest.ts'
 import { addOptionFlags, pickOptions } from './option-flags.ts'
 import { del, get, put, type ScanRange, scan, type Target } from './record-commands.ts'
+import { addSimulate } from './simulate-command.ts'
 import { stats } from './stats-command.ts'
 import { EXIT, line, rootError, type Terminal, UsageError } from './terminal.ts'
 import { textForm } from './text-form.ts'
@@ -67,6 +68,7 @@ function buildProgram(terminal: Terminal, version: string, finish: Finish): Comm
     // Indirect, so that every command gets its parsed flags in the same way.
     .action(async (flags: Flags) => finish(await stats(terminal, target(flags))))
   addBench(program, finish)
+  addSimulate(program, terminal, finish)
   addCareCommands(program, terminal, finish)
   return program
 }

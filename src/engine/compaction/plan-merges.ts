@@ -14,7 +14,13 @@ import {
 } from '../../compaction/split.ts'
 import type { Bounds } from '../../cursor/bounds.ts'
 import { plainBytes } from '../../format/table-meta.ts'
-import type { CompactSpec, SampleResult, SampleSpec, TablesResult } from '../../jobs/job.ts'
+import type {
+  CompactSpec,
+  SampleResult,
+  SampleSpec,
+  TableShape,
+  TablesResult,
+} from '../../jobs/job.ts'
 import {
   compactWorkspaceBytes,
   plannedWorkspaceBytes,
@@ -193,8 +199,9 @@ export class PlanMerges {
     { bounds, sources }: { readonly bounds: Bounds; readonly sources: CompactSpec['sources'] },
   ): Promise<TablesResult> {
     const { tree, runner } = this.#parts
-    const { shape, directory, numbering } = tree
+    const { directory, numbering } = tree
     const tables = sources.flat()
+    const shape = shapeOf(plan, tree.shape)
     const count = 16 + tables.length + 8 * Math.ceil(plainBytesOf(tables) / shape.tableSize)
     const block = largestBlock(sources)
     return runner.run<TablesResult>({
@@ -220,6 +227,11 @@ export class PlanMerges {
   #discard(parts: readonly PartResult[]): void {
     for (const { result } of parts) this.#parts.tree.discard(result.tables)
   }
+}
+
+/** A merge inside level 0 is there to make one table of many. */
+function shapeOf({ outputLevel, sources }: CompactionPlan, shape: TableShape): TableShape {
+  return outputLevel === 0 ? { ...shape, tableSize: plainBytesOf(sources.flat()) } : shape
 }
 
 function priorityOf(plan: CompactionPlan): number {

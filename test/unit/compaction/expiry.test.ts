@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { nextExpiry } from '../../../src/compaction/expiry.ts'
 import { InFlight } from '../../../src/compaction/in-flight.ts'
-import { type PickOptions, pickCompaction } from '../../../src/compaction/pick.ts'
+import { type PickMoment, type PickOptions, pickCompaction } from '../../../src/compaction/pick.ts'
 import { buildPlan } from '../../../src/compaction/plan.ts'
 import { planRange } from '../../../src/compaction/plan-range.ts'
 import type { Levels, TableMeta } from '../../../src/manifest/levels.ts'
@@ -21,54 +21,61 @@ function levelsOf(rows: readonly Row[]): Levels {
 }
 
 /** One reader that came last, and perhaps others: [version, time]. */
-function options(now: number, ...others: readonly (readonly [number, number])[]): PickOptions {
+function moment(now: number, ...others: readonly (readonly [number, number])[]): PickMoment {
   const points = [...others, [1_000, now] as const]
   const readers = {
     snapshots: points.map(([version]) => version),
     horizons: points.map(([, time]) => time),
   }
-  const sizes = { baseLevelSize: 1_000, levelSizeMultiplier: 10, tableSize: 100 }
-  return { l0CompactTrigger: 4, ...sizes, readers }
+  return { oldestSnapshot: Math.min(...readers.snapshots), readers }
 }
 
-const pick = (rows: readonly Row[], how: PickOptions, inFlight = new InFlight()): string =>
-  describePlan(pickCompaction(levelsOf(rows), how, inFlight))
+const OPTIONS: PickOptions = {
+  l0CompactTrigger: 4,
+  l0StallTrigger: 12,
+  baseLevelSize: 1_000,
+  levelSizeMultiplier: 10,
+  tableSize: 100,
+}
+
+const pick = (rows: readonly Row[], when: PickMoment, inFlight = new InFlight()): string =>
+  describePlan(pickCompaction(levelsOf(rows), OPTIONS, inFlight, when))
 
 describe('a table in which everything has expired', () => {
   test('goes unread once its last entry has expired', () => {
     const rows: Row[] = [[6, 10, 'a', 'f', 50, 100]]
-    expect(pick(rows, options(100))).toBe('drop L6: 10')
+    expect(pick(rows, moment(100))).toBe('drop L6: 10')
     // One short of it, it is rewritten: half is gone.
-    expect(pick(rows, options(99))).toBe('merge L6 -> L6: 10, tombstones go')
-    expect(pick(rows, options(49))).toBe('nothing')
-    const { readers: _, ...blind } = options(100)
+    expect(pick(rows, moment(99))).toBe('merge L6 -> L6: 10, tombstones go')
+    expect(pick(rows, moment(49))).toBe('nothing')
+    const { readers: _, ...blind } = moment(100)
     expect(pick(rows, blind)).toBe('nothing')
   })
 
   test('stays while it may hide something older of its keys, and is merged with it', () => {
     const below: Row = [6, 3, 'e', 'h', 0, 0]
-    expect(pick([[5, 10, 'a', 'f', 50, 100], below], options(100))).toBe(
+    expect(pick([[5, 10, 'a', 'f', 50, 100], below], moment(100))).toBe(
       'merge L5 -> L6: 10 | 3, tombstones go',
     )
-    expect(pick([[5, 10, 'a', 'd', 50, 100], below], options(100))).toBe('drop L5: 10')
+    expect(pick([[5, 10, 'a', 'd', 50, 100], below], moment(100))).toBe('drop L5: 10')
     // Level 0: what is older lies behind it, too.
     const zero: Row[] = [
       [0, 12, 'a', 'f', 50, 100],
       [0, 11, 'd', 'k', 0, 0],
     ]
-    expect(pick(zero, options(100))).toBe('nothing')
-    expect(pick(zero.slice(0, 1), options(100))).toBe('drop L0: 12')
-    expect(pick([zero[0]!, [0, 11, 'g', 'k', 0, 0]], options(100))).toBe('drop L0: 12')
-    expect(pick([zero[0]!, [6, 3, 'f', 'k', 0, 0]], options(100))).toBe('nothing')
+    expect(pick(zero, moment(100))).toBe('nothing')
+    expect(pick(zero.slice(0, 1), moment(100))).toBe('drop L0: 12')
+    expect(pick([zero[0]!, [0, 11, 'g', 'k', 0, 0]], moment(100))).toBe('drop L0: 12')
+    expect(pick([zero[0]!, [6, 3, 'f', 'k', 0, 0]], moment(100))).toBe('nothing')
   })
 
   test('stays while a reader that could see it began before its expiry', () => {
     // Its versions begin at 100.
     const rows: Row[] = [[6, 10, 'a', 'f', 100, 100]]
-    expect(pick(rows, options(200, [500, 99]))).toBe('nothing')
-    expect(pick(rows, options(200, [500, 100]))).toBe('drop L6: 10')
-    expect(pick(rows, options(200, [99, 20]))).toBe('drop L6: 10')
-    expect(pick(rows, options(200, [100, 20]))).toBe('nothing')
+    expect(pick(rows, moment(200, [500, 99]))).toBe('nothing')
+    expect(pick(rows, moment(200, [500, 100]))).toBe('drop L6: 10')
+    expect(pick(rows, moment(200, [99, 20]))).toBe('drop L6: 10')
+    expect(pick(rows, moment(200, [100, 20]))).toBe('nothing')
   })
 
   test('goes together with others of its level, or alone beside a running compaction', () => {
@@ -79,14 +86,14 @@ describe('a table in which everything has expired', () => {
       [6, 13, 'j', 'l', 50, 101],
       [6, 14, 'm', 'o', 50, 100],
     ]
-    expect(pick(rows, options(100))).toBe('drop L6: 10 11 14')
+    expect(pick(rows, moment(100))).toBe('drop L6: 10 11 14')
     const inFlight = new InFlight()
     const levels = levelsOf(rows)
     const upper = [levels[6]![1]!]
     inFlight.reserve(buildPlan(levels, { inputLevel: 6, outputLevel: 6, upper, lower: [] }))
-    expect(pick(rows, options(100), inFlight)).toBe('drop L6: 10')
-    expect(pick(rows.slice(1), options(100), inFlight)).toBe('drop L6: 14')
-    expect(pick(rows.slice(1, 4), options(100), inFlight)).toBe('merge L6 -> L6: 13, tombstones go')
+    expect(pick(rows, moment(100), inFlight)).toBe('drop L6: 10')
+    expect(pick(rows.slice(1), moment(100), inFlight)).toBe('drop L6: 14')
+    expect(pick(rows.slice(1, 4), moment(100), inFlight)).toBe('merge L6 -> L6: 13, tombstones go')
   })
 })
 
@@ -96,18 +103,19 @@ describe('a table in which much has expired', () => {
       [4, 10, 'a', 'f', 50, 150],
       [5, 11, 'p', 'q', 60, 140],
     ]
-    expect(pick(rows, options(99))).toBe('nothing')
-    expect(pick(rows, options(100))).toBe('merge L5 -> L5: 11, tombstones go')
+    expect(pick(rows, moment(99))).toBe('nothing')
+    expect(pick(rows, moment(100))).toBe('merge L5 -> L5: 11, tombstones go')
     const full: Row[] = [1, 2, 3, 4].map((i) => [0, 20 + i, 'r', 's', 0, 0])
-    expect(pick([...rows, ...full], options(100))).toContain('merge L0')
+    expect(pick([...rows, ...full], moment(100))).toContain('merge L0')
   })
 
   test('of which some never expires is left to a request for its range', () => {
     const rows: Row[] = [[6, 10, 'a', 'f', 50, 0]]
-    expect(pick(rows, options(1_000))).toBe('nothing')
+    expect(pick(rows, moment(1_000))).toBe('nothing')
     const plan = (now: number, done: readonly number[] = []): string => {
-      const request = { start: undefined, end: undefined, done: new Set(done) }
-      return describePlan(planRange(levelsOf(rows), request, options(now), new InFlight()))
+      const readers = moment(now).readers!
+      const request = { start: undefined, end: undefined, done: new Set(done), readers }
+      return describePlan(planRange(levelsOf(rows), request, OPTIONS, new InFlight()))
     }
     expect(plan(49)).toBe('nothing')
     expect(plan(50)).toBe('merge L6 -> L6: 10, tombstones go')

@@ -1,18 +1,29 @@
 // Cases and their expected plans are text, in test/golden/compaction. UPDATE_GOLDEN=1 writes what
-// the plans are now.
+// the plans are now. Commands of a case, in order:
+//   > busy 0 5 21 22      a compaction from level 0 to 5 of these tables runs
+//   > reader 30           a reader needs version 30
+//   > pick, > settle      the next plan; all plans until nothing is due, each installed
+//   > parallel            all plans that may run beside each other
+//   > range a f, > flatten   all steps of compactRange(), of flatten()
+//   > targets, > scores   base level and sizes; score and adjusted score of each level
+//   > maxLevels 3         there are so many levels
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { InFlight } from '../../../src/compaction/in-flight.ts'
+import { checkVersionOrder } from '../../../src/compaction/invariant.ts'
+import { levelTargets } from '../../../src/compaction/level-targets.ts'
 import { type PickOptions, pickCompaction } from '../../../src/compaction/pick.ts'
 import { buildPlan, type CompactionPlan } from '../../../src/compaction/plan.ts'
-import { planRange } from '../../../src/compaction/plan-range.ts'
+import { planRange, type RangeRequest } from '../../../src/compaction/plan-range.ts'
+import { levelScores } from '../../../src/compaction/score.ts'
 import type { Levels } from '../../../src/manifest/levels.ts'
 import { describePlan, install, parseLevels } from './levels-text.ts'
 
 const FOLDER = join(import.meta.dirname, '../../golden/compaction')
 const OPTIONS: PickOptions = {
   l0CompactTrigger: 4,
+  l0StallTrigger: 12,
   baseLevelSize: 100,
   levelSizeMultiplier: 10,
   tableSize: 20,
@@ -40,23 +51,98 @@ function parse(text: string): GoldenCase[] {
 }
 
 function run({ levels, commands }: GoldenCase): string[] {
-  const inFlight = new InFlight()
   const out: string[] = []
+  const bench = new Bench(parseLevels(levels))
   for (const command of commands) {
-    const state = parseLevels(levels)
-    const [, verb, ...words] = command.split(' ')
-    if (verb === 'busy') inFlight.reserve(busyPlan(state, words))
-    else if (verb === 'pick') out.push(describePlan(pickCompaction(state, OPTIONS, inFlight)))
-    else if (verb === 'settle') {
-      out.push(...follow(state, (now) => pickCompaction(now, OPTIONS, inFlight)))
-    } else if (verb === 'range') {
-      const [start, end] = words.map((word) => (word === '*' ? undefined : Buffer.from(word)))
-      const step = (now: Levels, done: ReadonlySet<number>): CompactionPlan | undefined =>
-        planRange(now, { start, end, done }, OPTIONS, inFlight)
-      out.push(...follow(state, step))
-    } else throw new Error(`unknown command ${command}`)
+    const [, verb = '', ...words] = command.split(' ')
+    out.push(...bench.obey(verb, words))
   }
   return out
+}
+
+class Bench {
+  #levels: Levels
+  #oldestSnapshot = Number.MAX_SAFE_INTEGER
+  readonly #inFlight = new InFlight()
+
+  constructor(levels: Levels) {
+    this.#levels = levels
+    checkVersionOrder(levels)
+  }
+
+  obey(verb: string, words: readonly string[]): string[] {
+    const [first, second] = words
+    switch (verb) {
+      case 'maxLevels':
+        this.#levels = this.#levels.slice(0, Number(first))
+        return []
+      case 'reader':
+        this.#oldestSnapshot = Number(first)
+        return []
+      case 'busy':
+        this.#inFlight.reserve(busyPlan(this.#levels, words))
+        return []
+      case 'pick':
+        return [describePlan(this.#pick(this.#levels))]
+      case 'parallel':
+        return this.#parallel()
+      case 'settle':
+        return follow(this.#levels, (now) => this.#pick(now))
+      case 'range':
+        return this.#request({ start: keyOf(first), end: keyOf(second) })
+      case 'flatten': {
+        const bottom = this.#levels.length - 1
+        return this.#request({ start: undefined, end: undefined, bottom })
+      }
+      case 'targets':
+        return [describeTargets(this.#levels)]
+      case 'scores':
+        return [this.#scores()]
+      default:
+        throw new Error(`unknown command ${verb}`)
+    }
+  }
+
+  #pick(levels: Levels): CompactionPlan | undefined {
+    const moment = { oldestSnapshot: this.#oldestSnapshot }
+    return pickCompaction(levels, OPTIONS, this.#inFlight, moment)
+  }
+
+  #parallel(): string[] {
+    const out: string[] = []
+    for (let plan = this.#pick(this.#levels); ; plan = this.#pick(this.#levels)) {
+      out.push(describePlan(plan))
+      if (plan === undefined) return out
+      this.#inFlight.reserve(plan)
+    }
+  }
+
+  #request(range: Omit<RangeRequest, 'done'>): string[] {
+    return follow(this.#levels, (now, done) =>
+      planRange(now, { ...range, done }, OPTIONS, this.#inFlight),
+    )
+  }
+
+  #scores(): string {
+    const targets = levelTargets(this.#levels, OPTIONS)
+    return levelScores(this.#levels, targets, OPTIONS.l0CompactTrigger, this.#inFlight)
+      .map(({ level, score, adjusted }) => `L${level} ${round(score)} ${round(adjusted)}`)
+      .join(', ')
+  }
+}
+
+function keyOf(word: string | undefined): Uint8Array | undefined {
+  return word === undefined || word === '*' ? undefined : Buffer.from(word)
+}
+
+function describeTargets(levels: Levels): string {
+  const { base, bytes } = levelTargets(levels, OPTIONS)
+  const sizes = bytes.map((size, level) => (size === Infinity ? '' : ` L${level} ${round(size)}`))
+  return `base L${base}${sizes.join('')}`
+}
+
+function round(value: number): number {
+  return Math.round(value * 100) / 100
 }
 
 /** A running compaction, given as `input-level output-level tables…`. */
@@ -86,6 +172,7 @@ function follow(
     if (plan === undefined) break
     const before = new Set(levels.flat().map((table) => table.number))
     levels = install(levels, plan, () => number++)
+    checkVersionOrder(levels)
     for (const table of levels.flat()) if (!before.has(table.number)) done.add(table.number)
   }
   return out

@@ -1,5 +1,6 @@
-// Levels as text, plans as text, and a model of what installing a plan does to the levels. L3: 12
-// a..f 30 t5      table 12 of level 3, keys a to f, 30 bytes, 10 entries, 5 of them tombstones
+// Levels as text, plans as text, and a model of what installing a plan does to the levels. L3: 12 a..f 30 t5 v7-9
+// is table 12 of level 3: keys a to f, 30 bytes, 10 entries, 5 of them tombstones, versions 7 to 9. Without
+// versions they follow from the number.
 import { compareBytes } from '../../../src/base/bytes.ts'
 import { LEVEL_COUNT } from '../../../src/base/limits.ts'
 import type { CompactionPlan } from '../../../src/compaction/plan.ts'
@@ -35,17 +36,22 @@ export function makeTable(
 export function parseLevels(lines: readonly string[]): Levels {
   const levels: TableMeta[][] = Array.from({ length: LEVEL_COUNT }, () => [])
   for (const line of lines) {
-    const match = /^L(\d): (\d+) (\w+)\.\.(\w+) (\d+)(?: t(\d+))?$/.exec(line)
+    const match = /^L(\d): (\d+) (\w+)\.\.(\w+) (\d+)(?: t(\d+))?(?: v(\d+)-(\d+))?$/.exec(line)
     if (match === null) throw new Error(`not a table: ${line}`)
-    const [, level, number, from, to, size, tombstones] = match
+    const [, level, number, from, to, size, tombstones, oldest, newest] = match
     const table = makeTable(Number(number), from!, to!, Number(size), Number(tombstones ?? 0))
-    levels[Number(level)]!.push(table)
+    const { smallestVersion, largestVersion } = table
+    levels[Number(level)]!.push({
+      ...table,
+      smallestVersion: Number(oldest ?? smallestVersion),
+      largestVersion: Number(newest ?? largestVersion),
+    })
   }
   return sorted(levels)
 }
 
 function sorted(levels: TableMeta[][]): Levels {
-  levels[0]!.sort((a, b) => b.number - a.number)
+  levels[0]!.sort((a, b) => b.largestVersion - a.largestVersion || b.number - a.number)
   for (const tables of levels.slice(1)) {
     tables.sort((a, b) => compareBytes(a.smallestKey, b.smallestKey))
   }
@@ -63,7 +69,8 @@ export function describePlan(plan: CompactionPlan | undefined): string {
 
 /**
  * The levels after the plan: outputs hold the bytes of the inputs, tombstones gone where the plan
- * says so. Outputs are cut so that each covers what a part of the inputs covered.
+ * says so. Outputs are cut so that each covers what a part of the inputs covered; a merge inside
+ * level 0 has one.
  */
 export function install(levels: Levels, plan: CompactionPlan, next: () => number): Levels {
   const inputs = new Set(plan.inputs.map(({ number }) => number))
@@ -86,7 +93,8 @@ function merged(
     const last = outputs.at(-1)
     const kept = plan.dropTombstones ? 0 : table.tombstones
     const size = plan.dropTombstones && table.tombstones >= table.entries ? 0 : table.size
-    if (last !== undefined && compareBytes(last.largestKey, table.smallestKey) >= 0) {
+    const together = last !== undefined && compareBytes(last.largestKey, table.smallestKey) >= 0
+    if (last !== undefined && (together || plan.outputLevel === 0)) {
       outputs[outputs.length - 1] = {
         ...last,
         size: last.size + size,

@@ -40,8 +40,9 @@ describe('the reserve', () => {
 
   it('is kept from puts; deletes, flushes and compactions use it; more room is noticed', async () => {
     const fs = new FaultFileSystem()
-    // So that a merge of level 0 needs little room: the reserve of so small a volume is small.
-    const engine = await start(fs, { l0CompactTrigger: 2 })
+    // So that a merge of level 0 needs little room: the reserve of so small a volume is small. And so that the tables
+    // of a flush are none of the small ones that are gathered.
+    const engine = await start(fs, { l0CompactTrigger: 2, tableSize: 262_144 })
     fs.setCapacity(capacity)
     const stored = await fillUp(engine)
     expect(stored).toBeGreaterThan(100)

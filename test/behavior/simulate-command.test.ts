@@ -1,0 +1,58 @@
+// `sett simulate`: what it prints, and what it refuses.
+import { describe, expect, it } from 'vitest'
+import { sett } from '../support/command-line.ts'
+
+const SMALL = ['--memtable-size', '64KiB', '--table-size', '64KiB']
+
+describe('sett simulate', () => {
+  it('prints a row per size, and the levels of each', async () => {
+    const { code, stdout, stderr } = await sett('simulate', '--data', '1MB,20MB', ...SMALL)
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^preset balanced: memtables of 65\.5 kB, levels growing 10 times/)
+    expect(stdout).toMatch(/^1 MB +[\d.]+ +[\d.]+ \([\d.]+\) +1\.00 \([\d.]+\)/m)
+    expect(stdout).toMatch(/^20 MB +[\d.]+ +[\d.]+ \([\d.]+\) +1\.00 \([\d.]+\)/m)
+    expect(stdout).toMatch(/^data +L0 +L1 +L2 +L3 +L4 +L5 +L6$/m)
+    expect(stderr).toMatch(/^simulate 100\/100 percent, 21\.0 MB$/m)
+  })
+
+  it('gives figures as JSON, the same each time', async () => {
+    const run = () => sett('simulate', '--data', '5MB', '--overwrite', '0.5', '--json', ...SMALL)
+    const first = await run()
+    expect((await run()).stdout).toBe(first.stdout)
+    const figures: unknown = JSON.parse(first.stdout)
+    expect(figures).toMatchObject([{ dataBytes: 5e6, flushes: expect.any(Number) }])
+    expect(figures).toHaveLength(1)
+  })
+
+  it('writes a load in key order once, and tells when tables are taken as larger', async () => {
+    const given = ['--data', '80MB', '--memtable-size', '1MiB', '--table-size', '16KiB']
+    const { stdout } = await sett('simulate', ...given, '--distribution', 'sequential')
+    expect(stdout).toMatch(/^80 MB +1\.1 +/m)
+    expect(stdout).toMatch(/^80 MB: as if tables had 20 kB, so that there are 4,000\.$/m)
+  })
+
+  const refused: [string[], RegExp][] = [
+    [['--data', 'much'], /sizes from 1 B to 1000 TB/],
+    [['--data', '1GB,'], /sizes from 1 B to 1000 TB/],
+    [['--data', '0'], /sizes from 1 B/],
+    [['--data', '20'], /must hold one key and its value/],
+    [['--key-size', '0'], /bytes from 1 to 65535/],
+    [['--value-size', '2GiB'], /bytes from 0 to 1073741824/],
+    [['--value-size', '64MiB'], /quarter of --memtable-size/],
+    [['--distribution', 'normal'], /one of uniform, zipf, sequential/],
+    [['--overwrite', '1'], /from 0 to below 1/],
+    [['--overwrite', '0.6', '--delete', '0.4'], /stay below 1/],
+    [['--compaction-speed', '0'], /from 0.01 to 1000/],
+    [['--level-size-multiplier', '1'], /from 2 to 100/],
+    [['--l0-compact-trigger', '20', '--l0-stall-trigger', '9'], /must be greater than/],
+    [['--data', '1000TB', ...SMALL], /Raise --memtable-size/],
+    [['--block-size', '4096'], /unknown option '--block-size'/],
+  ]
+  it.each(refused)('refuses %j', async (given, message) => {
+    const { code, stdout, stderr } = await sett('simulate', ...given)
+    expect(stderr).toMatch(message)
+    expect(stderr).not.toMatch(/ {4}at /)
+    expect(stdout).toBe('')
+    expect(code).toBeGreaterThan(0)
+  })
+})
