@@ -1,6 +1,7 @@
 // Builds the engine on what open.ts prepared: recovers the logs, starts a manifest and a WAL of this open, wires the
 // parts. Main thread.
 import { assert } from '../base/assert.ts'
+import type { Clock } from '../base/clock.ts'
 import { SettError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import { baseLevelSize } from '../compaction/level-targets.ts'
@@ -31,6 +32,7 @@ import type { Foundation, UndoSteps } from './foundation.ts'
 import { Health } from './health.ts'
 import { JobRunner } from './job-runner.ts'
 import { LevelFences } from './level-fences.ts'
+import { flushesAtOnce } from './memory-plan.ts'
 import { Memtables, type MemtablesEvents, type MemtablesParts } from './memtables.ts'
 import { ObsoleteFiles } from './obsolete-files.ts'
 import { PointRead } from './point-read.ts'
@@ -44,6 +46,9 @@ import type { Environment } from './types.ts'
 import { Verifier } from './verify/verifier.ts'
 import { WalSyncer } from './wal-syncer.ts'
 import { WriteQueue } from './write-queue.ts'
+
+/** Logs that were replayed without a thread wait so long for their flush. */
+const REST_MS = 1_000
 
 /** Where this open writes: a read-only one has a manifest and a WAL too, but in memory. */
 interface Output {
@@ -74,10 +79,19 @@ export async function assemble(foundation: Foundation, undo: UndoSteps): Promise
   const parts = await wire({ foundation, undo, allocator, numbering, logs, output, manifest })
   if (!options.readOnly) removeOrphans(parts.obsolete, manifest)
   if (!options.readOnly) {
-    parts.engine.flushes.kick()
+    if (logs.mayRest) restLogs(environment.clock, undo, parts.engine.flushes)
+    else parts.engine.flushes.kick()
     parts.engine.compactions.kick()
   }
   return new StorageEngine(parts.engine)
+}
+
+/** A process that lives shortly would wait, as it closes, for the start of a thread that flushes a little: sealed logs
+ * may as well stay. Writers, flush() and settle() do not wait so long. */
+function restLogs(clock: Clock, undo: UndoSteps, flushes: FlushScheduler): void {
+  const timer = clock.after(REST_MS, () => flushes.kick())
+  timer.unref()
+  undo.add(() => timer.cancel())
 }
 
 /** Above every number the manifest or the directory knows. */
@@ -150,7 +164,11 @@ async function wireStores(wiring: Wiring) {
   const time = new ReadTime(clock)
   const intervalMs =
     typeof options.durability === 'object' ? options.durability.interval : undefined
-  const walSyncer = new WalSyncer({ syncFile: output.syncFile, clock, health, intervalMs })
+  const syncFile = (file: OpenFile): Promise<void> => {
+    if (!health.closing) foundation.syncsCome()
+    return output.syncFile(file)
+  }
+  const walSyncer = new WalSyncer({ syncFile, clock, health, intervalMs })
   const obsolete = new ObsoleteFiles(output.fs, output.directory, logger, () =>
     manifest.stillOwned(),
   )
@@ -233,7 +251,7 @@ function wireReaders({ foundation, allocator, undo }: Wiring, views: () => ReadV
 
 /** Write queue and schedulers, and what each tells the others. */
 function wireBackground({ foundation, allocator, manifest, output }: Wiring, stores: Stores) {
-  const { options, environment, machine, executor } = foundation
+  const { options, environment, machine, executor, jobBytes } = foundation
   const { clock, logger } = environment
   const { health, oracle, walSyncer, memtables, tree, progress, bindings, obsolete } = stores
   manifest.onFailure((error) => health.poison('Writing the manifest', error))
@@ -285,7 +303,9 @@ function wireBackground({ foundation, allocator, manifest, output }: Wiring, sto
     tree,
     clock,
     enabled: !options.readOnly,
-    oldest: () => memtables.flushable,
+    parallel: flushesAtOnce(executor.workers, options.memtableCount),
+    aheadBytes: jobBytes,
+    due: () => memtables.flushable,
     halted,
     failed: outcomes.failed,
     flushed: () => {
@@ -298,7 +318,10 @@ function wireBackground({ foundation, allocator, manifest, output }: Wiring, sto
   bindings.bind({
     changed: () => tree.publishMemtables(),
     flushable: () => flushes.kick(),
-    flushComes: () => executor.warmUp(1),
+    flushComes() {
+      executor.warmUp(1)
+      flushes.kick()
+    },
     roomChanged: () => outcomes.roomChanged(),
     blocked: (cause) => outcomes.blocked(cause),
     stalled() {

@@ -1,4 +1,6 @@
-// Flushes immutable memtables to level 0, one at a time, oldest first, on the executor. Main thread.
+// Flushes immutable memtables to level 0, several at once on the executor, and installs their tables strictly oldest
+// first: a newer memtable's tables wait, unnamed, until all older ones are in the manifest. So the logs that are left
+// are always the newest ones, without a gap. Main thread.
 // Install order: tables synced (by the job) → manifest edit synced → view published → WAL removed.
 import type { Clock } from '../base/clock.ts'
 import type { FlushSpec, TablesResult } from '../jobs/job.ts'
@@ -16,8 +18,12 @@ export interface FlushParts {
   readonly clock: Clock
   /** False: read-only, nothing is ever flushed. */
   readonly enabled: boolean
-  /** The oldest immutable memtable whose groups have all finished. */
-  readonly oldest: () => FrozenMemtable | undefined
+  /** Most jobs at one time. */
+  readonly parallel: number
+  /** Scratch there is room for beside that of the oldest memtable's job; one that needs more waits to be the oldest. */
+  readonly aheadBytes: number
+  /** Immutable memtables whose groups have all finished, oldest first, up to the first of which that is not true. */
+  readonly due: () => readonly FrozenMemtable[]
   /** The flush failed; it is tried again, unless the database closes. */
   readonly failed: (error: unknown) => void
   /** True once no edit can be installed any more. */
@@ -26,11 +32,20 @@ export interface FlushParts {
   readonly flushed: (memtable: FrozenMemtable) => void
 }
 
+/** What became of a memtable's job; undefined tables: it held nothing. */
+interface Flushed {
+  readonly tables: TablesResult | undefined
+}
+
 export class FlushScheduler {
   readonly #parts: FlushParts
   readonly #cancel = createCancelFlag()
   readonly #retry: BackOff
-  #running: Promise<void> | undefined
+  /** Memtables whose job runs (undefined) or is done, until they are installed. */
+  readonly #begun = new Map<FrozenMemtable, Flushed | undefined>()
+  /** Jobs and installs under way; they never reject. */
+  readonly #work = new Set<Promise<void>>()
+  #installing = false
   #stopped: boolean
   flushes = 0
   bytesFlushed = 0
@@ -42,51 +57,107 @@ export class FlushScheduler {
   }
 
   get busy(): boolean {
-    return this.#running !== undefined || this.#retry.waiting
+    return this.#begun.size > 0 || this.#retry.waiting
   }
 
-  /** Starts the next flush, if one is due and none is running. */
+  /** Starts the flushes that are due: no memtable gets further ahead of the oldest than there are jobs. Cheap when
+   * there are none. */
   kick(): void {
-    if (this.busy || this.#stopped) return
-    if (this.#parts.halted()) return
-    const memtable = this.#parts.oldest()
-    if (memtable === undefined) return
-    this.#running = this.#flush(memtable).then(
-      () => {
-        this.#running = undefined
-        this.#retry.succeeded()
-        this.#parts.flushed(memtable)
-        this.kick()
-      },
-      (error: unknown) => {
-        this.#running = undefined
-        this.#parts.failed(error)
-        if (!this.#stopped && !this.#parts.halted()) this.#retry.later(() => this.kick())
-      },
-    )
+    const due = this.#parts.due()
+    const idle = due.slice(0, this.#parts.parallel).filter((frozen) => !this.#begun.has(frozen))
+    if (idle.length === 0 || this.#stopped || this.#retry.waiting || this.#parts.halted()) return
+    for (const frozen of idle) {
+      if (frozen !== due[0] && !this.#fitsAhead(frozen)) return
+      this.#start(frozen)
+    }
   }
 
-  /** Waits for the running flush; starts no other. */
+  /** Waits for the jobs that run, installs what may be, and starts no other. Tables that wait for an older flush which
+   * failed go: their log stays. */
   async stop(): Promise<void> {
     this.#stopped = true
     this.#retry.cancel()
-    await this.#running
+    while (this.#work.size > 0) await Promise.all(this.#work)
+    for (const flushed of this.#begun.values())
+      this.#parts.tree.discard(flushed?.tables?.tables ?? [])
+    this.#begun.clear()
   }
 
-  async #flush(frozen: FrozenMemtable): Promise<void> {
-    const { tree, runner } = this.#parts
-    const { memtable, walNumber } = frozen
-    if (memtable.entries === 0) {
-      await tree.installFlush(frozen, undefined)
+  #fitsAhead(frozen: FrozenMemtable): boolean {
+    const { aheadBytes, runner, tree } = this.#parts
+    const bytes = this.#workspaceBytes(frozen, tree.readers().snapshots)
+    return bytes <= aheadBytes && runner.hasRoom(bytes)
+  }
+
+  #workspaceBytes({ memtable }: FrozenMemtable, snapshots: readonly number[]): number {
+    return flushWorkspaceBytes(this.#parts.tree.shape, memtable.largestEntry, snapshots.length)
+  }
+
+  #start(frozen: FrozenMemtable): void {
+    this.#begun.set(frozen, undefined)
+    const work = this.#run(frozen).then(() => void this.#work.delete(work))
+    this.#work.add(work)
+  }
+
+  async #run(frozen: FrozenMemtable): Promise<void> {
+    try {
+      const tables = await this.#write(frozen)
+      this.#begun.set(frozen, { tables })
+    } catch (error) {
+      this.#failed(frozen, error)
       return
     }
+    await this.#installReady()
+  }
+
+  /** Installs, one after the other, the oldest memtables whose tables are ready. */
+  async #installReady(): Promise<void> {
+    if (this.#installing) return
+    this.#installing = true
+    for (;;) {
+      const [oldest] = this.#parts.due()
+      const ready = oldest === undefined ? undefined : this.#begun.get(oldest)
+      if (oldest === undefined || ready === undefined) break
+      try {
+        await this.#parts.tree.installFlush(oldest, ready.tables)
+      } catch (error) {
+        this.#failed(oldest, error)
+        break
+      }
+      this.#installed(oldest, ready)
+    }
+    this.#installing = false
+  }
+
+  #installed(frozen: FrozenMemtable, { tables }: Flushed): void {
+    this.#begun.delete(frozen)
+    if (tables !== undefined) {
+      this.flushes += 1
+      this.bytesFlushed += tables.bytesWritten
+    }
+    this.#retry.succeeded()
+    this.#parts.flushed(frozen)
+    this.kick()
+  }
+
+  /** Newer memtables that are ready stay so, and wait for the next try. */
+  #failed(frozen: FrozenMemtable, error: unknown): void {
+    this.#begun.delete(frozen)
+    this.#parts.failed(error)
+    if (!this.#stopped && !this.#parts.halted()) this.#retry.later(() => this.kick())
+  }
+
+  async #write(frozen: FrozenMemtable): Promise<TablesResult | undefined> {
+    const { tree, runner } = this.#parts
+    const { memtable, walNumber } = frozen
+    if (memtable.entries === 0) return undefined
     const shape = tree.shape
     const outputs = 16 + 8 * Math.ceil(memtable.arena.length / shape.tableSize)
     // What is pinned from now on sees the newest of these entries, which are kept in any case.
     const readers = tree.readers()
-    const result = await runner.run<TablesResult>({
+    return runner.run<TablesResult>({
       priority: PRIORITY.flush,
-      workspaceBytes: flushWorkspaceBytes(shape, memtable.largestEntry, readers.snapshots.length),
+      workspaceBytes: this.#workspaceBytes(frozen, readers.snapshots),
       cancel: this.#cancel,
       spec: (workspace): FlushSpec => ({
         kind: 'flush',
@@ -99,8 +170,5 @@ export class FlushScheduler {
         ...readers,
       }),
     })
-    await tree.installFlush(frozen, result)
-    this.flushes += 1
-    this.bytesFlushed += result.bytesWritten
   }
 }

@@ -16,12 +16,16 @@ export interface Foundation {
   readonly machine: KernelHeap
   readonly executor: Executor
   readonly syncFile: (file: OpenFile) => Promise<void>
+  /** Many syncs are to be expected: what makes them fast may be started. Cheap. */
+  readonly syncsCome: () => void
   /** Throws SETT_POISONED once the directory's lock is lost. */
   readonly checkLock: () => void
   readonly manifest: ManifestState
   /** Number of the file that says so; 0: there was none. */
   readonly manifestNumber: number
   readonly wals: readonly WalOnDisk[]
+  /** Scratch the heap has for each job. */
+  readonly jobBytes: number
   /** Of the tables that will be written. */
   readonly shape: TableShape
 }

@@ -63,6 +63,11 @@ export class JobRunner {
     this.#obsolete = parts.obsolete
   }
 
+  /** Whether a job that needs so much scratch memory would get it now. */
+  hasRoom(workspaceBytes: number): boolean {
+    return this.#allocator.largestFree >= workspaceBytes
+  }
+
   async run<T extends JobResult>(request: JobRequest): Promise<T> {
     const workspace = this.#allocator.allocateBriefly(request.workspaceBytes)
     if (workspace === undefined) {

@@ -23,6 +23,8 @@ export interface WalOnDisk extends WalState {
 export interface MemoryPlan {
   readonly wals: readonly WalOnDisk[]
   readonly heapBytes: number
+  /** Scratch there is room for per job. */
+  readonly jobBytes: number
   readonly shape: TableShape
 }
 
@@ -34,13 +36,14 @@ export function planMemory(
 ): MemoryPlan {
   const roomy = findWals(fs, directory, manifest)
   const shape = tableShape(options)
-  const jobBytes = jobsBytes(options, shape)
-  const wanted = bytesWanted(options, jobBytes, roomy, manifest)
-  if (wanted <= HEAP_BYTES_MAX) return { wals: roomy, heapBytes: wanted, shape }
+  const jobBytes = plannedWorkspaceBytes(shape)
+  const scratch = jobsBytes(options, shape)
+  const wanted = bytesWanted(options, scratch, roomy, manifest)
+  if (wanted <= HEAP_BYTES_MAX) return { wals: roomy, heapBytes: wanted, jobBytes, shape }
   // Arenas for the smallest possible records do not fit side by side; those for the records that are there will.
   const wals = roomy.map((wal) => exactArena(fs, directory, wal))
-  const least = bytesWanted(options, jobBytes, wals, manifest)
-  return { wals, heapBytes: Math.min(HEAP_BYTES_MAX, least), shape }
+  const least = bytesWanted(options, scratch, wals, manifest)
+  return { wals, heapBytes: Math.min(HEAP_BYTES_MAX, least), jobBytes, shape }
 }
 
 function findWals(fs: FileSystem, directory: string, manifest: ManifestState): WalOnDisk[] {
@@ -59,8 +62,16 @@ function exactArena(fs: FileSystem, directory: string, wal: WalOnDisk): WalOnDis
   return { ...wal, arenaBytes: replayArenaBytes(bytes, records) }
 }
 
-/** Of the rate asked for last: finding its shape takes as long as the rest of an open, and a process has one. */
-let lastFilter: { readonly rate: number; readonly shape: FilterShape } | undefined
+/** No more than there can be immutable memtables. */
+export function flushesAtOnce(workers: number, memtableCount: number): number {
+  return Math.max(1, Math.min(workers, memtableCount - 1))
+}
+
+/** By rate: finding a shape takes milliseconds. The presets' are known from the start; a test finds them anew. */
+const filters = new Map<number, FilterShape>([
+  [0.01, { bitsPerKey: 10, k: 7 }],
+  [0.001, { bitsPerKey: 15.5, k: 9 }],
+])
 
 export function tableShape({
   blockSize,
@@ -69,21 +80,24 @@ export function tableShape({
   compression,
 }: ResolvedOptions): TableShape {
   const rate = bloomFalsePositiveRate
-  if (lastFilter?.rate !== rate) lastFilter = { rate, shape: filterShape(rate) }
-  return { blockSize, tableSize, filter: lastFilter.shape, compression }
+  const filter = filters.get(rate) ?? filterShape(rate)
+  filters.set(rate, filter)
+  return { blockSize, tableSize, filter, compression }
 }
 
-/** Scratch of as many jobs as may run, one of them a merge inside level 0, which writes one large table. */
-function jobsBytes({ workers }: ResolvedOptions, shape: TableShape): number {
+/** Scratch of as many jobs as may run: the flushes, beside them compactions and one job more (without workers one at a
+ * time), and one of them a merge inside level 0, which writes one large table. */
+function jobsBytes({ workers, memtableCount }: ResolvedOptions, shape: TableShape): number {
   const inside = { ...shape, tableSize: insideBytesMax(shape.tableSize) }
-  return (workers + 1) * plannedWorkspaceBytes(shape) + plannedWorkspaceBytes(inside)
+  const jobs = workers + flushesAtOnce(workers, memtableCount)
+  return jobs * plannedWorkspaceBytes(shape) + plannedWorkspaceBytes(inside)
 }
 
 /** Heap for the budget, for jobs' scratch (two large entries among it), and for replaying these WALs. Entries may
  * be longer than this budget allows: an earlier open may have had a larger one. */
 function bytesWanted(
   options: ResolvedOptions,
-  jobBytes: number,
+  scratch: number,
   wals: readonly WalOnDisk[],
   { levels }: ManifestState,
 ): number {
@@ -96,5 +110,5 @@ function bytesWanted(
     ),
   )
   const replay = wals.reduce((sum, { arenaBytes }) => sum + arenaBytes, 0)
-  return Math.ceil(memoryBudget + 3 * longest + jobBytes + replay + 8 * MIB)
+  return Math.ceil(memoryBudget + 3 * longest + scratch + replay + 8 * MIB)
 }

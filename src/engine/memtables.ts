@@ -62,7 +62,7 @@ const WARM_UP_SHARE = 16
 export interface MemtablesEvents {
   /** The set of memtables changed: publish a new view. */
   changed(): void
-  /** The oldest immutable memtable is complete. */
+  /** An immutable memtable is complete, or a commit waits for the flush of one. */
   flushable(): void
   /** A flush will be due before long. */
   flushComes(): void
@@ -90,10 +90,10 @@ export class Memtables {
     this.active = this.#logged(first, parts.memtableSize)
   }
 
-  /** The oldest immutable memtable, once all its groups have finished. */
-  get flushable(): FrozenMemtable | undefined {
-    const oldest = this.immutables[0]
-    return oldest?.unfinished === 0 ? oldest : undefined
+  /** Immutable memtables whose groups have all finished, oldest first, up to the first of which that is not true. */
+  get flushable(): readonly FrozenMemtable[] {
+    const unfinished = this.immutables.findIndex((frozen) => frozen.unfinished > 0)
+    return unfinished < 0 ? this.immutables : this.immutables.slice(0, unfinished)
   }
 
   /** Bytes in memory that are in no table yet. */
@@ -148,8 +148,11 @@ export class Memtables {
       this.prepare()
       return false
     }
-    if (this.immutables.length + 1 >= this.#parts.memtableCount || this.#events.stalled())
+    const { memtableCount } = this.#parts
+    if (this.immutables.length + 1 >= memtableCount || this.#events.stalled()) {
+      this.#events.flushable()
       return false
+    }
     const region = this.#parts.allocator.allocate(length, 64)
     if (region === undefined) return this.#noRegion(length)
     closeGroup()
@@ -197,7 +200,7 @@ export class Memtables {
     }
     if (!target.frozen || target.unfinished > 0) return
     this.#recordLink(target)
-    if (this.immutables[0] === target) this.#events.flushable()
+    this.#events.flushable()
   }
 
   /** Something unknown may lie behind the WAL's end and cannot be cut off. Rotates, and seals the WAL at its
@@ -262,8 +265,9 @@ export class Memtables {
 
   /** Room comes back when a flush ends; with none under way it never will. */
   #noRegion(length: number): boolean {
-    if (this.immutables.length > 0) return false
-    throw heapFull(length)
+    if (this.immutables.length === 0) throw heapFull(length)
+    this.#events.flushable()
+    return false
   }
 
   #freeze(target: LoggedMemtable): void {

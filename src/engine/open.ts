@@ -1,7 +1,7 @@
 // Opens a database: one function per step, in order; what was taken is given back when a later step fails.
 // Main thread.
 import { dirname, resolve } from 'node:path'
-import { type Clock, systemClock } from '../base/clock.ts'
+import { systemClock } from '../base/clock.ts'
 import { SettError } from '../base/errors.ts'
 import type { ResolvedOptions } from '../base/options.ts'
 import { systemRandom } from '../base/random.ts'
@@ -13,14 +13,14 @@ import {
   watchDirectory,
 } from '../io/directory-lock.ts'
 import type { FileKind } from '../io/file-names.ts'
-import type { FileSystem, OpenFile } from '../io/file-system.ts'
+import type { FileSystem } from '../io/file-system.ts'
 import { memoryFileSystem } from '../io/memory-file-system.ts'
 import { nodeFileSystem } from '../io/node-file-system.ts'
 import { runJob } from '../jobs/run-job.ts'
 import { wasmKernels } from '../kernel/wasm-kernels.ts'
 import { EMPTY_STATE } from '../manifest/apply-edit.ts'
 import { readManifest } from '../manifest/read-manifest.ts'
-import type { Executor, Syncer } from '../pool/executor.ts'
+import type { Executor } from '../pool/executor.ts'
 import { inlineExecutor } from '../pool/inline-executor.ts'
 import { processHeaps } from '../pool/process-heaps.ts'
 import { syncWorker } from '../pool/sync-worker.ts'
@@ -91,7 +91,7 @@ async function openSteps(
   environment: Environment,
   undo: Undo,
 ): Promise<StorageEngine> {
-  const { fs, clock } = environment
+  const { fs } = environment
   const directory = options.inMemory ? '/memory' : resolve(location)
   checkDirectory(fs, directory, options)
   const made = !options.readOnly && fs.makeDirectorySync(directory)
@@ -103,7 +103,7 @@ async function openSteps(
   const manifest = recovered?.state ?? EMPTY_STATE
   requireTables(fs, directory, manifest)
   requireCodecs(directory, manifest, zstd)
-  const { wals, heapBytes, shape } = planMemory(fs, directory, options, manifest)
+  const { heapBytes, ...plan } = planMemory(fs, directory, options, manifest)
 
   const heap = processHeaps.acquire(heapBytes)
   undo.add(() => processHeaps.release(heap))
@@ -115,12 +115,11 @@ async function openSteps(
     environment,
     machine: { heap, kernels: environment.kernels(heap.memory) },
     executor,
-    syncFile: fileSyncer(options, clock, undo),
+    ...fileSyncer(options, environment, undo),
     checkLock: () => lock.check(),
     manifest,
     manifestNumber: recovered?.number ?? 0,
-    wals,
-    shape,
+    ...plan,
   }
   return assemble(foundation, undo)
 }
@@ -210,18 +209,23 @@ export function createExecutor(options: ResolvedOptions, environment: Environmen
   return workerExecutor({ workers: options.workers, workerUrl: options.workerUrl, clock })
 }
 
-/** Syncs go to the sync worker where there are threads and descriptors, else to the calling thread. */
+/** Syncs go to the sync worker where there are threads and descriptors, else to libuv's pool, which also serves until
+ * the worker is up: opening, and reading alone, need no thread. */
 function fileSyncer(
   options: ResolvedOptions,
-  clock: Clock,
+  { fs, clock }: Environment,
   undo: Undo,
-): (file: OpenFile) => Promise<void> {
-  if (options.workers === 0 || options.readOnly) return (file) => file.dataSync()
-  let worker: (Syncer & { release(): void }) | undefined
-  undo.add(() => worker?.release())
-  return (file) => {
-    if (file.descriptor === undefined) return file.dataSync()
-    worker ??= syncWorker({ clock })
-    return worker.dataSync(file.descriptor)
+): Pick<Foundation, 'syncFile' | 'syncsCome'> {
+  if (options.workers === 0 || options.readOnly || fs.inMemory) {
+    return { syncFile: (file) => file.dataSync(), syncsCome: () => undefined }
+  }
+  const worker = syncWorker({ clock })
+  undo.add(() => worker.release())
+  return {
+    syncFile(file) {
+      if (file.descriptor === undefined) return file.dataSync()
+      return worker.dataSync(file.descriptor, () => file.dataSync())
+    },
+    syncsCome: () => worker.start(),
   }
 }

@@ -77,6 +77,7 @@ export class TreeState {
   /** Puts the tables of a flush in place of its memtable; undefined: it held nothing. */
   async installFlush(frozen: FrozenMemtable, result: TablesResult | undefined): Promise<void> {
     const { memtables, syncer, obsolete, allocator } = this.#parts
+    assert(memtables.immutables[0] === frozen, 'the oldest memtable is installed first')
     const edit = {
       tablesAdded: (result?.tables ?? []).map((table) => ({ level: 0, table })),
       walsDropped: [frozen.walNumber],
@@ -128,7 +129,7 @@ export class TreeState {
     }
   }
 
-  /** Removes outputs that no edit will name. */
+  /** Removes outputs that no edit names or will name. */
   discard(tables: readonly TableMeta[]): void {
     for (const { number } of tables) this.#parts.obsolete.removeTable(number)
   }

@@ -11,7 +11,9 @@ export const SYNC_DESCRIPTORS = 64
 /** Slot i: 0 or the negative errno of its answer. Worker → main, before SYNC_DONE. */
 export const SYNC_RESULTS = 128
 export const SYNC_SLOTS = 64
-export const SYNC_WORDS: number = SYNC_RESULTS + SYNC_SLOTS
+/** 1 once the thread answers requests. Worker → main, once. */
+export const SYNC_ONLINE: number = SYNC_RESULTS + SYNC_SLOTS
+export const SYNC_WORDS: number = SYNC_ONLINE + 1
 /** A result that is no errno: the call failed in a way no system call does. */
 export const SYNC_UNKNOWN = 1
 
@@ -20,6 +22,7 @@ export function runSyncLoop(words: Int32Array, dataSync: (descriptor: number) =>
   assert(words.length === SYNC_WORDS, 'the sync worker got its words')
   // The worker's own count, never reloaded before a wait: a request between two loads would be slept over.
   let done = 0
+  Atomics.store(words, SYNC_ONLINE, 1)
   for (;;) {
     Atomics.wait(words, SYNC_ASKED, done)
     const asked = Atomics.load(words, SYNC_ASKED)

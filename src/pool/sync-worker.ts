@@ -1,6 +1,7 @@
 // One thread per process that does nothing but fdatasync, so that an app which fills libuv's pool cannot delay
-// a commit. Main thread side. Started by the first sync, stopped a while after its last user let go. The
-// thread holds the process alive only while syncs are pending.
+// a commit. Main thread side. Started when many syncs are to come, stopped a while after its last user let go. Until it
+// is up, syncs go another way, one at a time and in order, so that nobody waits for a thread. The thread holds the
+// process alive only while syncs are pending.
 import { getSystemErrorMap } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { assert } from '../base/assert.ts'
@@ -12,6 +13,7 @@ import {
   SYNC_ASKED,
   SYNC_DESCRIPTORS,
   SYNC_DONE,
+  SYNC_ONLINE,
   SYNC_RESULTS,
   SYNC_SLOTS,
   SYNC_UNKNOWN,
@@ -24,56 +26,106 @@ const LINGER_MS = 5_000
 
 interface Request {
   readonly descriptor: number
+  readonly early: EarlySync | undefined
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
 }
 
+/** Makes the file of a request durable without the thread. */
+export type EarlySync = () => Promise<void>
+
 /** A database's hold on the sync worker; release is idempotent. */
 export interface SyncerHandle extends Syncer {
+  /** `early`: taken until the first thread is up; without it the request starts the thread and waits for it. */
+  dataSync(descriptor: number, early?: EarlySync): Promise<void>
+  /** Syncs are coming: starts the thread. Returns at once; a failure shows at the syncs. */
+  start(): void
   release(): void
 }
 
-/** One thread and the requests it owes an answer. */
+/** One thread, from before its start, and the requests it owes an answer. */
 class SyncThread {
   readonly #words = new Int32Array(new SharedArrayBuffer(SYNC_WORDS * 4))
-  readonly #worker: Worker
+  readonly #url: URL | string
   readonly #clock: Clock
+  /** undefined: not started. */
+  #worker: Worker | undefined
+  /** A thread before this one died: requests wait until it is up, and fail if it does not come up either. */
+  readonly #waitedFor: boolean
   /** Posted to the thread, oldest first. */
   readonly #posted: Request[] = []
   /** Waiting for a slot. */
   readonly #waiting: Request[] = []
+  /** Made before the thread is up, oldest first; the first one is under way. Nothing is posted meanwhile. */
+  readonly #early: Request[] = []
   #asked = 0
   #done = 0
   #watching = false
   #lost: unknown
   ended = false
 
-  constructor(url: URL | string, clock: Clock) {
+  constructor(url: URL | string, clock: Clock, waitedFor: boolean) {
+    this.#url = url
     this.#clock = clock
-    this.#worker = new Worker(new URL(url), { workerData: this.#words.buffer })
-    this.#worker.unref()
-    this.#worker.on('error', (error) => {
+    this.#waitedFor = waitedFor
+  }
+
+  start(): Worker {
+    if (this.#worker !== undefined) return this.#worker
+    const url = this.#url
+    const worker = new Worker(new URL(url), { workerData: this.#words.buffer })
+    worker.unref()
+    worker.on('error', (error) => {
       this.#lost = error
     })
-    this.#worker.on('exit', (code) => {
+    worker.on('exit', (code) => {
       this.#fail(workerFailed(`the sync thread ended with code ${code} (${url})`, this.#lost))
     })
+    this.#worker = worker
+    return worker
   }
 
   add(request: Request): void {
-    if (this.#posted.length === 0) this.#worker.ref()
-    if (this.#posted.length < SYNC_SLOTS) this.#postOne(request)
-    else this.#waiting.push(request)
-    this.#watch()
+    const first = this.#early.length === 0
+    const waits = this.#waitedFor || this.#online || this.#posted.length > 0
+    if (first && (waits || request.early === undefined)) {
+      this.#post(request)
+      return
+    }
+    this.#early.push(request)
+    if (first) void this.#runEarly()
   }
 
   get idle(): boolean {
-    return this.#posted.length === 0
+    return this.#posted.length + this.#early.length === 0
   }
 
   async stop(): Promise<void> {
     this.ended = true
-    await this.#worker.terminate()
+    await this.#worker?.terminate()
+  }
+
+  get #online(): boolean {
+    return Atomics.load(this.#words, SYNC_ONLINE) === 1
+  }
+
+  /** One after the other, as the thread would; it takes over between two of them. */
+  async #runEarly(): Promise<void> {
+    for (let next = this.#early[0]; next !== undefined; next = this.#early[0]) {
+      if (next.early === undefined || this.#online) {
+        for (const request of this.#early.splice(0)) this.#post(request)
+        return
+      }
+      await next.early().then(next.resolve, next.reject)
+      this.#early.shift()
+    }
+  }
+
+  #post(request: Request): void {
+    if (this.#posted.length === 0) this.start().ref()
+    if (this.#posted.length < SYNC_SLOTS) this.#postOne(request)
+    else this.#waiting.push(request)
+    this.#watch()
   }
 
   #postOne(request: Request): void {
@@ -111,7 +163,7 @@ class SyncThread {
     while (this.#waiting.length > 0 && this.#posted.length < SYNC_SLOTS) {
       this.#postOne(this.#waiting.shift()!)
     }
-    if (this.#posted.length === 0) this.#worker.unref()
+    if (this.#posted.length === 0) this.#worker?.unref()
   }
 
   #fail(error: Error): void {
@@ -120,6 +172,8 @@ class SyncThread {
     this.#takeAnswers()
     for (const request of this.#posted.splice(0)) request.reject(error)
     for (const request of this.#waiting.splice(0)) request.reject(error)
+    // The one under way answers for itself.
+    for (const request of this.#early.splice(1)) request.reject(error)
     Atomics.notify(this.#words, SYNC_DONE)
   }
 }
@@ -142,12 +196,14 @@ export function syncWorker(options: SyncWorkerOptions = {}): SyncerHandle {
   linger?.cancel()
   linger = undefined
   return {
-    dataSync(descriptor) {
+    dataSync(descriptor, early) {
       assert(!released, 'a released syncer is not used')
       return new Promise((resolve, reject) => {
-        if (thread === undefined || thread.ended) thread = new SyncThread(url, clock)
-        thread.add({ descriptor, resolve, reject })
+        threadOf(url, clock).add({ descriptor, early, resolve, reject })
       })
+    },
+    start() {
+      threadOf(url, clock).start()
     },
     release() {
       if (released) return
@@ -156,6 +212,14 @@ export function syncWorker(options: SyncWorkerOptions = {}): SyncerHandle {
       if (users === 0 && thread !== undefined) lingerThenStop(clock)
     },
   }
+}
+
+/** The one there is, or a new one. */
+function threadOf(url: string | URL, clock: Clock): SyncThread {
+  if (thread === undefined || thread.ended) {
+    thread = new SyncThread(url, clock, thread !== undefined)
+  }
+  return thread
 }
 
 /** Stops the thread in a while, unless somebody takes hold of it again. */

@@ -105,9 +105,22 @@ export function replayRecordsEnd(arena: Region, replayed: ReplayedWal): number {
 }
 
 export function replayWal(source: WalSource, memory: ReplayMemory): ReplayedWal {
+  const steps = replayInSteps(source, memory, Number.POSITIVE_INFINITY)
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
+}
+
+/** The same in steps of about `stepBytes` of the file each, so that the thread can do other things in between. */
+export function* replayInSteps(
+  source: WalSource,
+  memory: ReplayMemory,
+  stepBytes: number,
+): Generator<void, ReplayedWal> {
   const replay = new Replay(source, memory)
-  replay.load()
-  return replay.run()
+  yield* replay.load(stepBytes)
+  return yield* replay.run(stepBytes)
 }
 
 class Replay {
@@ -140,7 +153,7 @@ class Replay {
   }
 
   /** Reads the file into the arena, checks its header and prepares an empty memtable around it. */
-  load(): void {
+  *load(stepBytes: number): Generator<void, void> {
     const { fs, number, salt, sealed } = this.#source
     const { heap, arena, kernels } = this.#memory
     const file = fs.openSync(this.#path, 'read')
@@ -152,9 +165,15 @@ class Replay {
         `the arena is too small for ${this.#path}`,
       )
       const image = heap.bytes.subarray(this.#base, this.#base + wanted)
-      const read = file.readSync(image, 0)
-      // A log that ends early would pass for one that a crash cut short.
-      if (read < wanted) this.#refuse(read, `${wanted} bytes`, `the end of the file after ${read}`)
+      for (let at = 0; at < wanted; at += stepBytes) {
+        if (at > 0) yield
+        const part = image.subarray(at, Math.min(wanted, at + stepBytes))
+        const read = at + file.readSync(part, at)
+        // A log that ends early would pass for one that a crash cut short.
+        if (read < at + part.length) {
+          this.#refuse(read, `${wanted} bytes`, `the end of the file after ${read}`)
+        }
+      }
       this.#image = image
     } finally {
       file.closeSync()
@@ -171,9 +190,14 @@ class Replay {
     kernels.memtableInit(arena.address, arena.address + arena.length)
   }
 
-  run(): ReplayedWal {
+  *run(stepBytes: number): Generator<void, ReplayedWal> {
     let damage: Damage | undefined
+    let pause = this.#at + stepBytes
     while (this.#at < this.#image.length && damage === undefined) {
+      if (this.#at >= pause) {
+        yield
+        pause = this.#at + stepBytes
+      }
       if (this.#memory.cancelled()) {
         throw new SettError('SETT_BUSY', 'Replay was cancelled. Open the database again.')
       }

@@ -175,6 +175,25 @@ describe('the operation', () => {
     expect(removals.some(({ tablesAdded }) => tablesAdded === undefined)).toBe(true)
   })
 
+  it('side-by-side makes the tables of a newer log first, and installs them last', async () => {
+    const { steps, edits } = await run('side-by-side')
+    const made = steps.flatMap((step) =>
+      step.kind === 'create' && /\.sst$/.test(step.at.name)
+        ? [Number.parseInt(step.at.name, 10)]
+        : [],
+    )
+    const inOrder = [...made].sort((a, b) => a - b)
+    expect(made).not.toEqual(inOrder)
+    const flushes = edits.filter(
+      ({ snapshot, tablesAdded }) => snapshot !== true && tablesAdded?.[0]?.level === 0,
+    )
+    expect(flushes.length).toBeGreaterThan(1)
+    const versions = flushes.map(({ tablesAdded }) => tablesAdded![0]!.table.largestVersion)
+    expect(versions).toEqual([...versions].sort((a, b) => a - b))
+    const dropped = flushes.flatMap(({ walsDropped = [] }) => walsDropped)
+    expect(dropped).toEqual([...dropped].sort((a, b) => a - b))
+  })
+
   it('settle leaves no log to flush', async () => {
     const { all } = await run('rotation', 'settle')
     const added = all.flatMap(({ walsAdded = [] }) => walsAdded).length
@@ -210,7 +229,7 @@ describe('the operation', () => {
     const tested = [
       ...['put', 'put-sync', 'del', 'batch', 'batch-sync', 'large', 'burst', 'clear', 'rotation'],
       ...['flush', 'compaction', 'wide-compaction', 'split-compaction', 'move', 'deeper'],
-      ...['settle', 'reopen', 'time-to-live', 'expiry', 'expired-table'],
+      ...['settle', 'reopen', 'time-to-live', 'expiry', 'expired-table', 'side-by-side'],
       ...['busy-close', 'read-only', 'recovery', 'repair', 'repair-killed'],
     ]
     expect(OPERATIONS.map(({ name }) => name).sort()).toEqual(tested.sort())

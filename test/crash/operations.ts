@@ -2,6 +2,7 @@
 // name, how to run it on a session, and, through the session (commit, promise), what the oracle may expect of it. That
 // is all: workloads of one and of two operations, and the longer ones, take it up by themselves.
 import type { WriteOperation } from '../../src/engine/types.ts'
+import { newestFirst } from '../support/newest-first.ts'
 import { LASTING_MS } from './history.ts'
 import { type Session, turns } from './session.ts'
 
@@ -187,6 +188,18 @@ export const OPERATIONS: readonly CrashOperation[] = [
       await apart(session, 3, 400)
       await session.flush()
       await session.settle()
+    },
+  },
+  {
+    // Two memtables are flushed at once, and the tables of the newer one are there first.
+    name: 'side-by-side',
+    alone: true,
+    async run(session) {
+      await session.close()
+      await session.open(newestFirst)
+      await fill(session)
+      await fill(session)
+      await session.flush()
     },
   },
   { name: 'settle', run: (session) => session.settle() },

@@ -4,12 +4,15 @@ import type { Clock, TimerHandle } from '../../src/base/clock.ts'
 import type { HeapMemory } from '../../src/base/heap-memory.ts'
 import type { Logger } from '../../src/base/logger.ts'
 import { type ResolvedOptions, resolveOptions } from '../../src/base/options.ts'
+import type { Random } from '../../src/base/random.ts'
 import type { StorageEngine } from '../../src/engine/engine.ts'
 import { openEngine } from '../../src/engine/open.ts'
 import { repairDirectory } from '../../src/engine/repair/repair.ts'
 import type { Durability, Environment, WriteOperation } from '../../src/engine/types.ts'
 import type { Kernels } from '../../src/kernel/kernels.ts'
 import { wasmKernels } from '../../src/kernel/wasm-kernels.ts'
+import type { SharedHeap } from '../../src/memory/shared-heap.ts'
+import type { Executor } from '../../src/pool/executor.ts'
 import type { FaultFileSystem } from '../faults/fault-file-system.ts'
 import { type Prng, prng } from '../model/prng.ts'
 import { checkContent, DIRECTORY } from './check.ts'
@@ -37,6 +40,13 @@ export interface Settings {
   readonly l0CompactTrigger: 1 | 4
   /** Merges of a few kilobytes are done in parts, one after the other. */
   readonly split?: boolean
+}
+
+/** What the jobs of a session may use. */
+export interface SessionTools {
+  readonly fs: FaultFileSystem
+  readonly random: Random
+  readonly kernels: (heap: SharedHeap) => Kernels
 }
 
 export interface SessionParts {
@@ -80,8 +90,12 @@ export class Session {
     return this.#engine
   }
 
-  async open(): Promise<void> {
-    this.#engine = await openEngine(DIRECTORY, this.#options(), this.#environment())
+  /** `executorOf`: runs the jobs, and as many at once as it says. */
+  async open(executorOf?: (tools: SessionTools) => Executor): Promise<void> {
+    const tools = this.#environment()
+    const kernels = (heap: SharedHeap): Kernels => kernelsOf(heap.memory)
+    const given = executorOf === undefined ? {} : { executor: executorOf({ ...tools, kernels }) }
+    this.#engine = await openEngine(DIRECTORY, this.#options(), { ...tools, ...given })
   }
 
   /** One commit; resolves when it is acked. */
@@ -209,7 +223,7 @@ export class Session {
     return { ...OPTIONS, durability, l0CompactTrigger }
   }
 
-  #environment(): Partial<Environment> {
+  #environment(): Omit<Environment, 'executor' | 'notify'> & { readonly fs: FaultFileSystem } {
     const fill = (target: Uint8Array): void => {
       for (let i = 0; i < target.length; i++) target[i] = this.#salts.below(256)
     }

@@ -134,10 +134,22 @@ describe(`a worker thread that is ended (seed ${SEED})`, () => {
 })
 
 describe('a replay whose worker thread ends', () => {
+  /** So that a log needs a worker: what is shorter is replayed on the calling thread. */
+  const ROOMY = { memtableSize: 16 << 20, memoryBudget: 64 << 20 } as const
+
+  async function fillLog(field: Field): Promise<void> {
+    for (let i = 0; i < 9; i++) {
+      const value = `${i} ${'x'.repeat(1 << 20)}`
+      await field.database.put(`large ${i}`, value)
+      field.model.set(`large ${i}`, value)
+    }
+  }
+
   it('is done by another one', async () => {
-    const field = await Field.open(SEED + 5)
+    const field = await Field.open(SEED + 5, ROOMY)
     await field.fill(40)
     for (const nth of [1, 2, 3, 4]) {
+      await fillLog(field)
       await field.database.close()
       faults.arm({ order: 'exit', job: 'replay', nth })
       await inTime(field.reopen())
@@ -149,8 +161,9 @@ describe('a replay whose worker thread ends', () => {
   })
 
   it('three times fails the open, which can be tried again', async () => {
-    const field = await Field.open(SEED + 6)
+    const field = await Field.open(SEED + 6, ROOMY)
     await field.fill(20)
+    await fillLog(field)
     await field.database.close()
     faults.arm({ order: 'exit', job: 'replay', nth: 2, times: 3 })
     const failure = await inTime(
@@ -169,6 +182,60 @@ describe('a replay whose worker thread ends', () => {
     await field.finish()
   })
 })
+
+describe('a short log', () => {
+  it('is replayed, and stays over short lives, without any worker', async () => {
+    const field = await Field.open(SEED + 7)
+    for (let life = 0; life < 3; life++) {
+      await field.database.put('short', `life ${life}`)
+      field.model.set('short', `life ${life}`)
+      await field.database.close()
+      await Field.endWorkers()
+      await field.reopen()
+      await field.check()
+      expect(faults.background).toEqual([])
+    }
+    expect(field.database.stats().wals).toBe(4)
+    await field.finish()
+  })
+
+  it('is flushed before long, and at once when somebody asks, or when there are several', async () => {
+    const field = await Field.open(SEED + 8)
+    await field.fill(3)
+    await field.database.close()
+    await field.reopen()
+    expect(field.database.stats().wals).toBe(2)
+    await inTime(walsAre(field, 1))
+    for (let life = 0; life < 4; life++) {
+      await field.fill(1)
+      await field.database.close()
+      await field.reopen()
+    }
+    await inTime(field.database.settle())
+    expect(field.database.stats().wals).toBe(1)
+    await field.fill(1)
+    await field.database.close()
+    await field.reopen()
+    await inTime(field.database.flush())
+    await field.finish()
+  })
+
+  it('makes room for writers', async () => {
+    const field = await Field.open(SEED + 9, { memtableCount: 2 })
+    await field.fill(3)
+    await field.database.close()
+    await field.reopen()
+    await inTime(field.fill(200))
+    await field.check()
+    await field.finish()
+  })
+})
+
+async function walsAre(field: Field, count: number): Promise<void> {
+  while (field.database.stats().wals !== count) {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
 
 /** A failed job is tried again half a second later; until then settle() reports it. */
 async function settled(field: Field): Promise<void> {

@@ -52,6 +52,11 @@ export class Field {
     await drainSyncWorker()
   }
 
+  /** Of no open database. */
+  static async endWorkers(): Promise<void> {
+    await drainProcessPool()
+  }
+
   static async open(seed: number, options: FieldOptions = {}): Promise<Field> {
     const root = scratchDirectory('workers')
     onTestFinished(() => rmSync(root, { recursive: true, force: true }))

@@ -1,7 +1,7 @@
 // The logs of a directory as a repair finds them, and which of them count. Main thread, read only. With a
 // manifest the logs it names count, as at an open, or, when an open would refuse, all of them that verifies.
-// Without one, those that are newer than what tables hold: a table records the newest log whose records it
-// has, and logs are flushed in order.
+// Without one, those that tables may not hold: a table records the newest log whose records it has. Tables of a flush
+// may have been finished before those of an older log; what a compaction took was installed, in the order of the logs.
 import { CorruptionError } from '../../base/errors.ts'
 import { FILE_HEADER_BYTES } from '../../format/file-header.ts'
 import type { DirectoryEntry } from '../../inspect/directory-entries.ts'
@@ -110,24 +110,33 @@ export class WalFinder {
     }
   }
 
-  /** All that is there, without a manifest. */
+  /** All that is there, without a manifest, of which tables may not hold everything. */
   newerThan(tables: readonly TableMeta[]): FoundWal[] {
-    const found: FoundWal[] = []
     const newest = tables.reduce((most, { newestWal }) => Math.max(most, newestWal), 0)
-    // A flush that was not finished has left tables of base version 0, as no compaction does.
-    const flushed = tables.every((table) => table.newestWal !== newest || table.baseVersion === 0)
+    const compacted = tables.filter(({ baseVersion }) => baseVersion > 0)
+    const installed = compacted.reduce((most, { newestWal }) => Math.max(most, newestWal), 0)
+    const found: FoundWal[] = []
     for (const { path, file } of this.#entries) {
       const number = file?.number ?? 0
       const header = readHeader(this.#fs, path, 'wal')
       if (header !== undefined && header.number !== number) {
         this.#notes.note(`${path} is log ${header.number} under another name; it is left out`)
-      } else if (number < newest || (number === newest && !flushed)) {
-        this.#notes.note(`Log ${number} is not replayed: tables hold the records of log ${newest}`)
+      } else if (number <= installed) {
+        this.#tellHeld(number, newest)
       } else {
         found.push(this.#survey(path, { number, salt: undefined }))
       }
     }
-    return found
+    const chain = unbroken(found)
+    return found.filter((wal) => {
+      const counts = wal.number >= newest || chain.includes(wal)
+      if (!counts) this.#tellHeld(wal.number, newest)
+      return counts
+    })
+  }
+
+  #tellHeld(number: number, newest: number): void {
+    this.#notes.note(`Log ${number} is not replayed: tables hold the records of log ${newest}`)
   }
 
   /** Tells of everything the logs to be replayed have lost. */
@@ -207,6 +216,21 @@ export class WalFinder {
       survey: surveyWal({ fs: this.#fs, path, number, salt, length }),
     }
   }
+}
+
+/** Logs after which none is missing. One whose successor is gone was flushed before that one was: with it alone, what
+ * was deleted later would be back. */
+function unbroken(wals: readonly FoundWal[]): readonly FoundWal[] {
+  const ascending = [...wals].sort((a, b) => a.number - b.number)
+  /** The log that the one after it follows; undefined: it does not tell. */
+  let expected: number | undefined
+  const gap = ascending.findLastIndex(({ number, survey: { link, records } }) => {
+    if (expected !== undefined && number !== expected && records > 0) return true
+    if (link !== undefined) expected = link.number
+    else if (records > 0) expected = undefined
+    return false
+  })
+  return ascending.slice(gap + 1)
 }
 
 function isSound({ sealed }: WalState, found: FoundWal | undefined): boolean {

@@ -3,6 +3,7 @@ import { CorruptionError } from '../../../src/base/errors.ts'
 import { FRAME_HEADER_BYTES, LINK_BYTES } from '../../../src/format/wal-frame.ts'
 import type { FileSystem } from '../../../src/io/file-system.ts'
 import { memoryFileSystem } from '../../../src/io/memory-file-system.ts'
+import { replayArenaBytes, replayInSteps } from '../../../src/wal/replay.ts'
 import { WalFile } from '../../../src/wal/wal-file.ts'
 import {
   appendFrame,
@@ -64,6 +65,29 @@ describe('replay', () => {
       'g@5=z',
       'h@5=w',
     ])
+  })
+
+  test('in steps of any length gives the same', () => {
+    const fs = database()
+    const wal = writeWal(work, fs, 7, FRAMES)
+    const atOnce = replay(work, fs, wal)
+    const entries = linkedEntries(work)
+    const { heap, kernels } = work
+    const source = { fs, directory: '/db', number: 7, salt: wal.saltHex }
+    for (const stepBytes of [1, 48, 100, 200, 10_000]) {
+      const arena = { address: 1 << 20, length: replayArenaBytes(wal.length) }
+      const memory = { heap, kernels, arena, cancelled: () => false }
+      const steps = replayInSteps(source, memory, stepBytes)
+      let pauses = 0
+      let step = steps.next()
+      for (; step.done !== true; step = steps.next()) pauses += 1
+      expect(step.value).toEqual(atOnce)
+      expect(linkedEntries(work)).toEqual(entries)
+      // To read, and to link a frame at least.
+      const most = Math.ceil(wal.length / stepBytes) - 1 + FRAMES.length
+      expect(pauses).toBeLessThanOrEqual(most)
+      expect(pauses > 0).toBe(stepBytes < wal.length)
+    }
   })
 
   test('an empty WAL and reserved zeros are no damage worth a word', () => {
