@@ -12,6 +12,7 @@ import {
 import { systemClock } from '../base/clock.ts'
 import { SettError } from '../base/errors.ts'
 import { explain, type ResolvedOptions } from '../base/options.ts'
+import { TurnBudget } from '../base/turn-budget.ts'
 import type { DiskNotice } from '../engine/disk/disk-watch.ts'
 import { openEngine } from '../engine/open.ts'
 import type { Data, DataForm, Engine, EngineStats, WriteOperation } from '../engine/types.ts'
@@ -30,7 +31,6 @@ import { plainOperations } from './plain-batch.ts'
 import { readMany } from './read-many.ts'
 import { pointOf, Snapshot } from './snapshot.ts'
 import { systemFailure } from './system-failure.ts'
-import { TurnBudget } from './turn-budget.ts'
 import { verifyOptions } from './verify.ts'
 import {
   type BatchOperation,

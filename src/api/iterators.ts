@@ -2,10 +2,10 @@
 // the iterator is created, so it sees nothing that was written later.
 import { AbstractIterator, AbstractKeyIterator, AbstractValueIterator } from 'abstract-level'
 import { SettError } from '../base/errors.ts'
+import type { TurnBudget } from '../base/turn-budget.ts'
 import type { Data, Engine } from '../engine/types.ts'
 import type { Database } from './database.ts'
 import { PageSource, type Pair, type PrivateRange, type Wanted } from './page-source.ts'
-import type { TurnBudget } from './turn-budget.ts'
 
 /** What an iterator takes from its database. */
 export interface IteratorParts {

@@ -1,6 +1,7 @@
 // Reads many keys at one version and time, letting the event loop turn in between. Main thread.
+
+import type { TurnBudget } from '../base/turn-budget.ts'
 import type { Data, Engine, ReadPoint } from '../engine/types.ts'
-import type { TurnBudget } from './turn-budget.ts'
 
 interface Reads<T> {
   readonly engine: Engine

@@ -17,6 +17,7 @@ import { Pins } from '../mvcc/pins.ts'
 import { ReadTime } from '../mvcc/read-time.ts'
 import { BlockCache } from '../sstable/block-cache.ts'
 import { OpenTables } from '../sstable/open-tables.ts'
+import { FillAhead } from '../wal/fill-ahead.ts'
 import { WAL_SCRATCH_BYTES } from '../wal/wal-file.ts'
 import { shutDown } from './close.ts'
 import { PlanMerges } from './compaction/plan-merges.ts'
@@ -182,6 +183,7 @@ async function wireStores(wiring: Wiring) {
     manifest,
     health,
     syncedLength: (wal) => walSyncer.syncedLength(wal),
+    logEnded: (wal) => walSyncer.ended(wal),
     memtableSize: options.memtableSize,
     memtableCount: options.memtableCount,
   }
@@ -268,6 +270,10 @@ function wireBackground({ foundation, allocator, manifest, output }: Wiring, sto
     oracle,
     memtables,
     syncer: walSyncer,
+    fillAhead: new FillAhead({
+      memtableSize: options.memtableSize,
+      spend: (bytes) => reserve.spend(bytes),
+    }),
     health,
     reserve,
     watch: output.watch,

@@ -54,6 +54,7 @@ function refuseIfUntold({ health, manifest }: ClosingParts, known: SettError | u
  * replay, and loses nothing. */
 async function seal(parts: ClosingParts, wals: readonly WalFile[]): Promise<void> {
   const { walSyncer, health, environment } = parts
+  for (const wal of wals) walSyncer.ended(wal)
   await walSyncer.syncAll().catch((error: unknown) => {
     throw health.poison('Syncing the log', error)
   })

@@ -4,6 +4,9 @@ import type { LoggedMemtable } from './memtables.ts'
 
 type Callback = readonly [onCommit: (version: number) => void, version: number]
 
+/** Of every group that was done before anybody asked for its promise. */
+export const DONE: Promise<void> = Promise.resolve()
+
 export class CommitGroup {
   readonly target: LoggedMemtable
   /** Address of the reserved header (and link, while the WAL has no frame yet). */
@@ -14,26 +17,45 @@ export class CommitGroup {
   end = 0
   /** Address of the frame header, once placed. */
   frame = 0
+  commits = 0
   recordCount = 0
   lastVersion = 0
   /** Some commit of the group wants to be on disk before its promise resolves. */
   wantsSync = false
-  /** Settles every commit of the group. */
-  readonly promise: Promise<void>
-  resolve: () => void = () => undefined
-  reject: (error: Error) => void = () => undefined
+  /** It goes out inside the call that made its only commit, whose callback runs after that call. */
+  atOnce = false
   #callbacks: Callback[] | undefined
+  #promise: Promise<void> | undefined
+  #resolve: (() => void) | undefined
+  #reject: ((error: Error) => void) | undefined
 
   constructor(target: LoggedMemtable) {
     this.target = target
     const reserved = target.wal.hasFrames ? FRAME_HEADER_BYTES : FRAME_HEADER_BYTES + LINK_BYTES
     this.start = target.memtable.reserve(reserved)
     this.records = this.start + reserved
-    this.promise = new Promise((resolve, reject) => {
-      this.resolve = resolve
-      this.reject = reject
-    })
     target.unfinished += 1
+  }
+
+  /** Settles every commit of the group. */
+  get promise(): Promise<void> {
+    this.#promise ??= new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    return this.#promise
+  }
+
+  resolve(): void {
+    if (this.#resolve === undefined) this.#promise = DONE
+    else this.#resolve()
+  }
+
+  /** No commit of it was made: no callback runs. */
+  reject(error: Error): void {
+    this.#callbacks = undefined
+    if (this.#reject === undefined) this.#promise = Promise.reject(error)
+    else this.#reject(error)
   }
 
   /** Fixes where the frame begins, when its turn to be written has come: the link is left out when an

@@ -51,6 +51,8 @@ export interface MemtablesParts {
   readonly obsolete: ObsoleteFiles
   /** Bytes of a WAL known to be durable. */
   readonly syncedLength: (wal: WalFile) => number
+  /** All frames of a WAL are written. */
+  readonly logEnded: (wal: WalFile) => void
   readonly memtableSize: number
   /** Active and immutable memtables together. */
   readonly memtableCount: number
@@ -127,6 +129,8 @@ export class Memtables {
     try {
       wal = WalFile.create(fs, directory, number, salt)
       await syncNew(parts, wal.file)
+      // What failed meanwhile may have been a sync of this very directory: it is not asked again.
+      if (parts.health.poisoned !== undefined) throw parts.health.poisoned
       await syncDirectoryLater(fs, directory)
       const walsAdded = [{ number, salt: wal.saltHex }]
       await manifest.append({ walsAdded, nextFileNumber: numbering.next })
@@ -199,6 +203,7 @@ export class Memtables {
       if (usedBytes * WARM_UP_SHARE > arena.length) this.#events.flushComes()
     }
     if (!target.frozen || target.unfinished > 0) return
+    this.#parts.logEnded(target.wal)
     this.#recordLink(target)
     this.#events.flushable()
   }

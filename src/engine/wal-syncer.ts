@@ -2,6 +2,7 @@
 // Main thread; the waiting happens elsewhere. One sync is in flight at most. A failed one poisons the database.
 import type { Clock, TimerHandle } from '../base/clock.ts'
 import type { OpenFile } from '../io/file-system.ts'
+import { cutZeros } from '../wal/fill-ahead.ts'
 import type { WalFile } from '../wal/wal-file.ts'
 import type { Health } from './health.ts'
 
@@ -40,6 +41,12 @@ export class WalSyncer {
       this.#timer = undefined
       this.syncAll().catch((error: unknown) => health.poison('Syncing the log', error))
     })
+  }
+
+  /** Nothing more is appended: the zeros behind its last frame go. */
+  ended(wal: WalFile): void {
+    // To be made durable like any other change; nothing is lost meanwhile, so no time is set for it.
+    if (cutZeros(wal)) this.#markDirty(wal)
   }
 
   /** Resolves when everything appended to this WAL and to older ones is durable. */

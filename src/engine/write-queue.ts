@@ -1,6 +1,6 @@
 // Group commit. Main thread. A commit is encoded at once, unlinked, into the open group; the group closes in the
-// next turn of the event loop and goes: WAL write → (sync) → link → visible → promises. At most one group
-// is in flight; later ones go out in order. A rejected group is never linked.
+// next turn of the event loop, or at once if its writer is alone, and goes: WAL write → (sync) → link → visible →
+// promises. At most one group is in flight; later ones go out in order. A rejected group is never linked.
 import type { Clock } from '../base/clock.ts'
 import { SettError } from '../base/errors.ts'
 import { KEY_LENGTH_MAX, VALUE_LENGTH_MAX } from '../base/limits.ts'
@@ -10,6 +10,8 @@ import { KIND_DELETE, KIND_PUT, TAG_COMMIT_END } from '../kernel/layout.ts'
 import type { SharedHeap } from '../memory/shared-heap.ts'
 import { dataLength, EXPIRY_BYTES, recordBytes } from '../memtable/memtable.ts'
 import type { Oracle } from '../mvcc/oracle.ts'
+import type { FillAhead } from '../wal/fill-ahead.ts'
+import { LoneWriter } from './commit/lone-writer.ts'
 import { CommitGroup } from './commit-group.ts'
 import type { DiskReserve } from './disk/disk-reserve.ts'
 import type { DiskWatch } from './disk/disk-watch.ts'
@@ -44,6 +46,7 @@ export interface WriteQueueParts {
   readonly oracle: Oracle
   readonly memtables: Memtables
   readonly syncer: WalSyncer
+  readonly fillAhead: FillAhead
   readonly health: Health
   readonly reserve: DiskReserve
   readonly watch: DiskWatch
@@ -60,6 +63,7 @@ export class WriteQueue {
   #inFlight: CommitGroup | undefined
   readonly #queued: CommitGroup[] = []
   readonly #waiting: Waiter[] = []
+  readonly #lone: LoneWriter
   #turnScheduled = false
   #lastWriteMs = 0
   #stalledSince = 0
@@ -70,6 +74,7 @@ export class WriteQueue {
 
   constructor(parts: WriteQueueParts) {
     this.#parts = parts
+    this.#lone = new LoneWriter(parts.clock, this.#callbackFailed)
     parts.health.onPoison((error) => this.#rejectAll(error))
   }
 
@@ -249,11 +254,33 @@ export class WriteQueue {
     count: number,
     options: WriteOptions,
   ): Promise<void> {
+    group.commits += 1
     group.recordCount += count
     group.lastVersion = version
     if (options.onCommit !== undefined) group.onCommit(options.onCommit, version)
-    if (!this.#turnScheduled) this.#schedule()
+    if (this.#mayGoAtOnce(group)) this.#goAtOnce(group)
+    else if (!this.#turnScheduled) this.#schedule()
     return group.promise
+  }
+
+  /** Nothing of it waits: neither for other commits, nor for the disk. */
+  #mayGoAtOnce(group: CommitGroup): boolean {
+    return (
+      group.commits === 1 &&
+      !group.wantsSync &&
+      this.#inFlight === undefined &&
+      this.#queued.length === 0 &&
+      this.#waiting.length === 0 &&
+      this.#lastWriteMs <= SLOW_WRITE_MS &&
+      group.target.memtable.recordEnd - group.start < ASYNC_WRITE_BYTES &&
+      this.#lone.alone
+    )
+  }
+
+  #goAtOnce(group: CommitGroup): void {
+    group.atOnce = true
+    this.#lone.goes(group)
+    this.#pump()
   }
 
   #schedule(): void {
@@ -285,8 +312,9 @@ export class WriteQueue {
   }
 
   #write(group: CommitGroup): void {
-    const { heap, clock, watch } = this.#parts
+    const { heap, clock, watch, fillAhead } = this.#parts
     this.#inFlight = group
+    this.#lone.wrote(group)
     const { wal } = group.target
     const frame = group.placeFrame()
     this.#seal(group, frame)
@@ -307,6 +335,7 @@ export class WriteQueue {
     }
     try {
       const began = clock.monotonicMs()
+      fillAhead.before(wal, bytes.length, group.wantsSync)
       wal.file.writeSync(bytes, wal.length)
       this.#lastWriteMs = clock.monotonicMs() - began
     } catch (error) {
@@ -348,20 +377,23 @@ export class WriteQueue {
   }
 
   #finish(group: CommitGroup): void {
-    const { oracle, memtables, clock } = this.#parts
+    const { oracle, memtables } = this.#parts
     const { target } = group
     target.memtable.link(group.records, group.end, group.recordCount)
     oracle.publish(group.lastVersion)
-    group.runCallbacks((error) => {
-      clock.nextTurn(() => {
-        throw error
-      })
-    })
+    if (!group.atOnce) group.runCallbacks(this.#callbackFailed)
     group.resolve()
     target.unfinished -= 1
     this.#inFlight = undefined
     memtables.groupFinished(target)
     this.#next()
+  }
+
+  /** The commit is made all the same: the error is the application's. */
+  readonly #callbackFailed = (error: unknown): void => {
+    this.#parts.clock.nextTurn(() => {
+      throw error
+    })
   }
 
   #next(): void {
@@ -379,7 +411,7 @@ export class WriteQueue {
     memtable.abandon(group.start, group.end, group.recordCount)
     group.reject(writeError(cause))
     try {
-      wal.file.truncateSync(wal.length)
+      wal.cut()
     } catch {
       this.#retireDamaged(group)
       return

@@ -32,11 +32,11 @@ export function judgeLogs(fs: FileSystem, directory: string, state: ManifestStat
     problems.length > 0 ? [] : judgeTogether({ fs, directory, state, surveys }, problems)
   const logs: { bytes: number; records: number }[] = []
   const tornEnds: { file: string; offset: number; bytes: number }[] = []
-  for (const { number, cutAt, records, damage, fileLength } of surveys.values()) {
+  for (const { number, cutAt, records, damage, contentEnd } of surveys.values()) {
     logs.push({ bytes: cutAt, records })
     if (damage === undefined || damage.found === ZERO_TAIL || problems.length > 0) continue
     const file = walPath(directory, number)
-    tornEnds.push({ file, offset: cutAt, bytes: fileLength - cutAt })
+    tornEnds.push({ file, offset: cutAt, bytes: contentEnd - cutAt })
   }
   return { logs, problems, tornEnds, leftovers }
 }

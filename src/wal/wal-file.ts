@@ -1,7 +1,7 @@
 // One write-ahead log being written, owned by the write queue on the main thread. It knows where
-// the good bytes end and what the next frame must say; it never schedules, syncs or writes frames
-// itself. Invariant: `length`, `lastVersion` and `digest` describe exactly the frames reported by
-// appended().
+// the good bytes end, how far zeros lie behind them, and what the next frame must say; it never
+// schedules, syncs or writes frames itself. Invariant: `length`, `lastVersion` and `digest` describe
+// exactly the frames reported by appended(); no zeros are written before `length`.
 import { assert } from '../base/assert.ts'
 import { checksumSeed } from '../format/checksum.ts'
 import { encodeFileHeader, FILE_HEADER_BYTES } from '../format/file-header.ts'
@@ -48,6 +48,8 @@ export class WalFile implements WalEnd {
   readonly #saltLow: number
   readonly #saltHigh: number
   #length: number = FILE_HEADER_BYTES
+  /** Where the file ends: at `length`, or behind the zeros that follow it. */
+  #fileEnd: number = FILE_HEADER_BYTES
   #lastVersion = 0
   #digestLow: number
   #digestHigh: number
@@ -90,6 +92,11 @@ export class WalFile implements WalEnd {
   /** End of the last good frame: where the next one goes. */
   get length(): number {
     return this.#length
+  }
+
+  /** Bytes behind the last good frame in which the next ones are written without changing the file's length. */
+  get zeros(): number {
+    return this.#fileEnd - this.#length
   }
 
   /** Highest version in it, 0: it has no frame. */
@@ -153,10 +160,25 @@ export class WalFile implements WalEnd {
   appended(): void {
     assert(this.#sealedBytes > 0, 'a frame is sealed before it is appended')
     this.#length += this.#sealedBytes
+    if (this.#length > this.#fileEnd) this.#fileEnd = this.#length
     this.#sealedBytes = 0
     if (this.#sealedVersion > this.#lastVersion) this.#lastVersion = this.#sealedVersion
     this.#digestLow = this.#sealedDigestLow
     this.#digestHigh = this.#sealedDigestHigh
+  }
+
+  /** Writes zeros from the end of the file up to `end`. When this throws, cut() takes back what there is of them. */
+  fill(end: number): void {
+    const from = this.#fileEnd
+    // Fresh bytes are zeros; whoever watches a file system's writers may spoil what was written from.
+    this.#fileEnd = end
+    this.file.writeSync(new Uint8Array(end - from), from)
+  }
+
+  /** Ends the file behind the last good frame. */
+  cut(): void {
+    this.file.truncateSync(this.#length)
+    this.#fileEnd = this.#length
   }
 
   /** The link of this file if it has no frame, as its successor must repeat it. */

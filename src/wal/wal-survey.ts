@@ -45,6 +45,9 @@ export interface SurveyedWal extends ReplayedWal {
   readonly salt: string
   /** The header was not whole; frames were verified with the salt given. */
   readonly headerDamage?: Damage
+  /** Behind the last byte that is not zero, if it is damaged; else cutAt. What follows may have been written ahead of
+   * frames that never came. */
+  readonly contentEnd: number
   /** Frames behind the first damage that verify. */
   readonly framesBehind: number
   /** Gaps between frames that verify, the end of the file not among them. */
@@ -157,6 +160,7 @@ class Survey {
       ...behind,
       salt: this.#salt.toString('hex'),
       ...(this.#headerDamage === undefined ? {} : { headerDamage: this.#headerDamage }),
+      contentEnd: damage === undefined ? cutAt : this.#contentEnd(cutAt),
       lastVersion: this.#watch.records === undefined ? lastVersion : this.#lastVersion,
       records: this.#records,
       largestEntry: this.#walk.largestEntry,
@@ -265,6 +269,15 @@ class Survey {
       }
     }
     return { offset: at, expected, found: ZERO_TAIL }
+  }
+
+  #contentEnd(from: number): number {
+    let end = from
+    for (let at = from - (from % 8); at < this.#end; at += MIB) {
+      const last = this.#window.at(at, MIB).findLastIndex((byte) => byte !== 0)
+      if (last >= 0) end = Math.max(end, at + last + 1)
+    }
+    return end
   }
 
   /** Takes every frame behind the damage that verifies. One whose synced offset lies past the damage

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { PageSource } from '../../src/api/page-source.ts'
 import { readMany } from '../../src/api/read-many.ts'
-import { TurnBudget } from '../../src/api/turn-budget.ts'
 import type { Clock } from '../../src/base/clock.ts'
+import { TurnBudget } from '../../src/base/turn-budget.ts'
 import { FakeEngine } from '../support/fake-engine.ts'
 
 const RANGE = { reverse: false, limit: -1, keyEncoding: 'utf8', valueEncoding: 'utf8' } as const

@@ -64,6 +64,20 @@ function count(steps: readonly Step[], kind: Step['kind'], name: RegExp): number
   }).length
 }
 
+type Write = Extract<Step, { readonly kind: 'write' }>
+
+function writesTo(steps: readonly Step[], file: number): Write[] {
+  return steps.flatMap((step) => (step.kind === 'write' && step.file === file ? [step] : []))
+}
+
+/** Writes of nothing but zeros. */
+function fillsIn(steps: readonly Step[]): Write[] {
+  return steps.flatMap((step) => {
+    if (step.kind !== 'write' || step.bytes.length < 4_096) return []
+    return step.bytes.every((byte) => byte === 0) ? [step] : []
+  })
+}
+
 /** [tables taken from each level, tables put into each level], of edits that do both. */
 function merges(edits: readonly ManifestEdit[]): [from: number[], to: number[]][] {
   return edits.flatMap(({ tablesRemoved = [], tablesAdded = [], snapshot }) => {
@@ -105,6 +119,33 @@ describe('the operation', () => {
   it('rotation begins a log', async () => {
     const { steps } = await run('rotation')
     expect(count(steps, 'create', /\.wal$/)).toBeGreaterThan(0)
+  })
+
+  it('durable-row overwrites zeros', async () => {
+    const { steps, history } = await run('durable-row')
+    expect(history.last).toBe(4)
+    expect(steps.filter(({ kind }) => kind === 'sync').length).toBe(4)
+    const [zeros, ...more] = fillsIn(steps)
+    expect(more).toEqual([])
+    const end = zeros!.at + zeros!.bytes.length
+    expect(writesTo(steps, zeros!.file).filter((each) => each.at < zeros!.at).length).toBe(1)
+    const within = writesTo(steps, zeros!.file).filter((each) => each.at > zeros!.at)
+    expect(within.length).toBe(2)
+    expect(within.every(({ at, bytes }) => at + bytes.length <= end)).toBe(true)
+  })
+
+  it('filled-rotation cuts zeros off', async () => {
+    const { steps } = await run('filled-rotation')
+    const [zeros] = fillsIn(steps)
+    const cut = steps.filter((step) => step.kind === 'truncate' && step.file === zeros!.file)
+    expect(cut.length).toBe(1)
+  })
+
+  it('filled-recovery finds zeros', async () => {
+    const { steps, edits, history } = await run('filled-recovery')
+    expect(fillsIn(steps).length).toBe(1)
+    expect(edits.some(({ snapshot }) => snapshot === true)).toBe(true)
+    expect(history.last).toBeGreaterThanOrEqual(3)
   })
 
   it('flush makes tables and drops logs', async () => {
@@ -230,6 +271,7 @@ describe('the operation', () => {
       ...['put', 'put-sync', 'del', 'batch', 'batch-sync', 'large', 'burst', 'clear', 'rotation'],
       ...['flush', 'compaction', 'wide-compaction', 'split-compaction', 'move', 'deeper'],
       ...['settle', 'reopen', 'time-to-live', 'expiry', 'expired-table', 'side-by-side'],
+      ...['durable-row', 'filled-rotation', 'filled-recovery'],
       ...['busy-close', 'read-only', 'recovery', 'repair', 'repair-killed'],
     ]
     expect(OPERATIONS.map(({ name }) => name).sort()).toEqual(tested.sort())

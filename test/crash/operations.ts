@@ -65,6 +65,11 @@ async function fill(session: Session): Promise<void> {
   }
 }
 
+/** Durable commits, one after the other: from the second on they lie in zeros that were written ahead. */
+async function row(session: Session, count: number, length: number): Promise<void> {
+  for (let i = 0; i < count; i++) await session.commit([put(session, length)], 'sync')
+}
+
 const BRIEF_MS = 1_000
 
 /** Puts that expire after that. */
@@ -200,6 +205,29 @@ export const OPERATIONS: readonly CrashOperation[] = [
       await fill(session)
       await fill(session)
       await session.flush()
+    },
+  },
+  { name: 'durable-row', run: (session) => row(session, 4, 1_400) },
+  {
+    // Commits that are not durable lie in the zeros, too; then the log ends and they are cut off.
+    name: 'filled-rotation',
+    async run(session) {
+      await row(session, 3, 300)
+      await session.commit(batch(session, 3, 300), 'none')
+      await fill(session)
+      await row(session, 2, 300)
+    },
+  },
+  {
+    // Killed with zeros behind the last frame.
+    name: 'filled-recovery',
+    alone: true,
+    async run(session) {
+      await row(session, 3, 900)
+      const commits = burst(session, 5, 900)
+      await turns(session.random.below(4))
+      await session.kill(() => session.open())
+      await commits
     },
   },
   { name: 'settle', run: (session) => session.settle() },

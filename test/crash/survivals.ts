@@ -12,6 +12,8 @@ export interface CrashState {
 const PAGE = 4_096
 const RANDOM_STATES = 16
 const EDGES_MOST = 24
+/** Zeros are alike wherever they break off. */
+const EDGES_OF_FILL = 6
 /** A list this long is thinned out: single changes of it are alike. */
 const SINGLES_MOST = 48
 const RULES: readonly NameRule[] = ['strict', 'ext4']
@@ -54,19 +56,37 @@ function choices(pending: readonly Pending[], seed: number): Choice[] {
   return states
 }
 
-/** The last write of each file breaks off at a sector or page, with all else there. */
+/** The last write of each file breaks off at a sector or page, or lacks its first ones, with all else there; and so
+ * does the one that made the file longest, if that is another: a log's zeros, in which its last frame lies. */
 function torn(pending: readonly Pending[]): Choice[] {
   const last = new Map<number, Pending>()
-  for (const change of pending) if (change.kind === 'write') last.set(change.file, change)
-  return [...last.values()].flatMap((write) => {
-    const edges = thinned(edgesOf(write), EDGES_MOST)
-    const some = thinned(edges, 4)
-    return [
-      ...edges.map((upTo) => tornAt(write, upTo, 'missing')),
-      ...some.map((upTo) => tornAt(write, upTo, 'zeros')),
-      ...some.map((upTo) => tornAt(write, upTo, 'garbage')),
-    ]
-  })
+  const longest = new Map<number, Pending>()
+  for (const change of pending) {
+    const { kind, file, end } = change
+    if (kind !== 'write') continue
+    last.set(file, change)
+    if (end > (longest.get(file)?.end ?? 0)) longest.set(file, change)
+  }
+  const fills = [...longest.values()].filter((write) => last.get(write.file) !== write)
+  return [
+    ...[...last.values()].flatMap((write) => tornEverywhere(write, EDGES_MOST)),
+    ...fills.flatMap((write) => tornEverywhere(write, EDGES_OF_FILL)),
+  ]
+}
+
+function tornEverywhere(write: Pending, most: number): Choice[] {
+  const edges = thinned(edgesOf(write), most)
+  const some = thinned(edges, 4)
+  return [
+    ...edges.map((upTo) => tornAt(write, upTo, 'missing')),
+    ...some.map((upTo) => tornAt(write, upTo, 'zeros')),
+    ...some.map((upTo) => tornAt(write, upTo, 'garbage')),
+    ...edges.filter((from) => from > write.at).map((from) => begunAt(write, from)),
+  ]
+}
+
+function begunAt({ index, at }: Pending, from: number): Choice {
+  return [`late-${index}-${from - at}`, (change) => (change.index === index ? { from } : 'all')]
 }
 
 function tornAt(
@@ -92,6 +112,7 @@ function drawn({ kind, at, end }: Pending, luck: number): Survived {
   if (share < 0.8 || kind !== 'write') return 'none'
   const sectors = Math.ceil((end - at) / SECTOR)
   const upTo = at + (luck % sectors) * SECTOR
+  if (share > 0.95) return { from: upTo }
   return { upTo, rest: (['missing', 'zeros', 'garbage'] as const)[luck % 3]! }
 }
 

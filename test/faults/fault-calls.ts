@@ -59,13 +59,13 @@ export class FaultCalls {
   now<T>(request: Request<T>): T {
     const { call, verdict } = this.#begin(request)
     if (verdict?.delayMs !== undefined) this.pace.block(verdict.delayMs)
-    return perform(request, call, verdict)
+    return this.#perform(request, call, verdict)
   }
 
   async later<T>(request: Request<T>): Promise<T> {
     const { call, verdict } = this.#begin(request)
     await this.pace.later(verdict)
-    return perform(request, call, verdict)
+    return this.#perform(request, call, verdict)
   }
 
   apply(step: Step): void {
@@ -112,23 +112,24 @@ export class FaultCalls {
     call: Call
     verdict: Verdict | undefined
   } {
-    const call: Call = { kind, path, file, offset, bytes }
+    const call: Call = { kind, path, file, offset, bytes, made: this.calls.length }
     this.calls.push(call)
     this.watch(call)
     return { call, verdict: this.rules.judge(call) }
   }
-}
 
-function perform<T>(request: Request<T>, call: Call, verdict: Verdict | undefined): T {
-  try {
-    if (verdict?.errno === undefined) {
-      const short = verdict?.shortBytes
-      return short === undefined || request.cut === undefined ? request.run() : request.cut(short)
+  #perform<T>(request: Request<T>, call: Call, verdict: Verdict | undefined): T {
+    try {
+      if (verdict?.errno === undefined) {
+        const short = verdict?.shortBytes
+        return short === undefined || request.cut === undefined ? request.run() : request.cut(short)
+      }
+      request.partly?.(verdict)
+      throw systemError(verdict.errno, call.kind, call.path)
+    } catch (error) {
+      call.error = error instanceof Error && 'code' in error ? String(error.code) : 'none'
+      call.failedAt = this.calls.length
+      throw error
     }
-    request.partly?.(verdict)
-    throw systemError(verdict.errno, call.kind, call.path)
-  } catch (error) {
-    call.error = error instanceof Error && 'code' in error ? String(error.code) : 'none'
-    throw error
   }
 }

@@ -99,6 +99,24 @@ describe('a power cut', () => {
     expect(torn('missing')).toBe('n'.repeat(512))
     expect(torn('zeros')).toBe('n'.repeat(512) + '0'.repeat(588))
     expect(torn('garbage')).toBe('n'.repeat(1100))
+    expect(text(fs.image(only(() => ({ from: 512 }))), '/d/g')).toBe(
+      '0'.repeat(512) + 'n'.repeat(588),
+    )
+  })
+
+  it('tears a write into bytes that are durable: the other sectors are as they were', () => {
+    const fs = new FaultFileSystem()
+    const file = fs.openSync('/f', 'create')
+    fs.syncDirectorySync('/')
+    file.writeSync(Buffer.alloc(1536, 'o'), 0)
+    file.dataSyncSync()
+    file.writeSync(Buffer.alloc(1024, 'n'), 0)
+    for (const rest of ['missing', 'zeros', 'garbage'] as const) {
+      const image = fs.image(only(() => ({ upTo: 512, rest })))
+      expect(text(image, '/f')).toBe('n'.repeat(512) + 'o'.repeat(1024))
+    }
+    const late = text(fs.image(only(() => ({ from: 512 }))), '/f')
+    expect(late).toBe('o'.repeat(512) + 'n'.repeat(512) + 'o'.repeat(512))
   })
 
   it('does not wait for a sync that has only begun, and takes what was written meanwhile', async () => {

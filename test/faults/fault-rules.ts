@@ -26,8 +26,12 @@ export interface Call {
   readonly offset: number
   /** Asked for. */
   readonly bytes: number
+  /** Its place among all calls, in the order in which they were made. */
+  readonly made: number
   /** Code of the error it was answered with. */
   error?: string
+  /** How many calls had been made by then. */
+  failedAt?: number
 }
 
 export interface Fault {

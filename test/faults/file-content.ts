@@ -3,12 +3,14 @@
 
 export const SECTOR = 512
 
-/** What becomes of a change: all of it, nothing, or of a write the bytes below `upTo`, behind which the file either
- * ends or, its new length being on disk already, holds zeros or what the blocks held before. */
+/** What becomes of a change: all of it, nothing, of a write the bytes below `upTo`, behind which the file either
+ * ends or, its new length being on disk already, holds zeros or what the blocks held before; or the bytes from `from`
+ * on, before which there is what was there, or zeros. */
 export type Survived =
   | 'all'
   | 'none'
   | { readonly upTo: number; readonly rest: 'missing' | 'zeros' | 'garbage' }
+  | { readonly from: number }
 
 export interface DataChange {
   readonly index: number
@@ -163,6 +165,10 @@ function place(
 ): number {
   if (typeof survived !== 'object') {
     bytes.copy(file, at)
+    return end
+  }
+  if ('from' in survived) {
+    bytes.copy(file, survived.from, survived.from - at)
     return end
   }
   const { upTo, rest } = survived

@@ -204,7 +204,12 @@ export class Life {
       if (parseFileName(name)?.kind !== 'wal' || this.#leaving.has(name)) continue
       const content = disk.files.get(id)!
       if (content.length <= FILE_HEADER_BYTES) continue
-      if (content.pending.length > 0 || waiting.has(`create ${id}`)) {
+      const durable = content.image(() => 'none')
+      const lacks = content.pending.some(
+        // Zeros that were cut off may come back.
+        ({ kind, end }) => kind === 'write' || durable.subarray(end).some((byte) => byte !== 0),
+      )
+      if (lacks || waiting.has(`create ${id}`)) {
         this.#parts.failed(`a sync commit is acked while ${name} is only in the cache`)
       }
     }

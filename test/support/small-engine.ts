@@ -4,7 +4,7 @@ import type { StorageEngine } from '../../src/engine/engine.ts'
 import { openEngine } from '../../src/engine/open.ts'
 import type { FileSystem } from '../../src/io/file-system.ts'
 
-const small = { workers: 0, memtableSize: 65_536, memoryBudget: 8 * 1024 * 1024 }
+export const small: object = { workers: 0, memtableSize: 65_536, memoryBudget: 8 * 1024 * 1024 }
 
 export function start(fs: FileSystem, options: object = {}): Promise<StorageEngine> {
   return openEngine('/db', resolveOptions({ ...small, ...options }), { fs })

@@ -162,7 +162,8 @@ export class WalFinder {
     const sealed = length !== undefined || headerDamage !== undefined
     if (!sealed && damage.found === ZERO_TAIL && survey.gaps.length === 0) return false
     const first = survey.gaps[0]
-    const bytes = first?.offset === damage.offset ? first.length : end - damage.offset
+    const lostEnd = sealed ? end : Math.max(damage.offset, survey.contentEnd)
+    const bytes = first?.offset === damage.offset ? first.length : lostEnd - damage.offset
     this.#loss(path, damage, bytes)
     for (const gap of survey.gaps.slice(1)) this.#loss(path, { ...damage, ...gap }, gap.length)
     return true

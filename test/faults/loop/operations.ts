@@ -24,6 +24,7 @@ export const FAULT_OPERATIONS: readonly FaultOperation[] = [
     shared,
   ),
   ...['compaction', 'reopen', 'busy-close'].map(shared),
+  ...['durable-row', 'filled-rotation'].map(shared),
   {
     name: 'close',
     start: 'closed',

@@ -233,12 +233,14 @@ function requireWell({ refusals, violations }: FaultSession): void {
 }
 
 function requireNoSecondSync(calls: readonly Call[]): void {
-  const failed = new Set<string>()
+  /** When it was answered: one made before that could not know. */
+  const failed = new Map<string, number>()
   for (const call of calls) {
     if (call.kind !== 'sync' && call.kind !== 'syncDirectory') continue
     const what = call.kind === 'sync' ? `file ${call.file} ${call.path}` : call.path
-    require(!failed.has(what), `a second sync of ${what} after one that failed`)
-    if (isFailedSync(call)) failed.add(what)
+    require(call.made <
+      (failed.get(what) ?? Infinity), `a second sync of ${what} after one that failed`)
+    if (isFailedSync(call) && !failed.has(what)) failed.set(what, call.failedAt!)
   }
 }
 

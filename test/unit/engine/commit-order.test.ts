@@ -59,12 +59,18 @@ async function fillHalf(engine: StorageEngine): Promise<void> {
   await pause(20)
 }
 
-describe('a rejected commit', () => {
+/** A durable commit behind another is preceded by zeros; `frame`: which write to the log the next commit itself is. */
+const MODES = [
+  { durability: 'none', frame: 1 },
+  { durability: 'sync', frame: 2 },
+] as const
+
+describe.each(MODES)('a rejected commit under durability $durability', ({ durability, frame }) => {
   it('leaves nothing in the tree', async () => {
     const fs = new FaultFileSystem()
-    const engine = await start(fs)
+    const engine = await start(fs, { durability })
     await engine.put('b', '1', {})
-    fs.inject({ on: 'write', path: /\.wal$/, errno: 'EIO' })
+    fs.inject({ on: 'write', path: /\.wal$/, nth: frame, errno: 'EIO' })
     expect(await codeOf(engine.put('c', 'x', {}))).toBe('LEVEL_IO_ERROR')
     await engine.put('a', '2', {})
     expect(keys(engine)).toEqual(['a', 'b'])
@@ -75,14 +81,17 @@ describe('a rejected commit', () => {
 
   it('is not there after a crash, although all of its bytes were written', async () => {
     const fs = new FaultFileSystem()
-    const engine = await start(fs)
+    const engine = await start(fs, { durability })
     await engine.put('kept', '1', {})
-    fs.inject({ on: 'write', path: /\.wal$/, errno: 'EIO', shortBytes: 1_000_000 })
+    const shortBytes = 1_000_000
+    fs.inject({ on: 'write', path: /\.wal$/, nth: frame, errno: 'EIO', shortBytes })
     expect(await codeOf(engine.put('lost', 'x', {}))).toBe('LEVEL_IO_ERROR')
     expect(await keysAfter(fs, KILLED)).toEqual(['kept'])
     await engine.close()
   })
+})
 
+describe('a rejected commit', () => {
   it('is not there after a crash, although its bytes could not be cut off', async () => {
     const fs = new FaultFileSystem()
     const engine = await start(fs)
@@ -115,7 +124,8 @@ describe('a rejected commit', () => {
     const fs = new FaultFileSystem()
     const engine = await start(fs, { durability: 'sync' })
     await engine.put('kept', '1', {})
-    fs.inject({ on: 'write', path: /\.wal$/, errno: 'EIO', shortBytes: 30 })
+    // The first write is that of the zeros ahead.
+    fs.inject({ on: 'write', path: /\.wal$/, nth: 2, errno: 'EIO', shortBytes: 30 })
     expect(await codeOf(engine.put('lost', 'x', {}))).toBe('LEVEL_IO_ERROR')
     await engine.close()
     const cuts = fs.disk.pending('strict').filter(({ kind }) => kind === 'truncate')
@@ -197,7 +207,9 @@ describe('a log that was found at open', () => {
     const files = first.image(KILLED)
     await engine.close()
     const log = [...files.keys()].find((path) => path.endsWith('.wal'))!
-    files.set(log, files.get(log)!.subarray(0, -8))
+    const written = files.get(log)!
+    const end = written.findLastIndex((byte) => byte !== 0) + 1
+    files.set(log, written.subarray(0, end - 8))
     const second = new FaultFileSystem({ files })
     // It stays: nothing is flushed.
     second.inject({ on: 'create', path: /\.sst$/, errno: 'ENOSPC', forever: true })

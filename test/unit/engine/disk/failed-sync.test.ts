@@ -135,6 +135,30 @@ describe('a failed sync of background work', () => {
   })
 })
 
+describe('a log that is being born when a sync fails elsewhere', () => {
+  it('asks for no other sync', async () => {
+    const fs = new FaultFileSystem()
+    const engine = await start(fs, { durability: 'none' })
+    let release = (): void => undefined
+    const until = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const active = fs.listSync('/db').find((name) => name.endsWith('.wal'))!
+    const birth = fs.inject({ on: 'sync', path: /\.wal$/, until })
+    for (const key of ['a', 'b', 'c']) await engine.put(key, 'x'.repeat(12_000), {})
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(birth.matches).toBe(1)
+    fs.inject({ on: 'sync', path: new RegExp(active), errno: 'EIO' })
+    expect(await codeOf(engine.put('d', '1', { durability: 'sync' }))).toBe('SETT_POISONED')
+    const from = fs.calls.length
+    release()
+    await engine.close()
+    const later = fs.calls.slice(from).map(({ kind }) => kind)
+    expect(later.filter((kind) => kind === 'sync' || kind === 'syncDirectory')).toEqual([])
+    expect(fs.openHandles).toBe(0)
+  })
+})
+
 describe('a failed sync in the flush of what was replayed', () => {
   const faults: Fault[] = [1, 2, 3, 4].map((nth) => ({ on: 'syncDirectory', nth }))
   it.each([{ on: 'sync', path: /\.sst$/ } as Fault, ...faults])(

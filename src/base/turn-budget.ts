@@ -1,6 +1,6 @@
-// Keeps a loop of awaited reads from starving timers and I/O: after 2 ms of answers given without a turn of
-// the event loop, answers are delivered after the next turn. Main thread; one per database.
-import type { Clock } from '../base/clock.ts'
+// Keeps a loop of awaited calls from starving timers and I/O: after 2 ms of answers given without a turn of
+// the event loop, answers are delivered after the next turn. Main thread; one for reads and one for writes.
+import type { Clock } from './clock.ts'
 
 const INLINE_MS = 2
 /** The clock is read once per so much cost; a point read costs 1. */
