@@ -23,7 +23,14 @@ export { CorruptionError, SettError, type SettErrorCode } from './base/errors.ts
 export type { Logger } from './base/logger.ts'
 export type { DurabilityOption, Options, PresetName } from './base/option-table.ts'
 export { PRESETS as presets } from './base/presets.ts'
+export {
+  createResources,
+  type Resources,
+  type ResourcesOptions,
+  type ResourcesStats,
+} from './base/shared-resources.ts'
 export type { DiskNotice } from './engine/disk/disk-watch.ts'
+export type { StallNotice } from './engine/pressure/stall-watch.ts'
 export type { Loss, RepairReport } from './engine/repair/report.ts'
 export type { EngineStats as DatabaseStats, LevelStats } from './engine/types.ts'
 export type {

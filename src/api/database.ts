@@ -13,9 +13,15 @@ import { systemClock } from '../base/clock.ts'
 import { SettError } from '../base/errors.ts'
 import { explain, type ResolvedOptions } from '../base/options.ts'
 import { TurnBudget } from '../base/turn-budget.ts'
-import type { DiskNotice } from '../engine/disk/disk-watch.ts'
 import { openEngine } from '../engine/open.ts'
-import type { Data, DataForm, Engine, EngineStats, WriteOperation } from '../engine/types.ts'
+import type {
+  Data,
+  DataForm,
+  Engine,
+  EngineNotice,
+  EngineStats,
+  WriteOperation,
+} from '../engine/types.ts'
 import type { VerifyOptions, VerifyReport } from '../engine/verify/report.ts'
 import { checkedData, checkedKey, checkedOperations } from './checked-data.ts'
 import {
@@ -241,7 +247,7 @@ export class Database<K = string, V = string> extends AbstractLevel<Data, K, V> 
 
   async _open(options: object): Promise<void> {
     this.#options = openOptions(this.#given, options)
-    const notify = (notice: DiskNotice): void => void this.emit(notice.event, notice)
+    const notify = (notice: EngineNotice): void => void this.emit(notice.event, notice)
     const opening = openEngine(this.location, this.#options, { notify })
     const engine = await opening.catch((error: unknown) => {
       throw systemFailure(this.location, error)

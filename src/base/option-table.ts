@@ -10,6 +10,7 @@ import {
   MIB,
 } from './limits.ts'
 import { guardedLogger, type Logger } from './logger.ts'
+import { type Resources, SharedResources } from './shared-resources.ts'
 
 export type PresetName =
   | 'balanced'
@@ -71,6 +72,13 @@ export interface OwnOptions {
   readonly readOnly: boolean
   /** Keep all files in this process's memory; gone at close. */
   readonly inMemory: boolean
+  /**
+   * Bytes the database's files may take together, 1 MiB or more; `undefined`: what the volume has. Beyond it puts fail
+   * with SETT_DISK_FULL, while deletes and compaction go on, and may pass it for a while.
+   */
+  readonly maxDiskBytes: number | undefined
+  /** Memory and workers shared with other databases, from `createResources()`. */
+  readonly resources: Resources | undefined
   /** How long to wait, in ms, for another process to let go of the directory. */
   readonly lockTimeout: number
   /** `'none'` skips the directory lock: only where something else guards it. */
@@ -277,6 +285,16 @@ const workerUrl: OptionRow = {
   flag: true,
 }
 
+const resources: OptionRow = {
+  unit: '',
+  type: 'Resources',
+  rule: 'must be what createResources() returned',
+  doc: 'memory and workers shared with other databases',
+  check: (value) => (value instanceof SharedResources ? value : undefined),
+  parse: () => undefined,
+  flag: false,
+}
+
 const LOGGER_METHODS = ['debug', 'info', 'warn', 'error']
 
 const logger: OptionRow = {
@@ -315,6 +333,8 @@ export const OPTION_TABLE: { readonly [Name in OptionName]: OptionRow } = Object
   maxLevels: whole('', [2, LEVEL_COUNT], 'levels that tables may occupy'),
   readOnly: flag('refuse every write and change nothing on disk'),
   inMemory: flag('keep all files in memory; gone at close'),
+  maxDiskBytes: size(MIB, Number.MAX_SAFE_INTEGER, 'what all files may take; puts stop there'),
+  resources,
   lockTimeout: whole('ms', [0, 2 ** 31 - 1], 'how long to wait for another process to close'),
   lock: choice(['auto', 'none'], "'none' skips the directory lock"),
   createIfMissing: flag('create the database if there is none'),
@@ -333,7 +353,6 @@ export const LATER_OPTIONS: ReadonlySet<string> = new Set([
   'segmentSize',
   'segmentMaxEntries',
   'conflicts',
-  'resources',
   'includeDataInErrors',
 ])
 

@@ -2,7 +2,7 @@
 // field missing. Pure apart from reading the core count; reads own properties only.
 import { availableParallelism } from 'node:os'
 import { SettError } from './errors.ts'
-import { HEAP_BYTES_MAX, KIB, MEMTABLE_SIZE_MIN } from './limits.ts'
+import { HEAP_BYTES_MAX, KIB, MEMORY_BUDGET_MIN, MEMTABLE_SIZE_MIN } from './limits.ts'
 import { type Logger, silentLogger } from './logger.ts'
 import {
   type Compression,
@@ -16,6 +16,7 @@ import {
   type PresetName,
 } from './option-table.ts'
 import { PRESETS } from './presets.ts'
+import { DEFAULT_PARTS, type SharedResources } from './shared-resources.ts'
 import { ZSTD_NEEDS, zstd } from './zstd.ts'
 
 /** Every option, checked. `sources` tells where each value came from. */
@@ -41,6 +42,8 @@ export interface ResolvedOptions {
   readonly maxLevels: number
   readonly readOnly: boolean
   readonly inMemory: boolean
+  readonly maxDiskBytes: number | undefined
+  readonly resources: SharedResources | undefined
   readonly lockTimeout: number
   readonly lock: 'auto' | 'none'
   readonly createIfMissing: boolean
@@ -62,6 +65,8 @@ const OWN_DEFAULTS = Object.freeze({
   workerUrl: undefined,
   readOnly: false,
   inMemory: false,
+  maxDiskBytes: undefined,
+  resources: undefined,
   lockTimeout: 0,
   lock: 'auto',
   createIfMissing: true,
@@ -91,7 +96,9 @@ export function resolveOptions(
   sources.preset = presetSource
   const draft = values as Draft
   settle(draft, sources)
+  takeShare(draft, sources)
   balanceMemory(draft, sources)
+  fitQuota(draft, sources)
   checkContradictions(draft, sources)
   return Object.freeze(Object.assign(draft, { sources: Object.freeze(sources) }))
 }
@@ -218,6 +225,21 @@ function settle(draft: Draft, sources: Sources): void {
   }
 }
 
+/** Budget and workers of a database that shares them with others. */
+function takeShare(draft: Draft, sources: Sources): void {
+  const { resources } = draft
+  if (resources === undefined) return
+  if (sources.workers !== 'given' && sources.workers !== 'inMemory') {
+    draft.workers = resources.workers
+    sources.workers = 'resources'
+  }
+  if (sources.memoryBudget === 'given') return
+  const part = Math.floor(resources.memoryBudget / DEFAULT_PARTS)
+  draft.memoryBudget = Math.min(draft.memoryBudget, Math.max(MEMORY_BUDGET_MIN, part))
+  sources.memoryBudget = RESOURCES_PART
+}
+
+const RESOURCES_PART: string = `resources / ${DEFAULT_PARTS}`
 const ROUNDING = 4 * KIB
 /** Smallest sizes scaling may reach, the table's own minimums. */
 const CACHE_MINIMUM = { blockCacheSize: 256 * KIB, indexCacheSize: 64 * KIB } as const
@@ -231,7 +253,7 @@ function parts(draft: Draft): number {
 /** Makes memtables, caches and budget fit each other by moving only what was not given. */
 function balanceMemory(draft: Draft, sources: Sources): void {
   const preset = PRESETS[draft.preset]
-  if (sources.memoryBudget !== 'given') {
+  if (sources.memoryBudget !== 'given' && sources.memoryBudget !== RESOURCES_PART) {
     const slack = preset.memoryBudget * (1 - SCALED_SHARE)
     const needed = Math.min(HEAP_BYTES_MAX, parts(draft) + slack)
     if (parts(draft) > draft.memoryBudget) {
@@ -276,6 +298,20 @@ function scaleTo(draft: Draft, sources: Sources, to: { name: Scaled; size: numbe
   sources[to.name] = 'scaled to memoryBudget'
 }
 
+/** Files there are before level 0 is compacted for the first time, in memtables: its tables, a log, and the next. */
+function memtablesOnDisk(draft: Draft): number {
+  return draft.l0CompactTrigger + 2
+}
+
+/** Under a small quota memtables are small, or puts would stop before compaction starts. */
+function fitQuota(draft: Draft, sources: Sources): void {
+  if (draft.maxDiskBytes === undefined || sources.memtableSize === 'given') return
+  const most = draft.maxDiskBytes / memtablesOnDisk(draft)
+  if (draft.memtableSize <= most) return
+  draft.memtableSize = Math.max(MEMTABLE_SIZE_MIN, Math.floor(most / ROUNDING) * ROUNDING)
+  sources.memtableSize = 'scaled to maxDiskBytes'
+}
+
 function roundUp(bytes: number): number {
   return Math.min(HEAP_BYTES_MAX, Math.ceil(bytes / ROUNDING) * ROUNDING)
 }
@@ -298,6 +334,26 @@ function checkContradictions(draft: Draft, sources: Sources): void {
     throw invalid(
       `Option 'compression' can be 'zstd' only with ${ZSTD_NEEDS}; this is ${process.version}. ` +
         "Use 'lz4', or another Node.",
+    )
+  }
+  const { maxDiskBytes, resources } = draft
+  if (maxDiskBytes !== undefined && draft.memtableSize * memtablesOnDisk(draft) > maxDiskBytes) {
+    throw invalid(
+      `Option 'maxDiskBytes' (${formatSize(maxDiskBytes)}) must be at least memtableSize × ` +
+        `(l0CompactTrigger + 2) (${formatSize(draft.memtableSize * memtablesOnDisk(draft))}), or puts stop ` +
+        'before compaction starts.',
+    )
+  }
+  if (resources !== undefined && draft.workers > resources.workers) {
+    throw invalid(
+      `Option 'workers' (${draft.workers}) must be at most those of 'resources' (${resources.workers}). ` +
+        'Leave it out to use all of them.',
+    )
+  }
+  if (resources !== undefined && draft.memoryBudget > resources.memoryBudget) {
+    throw invalid(
+      `Option 'memoryBudget' (${formatSize(draft.memoryBudget)}) must be at most that of 'resources' ` +
+        `(${formatSize(resources.memoryBudget)}).`,
     )
   }
   if (draft.inMemory && draft.workers > 0) {
@@ -340,6 +396,7 @@ function show(name: OptionName, value: unknown): string {
   if (value === undefined) return '-'
   if (value === Number.POSITIVE_INFINITY) return 'off'
   if (name === 'logger') return value === silentLogger ? 'silent' : 'given'
+  if (name === 'resources') return 'shared'
   if (OPTION_TABLE[name].unit === 'bytes') return `${value} (${formatSize(value as number)})`
   return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }

@@ -3,7 +3,7 @@
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import { SettError } from '../base/errors.ts'
-import type { Logger } from '../base/logger.ts'
+import type { ResolvedOptions } from '../base/options.ts'
 import { baseLevelSize } from '../compaction/level-targets.ts'
 import { parseFileName } from '../io/file-names.ts'
 import type { FileSystem, OpenFile } from '../io/file-system.ts'
@@ -24,6 +24,7 @@ import { PlanMerges } from './compaction/plan-merges.ts'
 import { CompactionScheduler } from './compaction-scheduler.ts'
 import { BackgroundOutcomes } from './disk/background-outcomes.ts'
 import { DiskReserve } from './disk/disk-reserve.ts'
+import { diskUsage } from './disk/disk-usage.ts'
 import { DiskWatch } from './disk/disk-watch.ts'
 import { StorageEngine } from './engine.ts'
 import type { EngineParts } from './engine-parts.ts'
@@ -37,6 +38,8 @@ import { flushesAtOnce } from './memory-plan.ts'
 import { Memtables, type MemtablesEvents, type MemtablesParts } from './memtables.ts'
 import { ObsoleteFiles } from './obsolete-files.ts'
 import { PointRead } from './point-read.ts'
+import { StallWatch } from './pressure/stall-watch.ts'
+import { WritePressure } from './pressure/write-pressure.ts'
 import { Progress } from './progress.ts'
 import { RangeReads } from './range-read.ts'
 import type { ReadViews } from './read-view.ts'
@@ -186,6 +189,7 @@ async function wireStores(wiring: Wiring) {
     logEnded: (wal) => walSyncer.ended(wal),
     memtableSize: options.memtableSize,
     memtableCount: options.memtableCount,
+    arenaBytesMax: options.memoryBudget - options.blockCacheSize - options.indexCacheSize,
   }
   const first = await Memtables.bear(memtableParts)
   undo.add(() => first.file.closeSync())
@@ -213,7 +217,9 @@ async function wireStores(wiring: Wiring) {
     manifest.state.levels,
   )
   const progress = new Progress()
+  const diskBytes = (): number => diskUsage({ levels: tree.levels, manifest, logs: memtables.logs })
   return {
+    diskBytes,
     health,
     oracle,
     pins,
@@ -255,13 +261,12 @@ function wireReaders({ foundation, allocator, undo }: Wiring, views: () => ReadV
 function wireBackground({ foundation, allocator, manifest, output }: Wiring, stores: Stores) {
   const { options, environment, machine, executor, jobBytes } = foundation
   const { clock, logger } = environment
-  const { health, oracle, walSyncer, memtables, tree, progress, bindings, obsolete } = stores
-  manifest.onFailure((error) => health.poison('Writing the manifest', error))
-  health.onPoison((error) => manifest.stop(error))
-  // Whoever waits for a background job would wait for ever: most of them end here.
-  health.onPoison(() => progress.signal())
+  const { health, oracle, walSyncer, memtables, tables, tree, progress } = stores
+  const { bindings, obsolete } = stores
+  wireFailures(manifest, stores)
   const halted = (): boolean => !manifest.usable || !manifest.stillOwned()
-  const reserve = wireReserve(output, logger, stores)
+  const { stalls, pressure } = wirePressure(environment, options, stores)
+  const reserve = wireReserve(output, foundation, stores)
   const runner = new JobRunner({ executor, heap: machine.heap, allocator, obsolete })
   const writes = new WriteQueue({
     ...machine,
@@ -277,11 +282,13 @@ function wireBackground({ foundation, allocator, manifest, output }: Wiring, sto
     health,
     reserve,
     watch: output.watch,
+    pressure,
+    stalls,
     durability: options.durability,
     commitBytesMax: Math.floor(options.memoryBudget / 4),
     ownMemtableBytes: Math.floor(options.memtableSize / 4),
+    waitingBytesMax: waitingBytesMax(options),
   })
-  const { tables } = stores
   const outcomes = new BackgroundOutcomes({ health, logger, progress, writes, reserve, tables })
   const merges = new PlanMerges({
     runner,
@@ -301,7 +308,10 @@ function wireBackground({ foundation, allocator, manifest, output }: Wiring, sto
     enabled: !options.readOnly,
     halted,
     failed: outcomes.failed,
-    compacted: outcomes.succeeded,
+    compacted: () => {
+      pressure.changed()
+      outcomes.succeeded()
+    },
     idle: () => outcomes.roomChanged(),
   })
   const flushes = new FlushScheduler({
@@ -314,7 +324,9 @@ function wireBackground({ foundation, allocator, manifest, output }: Wiring, sto
     due: () => memtables.flushable,
     halted,
     failed: outcomes.failed,
-    flushed: () => {
+    flushed: ({ memtable }) => {
+      pressure.flushed(memtable.recordEnd - memtable.arena.address)
+      pressure.changed()
       outcomes.succeeded()
       merges.flushed()
       if (tree.levels[0]!.length + 2 >= options.l0CompactTrigger) executor.warmUp(2)
@@ -322,7 +334,10 @@ function wireBackground({ foundation, allocator, manifest, output }: Wiring, sto
     },
   })
   bindings.bind({
-    changed: () => tree.publishMemtables(),
+    changed: () => {
+      tree.publishMemtables()
+      pressure.changed()
+    },
     flushable: () => flushes.kick(),
     flushComes() {
       executor.warmUp(1)
@@ -337,15 +352,51 @@ function wireBackground({ foundation, allocator, manifest, output }: Wiring, sto
       return true
     },
   })
-  return { writes, compactions, merges, flushes, runner }
+  return { writes, compactions, merges, flushes, runner, stalls }
 }
 
-function wireReserve(output: Output, logger: Logger, { memtables, health }: Stores): DiskReserve {
+function wireFailures(manifest: ManifestLog, { health, progress }: Stores): void {
+  manifest.onFailure((error) => health.poison('Writing the manifest', error))
+  health.onPoison((error) => manifest.stop(error))
+  // Whoever waits for a background job would wait for ever: most of them end here.
+  health.onPoison(() => progress.signal())
+}
+
+/** What the budget leaves beside memtables and caches, but room for the longest commit. */
+function waitingBytesMax(options: ResolvedOptions): number {
+  const { memoryBudget, memtableSize, memtableCount, blockCacheSize, indexCacheSize } = options
+  const beside = memoryBudget - memtableSize * memtableCount - blockCacheSize - indexCacheSize
+  return Math.max(beside, memoryBudget / 4)
+}
+
+function wirePressure(
+  { clock, notify }: Environment,
+  options: ResolvedOptions,
+  { memtables, tree }: Stores,
+): { stalls: StallWatch; pressure: WritePressure } {
+  const stalls = new StallWatch({ clock, notify })
+  const pressure = new WritePressure({
+    clock,
+    options,
+    memory: () => memtables.fill,
+    levels: () => tree.levels,
+    watch: stalls,
+  })
+  return { stalls, pressure }
+}
+
+function wireReserve(
+  output: Output,
+  { options, environment }: Foundation,
+  { memtables, health, diskBytes }: Stores,
+): DiskReserve {
+  const { maxDiskBytes } = options
   return new DiskReserve({
     fs: output.fs,
     directory: output.directory,
-    logger,
+    logger: environment.logger,
     unflushed: () => memtables.usedBytes,
+    quota: maxDiskBytes === undefined ? undefined : { maxDiskBytes, used: diskBytes },
     lost: (cause) => {
       health.directoryLost(cause)
       return health.tell()!

@@ -13,6 +13,7 @@ import type { FlushScheduler } from './flush-scheduler.ts'
 import type { Health } from './health.ts'
 import type { Memtables } from './memtables.ts'
 import type { PointRead } from './point-read.ts'
+import type { StallWatch } from './pressure/stall-watch.ts'
 import type { Progress } from './progress.ts'
 import type { RangeReads } from './range-read.ts'
 import type { TreeState } from './tree-state.ts'
@@ -45,6 +46,9 @@ export interface EngineParts {
   readonly coldReads: Set<Promise<unknown>>
   readonly executor: Executor
   readonly verifier: Verifier
+  readonly stalls: StallWatch
+  /** Bytes of all files. */
+  readonly diskBytes: () => number
   /** Torn log ends that this open cut off. */
   readonly tornTailsCut: number
   /** Takes everything down, in order. */

@@ -16,6 +16,8 @@ import { errorCode } from './disk/failures.ts'
 import type { FileNumbering } from './file-numbering.ts'
 import type { Health } from './health.ts'
 import type { ObsoleteFiles } from './obsolete-files.ts'
+import type { StopCause } from './pressure/stall-watch.ts'
+import type { MemoryFill } from './pressure/write-rate.ts'
 
 /** A memtable nothing more is encoded into, and the WAL that holds its records. */
 export interface FrozenMemtable {
@@ -56,6 +58,8 @@ export interface MemtablesParts {
   readonly memtableSize: number
   /** Active and immutable memtables together. */
   readonly memtableCount: number
+  /** Bytes of all their arenas, at most, while a flush is due that gives some back. */
+  readonly arenaBytesMax: number
 }
 
 /** Once a memtable is filled to 1 / this, the thread that will flush it is started. */
@@ -80,6 +84,8 @@ export class Memtables {
   active: LoggedMemtable
   /** Oldest first. */
   immutables: FrozenMemtable[] = []
+  /** Why advance() said last that a commit must wait. */
+  waitsFor: StopCause = 'disk'
   readonly #parts: MemtablesParts
   readonly #events: MemtablesEvents
   #next: WalFile | undefined
@@ -102,6 +108,18 @@ export class Memtables {
   get usedBytes(): number {
     const frozen = this.immutables.reduce((sum, { memtable }) => sum + memtable.usedBytes, 0)
     return frozen + this.active.memtable.usedBytes
+  }
+
+  /** How full they are, for back-pressure. */
+  get fill(): MemoryFill {
+    const { usedBytes, arena } = this.active.memtable
+    return { frozen: this.immutables.length, active: usedBytes / arena.length }
+  }
+
+  /** Logs with commits that are in no table yet, but for those of earlier opens. */
+  get logs(): WalFile[] {
+    const wals = [...this.immutables.map(({ wal }) => wal), this.active.wal]
+    return wals.filter((wal) => wal !== undefined)
   }
 
   get durableEdit(): number {
@@ -150,13 +168,12 @@ export class Memtables {
     if (this.#isUnused(this.active)) return this.#regrow(length)
     if (this.#next === undefined) {
       this.prepare()
-      return false
+      return this.#mustWait('disk')
     }
     const { memtableCount } = this.#parts
-    if (this.immutables.length + 1 >= memtableCount || this.#events.stalled()) {
-      this.#events.flushable()
-      return false
-    }
+    if (this.#events.stalled()) return this.#mustWait('level0')
+    if (this.immutables.length + 1 >= memtableCount) return this.#mustWait('memtables')
+    if (this.#overBudget(length)) return this.#mustWait('memory')
     const region = this.#parts.allocator.allocate(length, 64)
     if (region === undefined) return this.#noRegion(length)
     closeGroup()
@@ -235,8 +252,7 @@ export class Memtables {
   /** Waits for a WAL being born; returns every WAL of this open that is still needed, oldest first. */
   async settle(): Promise<WalFile[]> {
     await this.#preparing
-    const wals = [...this.immutables.map(({ wal }) => wal), this.active.wal, this.#next]
-    return wals.filter((wal) => wal !== undefined)
+    return this.#next === undefined ? this.logs : [...this.logs, this.#next]
   }
 
   #arenaLength(ownBytes: number, count: number): number {
@@ -268,11 +284,24 @@ export class Memtables {
     return true
   }
 
+  #mustWait(cause: StopCause): false {
+    this.waitsFor = cause
+    // What rested until somebody wants its room is flushed now.
+    this.#events.flushable()
+    return false
+  }
+
+  /** Large commits have memtables larger than others. */
+  #overBudget(length: number): boolean {
+    if (this.immutables.length === 0) return false
+    const arenas = [...this.immutables, this.active].map(({ memtable }) => memtable.arena.length)
+    return arenas.reduce((sum, bytes) => sum + bytes, length) > this.#parts.arenaBytesMax
+  }
+
   /** Room comes back when a flush ends; with none under way it never will. */
   #noRegion(length: number): boolean {
     if (this.immutables.length === 0) throw heapFull(length)
-    this.#events.flushable()
-    return false
+    return this.#mustWait('memory')
   }
 
   #freeze(target: LoggedMemtable): void {

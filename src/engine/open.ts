@@ -94,6 +94,8 @@ async function openSteps(
   const { fs } = environment
   const directory = options.inMemory ? '/memory' : resolve(location)
   checkDirectory(fs, directory, options)
+  const giveBack = options.resources?.take(options.memoryBudget)
+  if (giveBack !== undefined) undo.add(giveBack)
   const made = !options.readOnly && fs.makeDirectorySync(directory)
   const lock = await lockDirectory(directory, options, environment, undo)
   const recovered = readManifest(fs, directory)
@@ -206,7 +208,8 @@ export function createExecutor(options: ResolvedOptions, environment: Environmen
   if (options.workers === 0 || fs.inMemory) {
     return inlineExecutor({ runJob, fs, random, clock, kernels: (heap) => kernels(heap.memory) })
   }
-  return workerExecutor({ workers: options.workers, workerUrl: options.workerUrl, clock })
+  const { workers, workerUrl, resources } = options
+  return workerExecutor({ workers, workerUrl, clock, share: resources?.share })
 }
 
 /** Syncs go to the sync worker where there are threads and descriptors, else to libuv's pool, which also serves until

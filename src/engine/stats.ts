@@ -3,7 +3,7 @@ import type { EngineParts } from './engine-parts.ts'
 import type { EngineStats, LevelStats } from './types.ts'
 
 export function engineStats(parts: EngineParts): EngineStats {
-  const { memtables, tree, flushes, compactions, writes, walSyncer, cache, pins } = parts
+  const { memtables, tree, flushes, compactions, writes, walSyncer, cache, pins, stalls } = parts
   const levels: LevelStats[] = tree.levels.map((tables, level) => ({
     level,
     tables: tables.length,
@@ -27,7 +27,9 @@ export function engineStats(parts: EngineParts): EngineStats {
     walBytes: writes.walBytes,
     walWrites: writes.walWrites,
     walSyncs: walSyncer.syncs,
-    stallMs: writes.stallMs,
+    stallMs: stalls.stallMs,
+    delayMs: stalls.delayMs,
+    diskBytes: parts.diskBytes(),
     tornTailsCut: parts.tornTailsCut,
     cache: cache.stats,
     workers: parts.executor.stats(),

@@ -10,9 +10,13 @@ import type { Kernels } from '../kernel/kernels.ts'
 import type { PinnedPoint, ReadPoint } from '../mvcc/pins.ts'
 import type { Executor, WorkerStats } from '../pool/executor.ts'
 import type { DiskNotice } from './disk/disk-watch.ts'
+import type { StallNotice } from './pressure/stall-watch.ts'
 import type { VerifyOptions, VerifyReport } from './verify/report.ts'
 
 export type { ReadPoint } from '../mvcc/pins.ts'
+
+/** What the engine tells of by itself; `event` is the name under which `Database` emits it. */
+export type EngineNotice = DiskNotice | StallNotice
 
 /** Everything the engine takes from outside; tests and simulation replace parts of it. */
 export interface Environment {
@@ -22,7 +26,7 @@ export interface Environment {
   readonly logger: Logger
   readonly kernels: (memory: HeapMemory) => Kernels
   /** Something an operator may want to know, though nothing failed. */
-  readonly notify: (notice: DiskNotice) => void
+  readonly notify: (notice: EngineNotice) => void
   /** Runs the jobs instead of threads or the calling one; closed with the engine. */
   readonly executor?: Executor
   /** How compactions are split, for tests of small ones; else by table size and idle threads. */
@@ -105,7 +109,12 @@ export interface EngineStats {
   readonly walBytes: number
   readonly walWrites: number
   readonly walSyncs: number
+  /** Commits waited for room for so long, in ms. */
   readonly stallMs: number
+  /** Groups of commits were held back for so long, in ms, while flush or compaction was behind. */
+  readonly delayMs: number
+  /** Bytes of all files: tables, logs, manifest. */
+  readonly diskBytes: number
   readonly tornTailsCut: number
   readonly cache: { readonly hits: number; readonly misses: number; readonly bytes: number }
   readonly workers: readonly WorkerStats[]

@@ -1,7 +1,7 @@
 // Group commit. Main thread. A commit is encoded at once, unlinked, into the open group; the group closes in the
 // next turn of the event loop, or at once if its writer is alone, and goes: WAL write → (sync) → link → visible →
 // promises. At most one group is in flight; later ones go out in order. A rejected group is never linked.
-import type { Clock } from '../base/clock.ts'
+import type { Clock, TimerHandle } from '../base/clock.ts'
 import { SettError } from '../base/errors.ts'
 import { KEY_LENGTH_MAX, VALUE_LENGTH_MAX } from '../base/limits.ts'
 import { FRAME_HAS_LINK, FRAME_HEADER_BYTES, LINK_BYTES, writeLink } from '../format/wal-frame.ts'
@@ -18,6 +18,8 @@ import type { DiskWatch } from './disk/disk-watch.ts'
 import { writeError } from './disk/failures.ts'
 import type { Health } from './health.ts'
 import type { Memtables } from './memtables.ts'
+import type { StallWatch } from './pressure/stall-watch.ts'
+import type { WritePressure } from './pressure/write-pressure.ts'
 import type { Data, Durability, WriteOperation, WriteOptions } from './types.ts'
 import type { WalSyncer } from './wal-syncer.ts'
 
@@ -32,6 +34,8 @@ type Expiries = readonly number[] | undefined
 interface Waiter {
   readonly operations: readonly WriteOperation[]
   readonly expiries: Expiries
+  /** Copied for it. */
+  readonly bytes: number
   readonly options: WriteOptions
   readonly resolve: (done: Promise<void>) => void
   readonly reject: (error: unknown) => void
@@ -50,11 +54,15 @@ export interface WriteQueueParts {
   readonly health: Health
   readonly reserve: DiskReserve
   readonly watch: DiskWatch
+  readonly pressure: WritePressure
+  readonly stalls: StallWatch
   readonly durability: Durability
   /** Longest commit in encoded bytes. */
   readonly commitBytesMax: number
   /** Commits longer than this get a memtable of their own. */
   readonly ownMemtableBytes: number
+  /** Bytes that may be copied for commits that wait for room, beside the first. Strings are not copied. */
+  readonly waitingBytesMax: number
 }
 
 export class WriteQueue {
@@ -66,9 +74,10 @@ export class WriteQueue {
   readonly #lone: LoneWriter
   #turnScheduled = false
   #lastWriteMs = 0
-  #stalledSince = 0
+  #waitingBytes = 0
+  /** Until it is up no group goes out. */
+  #pause: TimerHandle | undefined
   #idle: (() => void)[] = []
-  stallMs = 0
   walWrites = 0
   walBytes = 0
 
@@ -125,18 +134,19 @@ export class WriteQueue {
       } catch (error) {
         waiter.reject(error)
       }
-      this.#waiting.shift()
+      // Unless a failure just told all of them.
+      if (this.#waiting.shift() === waiter) this.#waitingBytes -= waiter.bytes
     }
-    if (this.#waiting.length === 0 && this.#stalledSince > 0) {
-      this.stallMs += this.#parts.clock.monotonicMs() - this.#stalledSince
-      this.#stalledSince = 0
-    }
+    const { stalls, memtables } = this.#parts
+    if (this.#waiting.length === 0) stalls.resumed()
+    else stalls.stopped(memtables.waitsFor)
   }
 
   /** The job that waiting commits depend on failed: they are told. */
   rejectWaiting(error: unknown): void {
     for (const waiter of this.#waiting.splice(0)) waiter.reject(error)
-    this.#stalledSince = 0
+    this.#waitingBytes = 0
+    this.#parts.stalls.resumed()
     this.#reportIdle()
   }
 
@@ -170,14 +180,20 @@ export class WriteQueue {
     options: WriteOptions,
     expiries: Expiries,
   ): Promise<void> {
+    const { stalls, memtables, waitingBytesMax } = this.#parts
     if (this.#waiting.length === 0) {
       const done = this.#tryCommit(operations, options, expiries)
       if (done !== undefined) return done
-      this.#stalledSince = this.#parts.clock.monotonicMs()
+      stalls.stopped(memtables.waitsFor)
     }
+    const bytes = operations.reduce(addCopiedBytes, 0)
+    if (this.#waiting.length > 0 && this.#waitingBytes + bytes > waitingBytesMax) {
+      throw tooManyWaiting(this.#waitingBytes)
+    }
+    this.#waitingBytes += bytes
     return new Promise((resolve, reject) => {
       const copies = operations.map(copyOperation)
-      this.#waiting.push({ operations: copies, expiries, options, resolve, reject })
+      this.#waiting.push({ operations: copies, expiries, bytes, options, resolve, reject })
     })
   }
 
@@ -263,11 +279,13 @@ export class WriteQueue {
     return group.promise
   }
 
-  /** Nothing of it waits: neither for other commits, nor for the disk. */
+  /** Nothing of it waits: neither for other commits, nor for the disk, nor for background work. */
   #mayGoAtOnce(group: CommitGroup): boolean {
     return (
       group.commits === 1 &&
       !group.wantsSync &&
+      !this.#parts.pressure.limited &&
+      this.#pause === undefined &&
       this.#inFlight === undefined &&
       this.#queued.length === 0 &&
       this.#waiting.length === 0 &&
@@ -294,13 +312,28 @@ export class WriteQueue {
     this.#pump()
   }
 
-  /** Sends the next group out, unless one is on its way. */
+  /** Sends the next group out, unless one is on its way, or it is held back. */
   #pump(): void {
-    if (this.#inFlight !== undefined) return
+    if (this.#inFlight !== undefined || this.#pause !== undefined) return
+    if (this.#parts.pressure.limited && this.#holdBack()) return
     if (this.#queued.length === 0) this.#closeForTurn()
     const group = this.#queued.shift()
     if (group !== undefined) this.#write(group)
     else this.#reportIdle()
+  }
+
+  /** Background work is behind: the next group waits its share. One of a frozen memtable does not: its flush waits for
+   * it. */
+  #holdBack(): boolean {
+    const next = this.#queued[0] ?? this.#open
+    if (next === undefined || next.target.frozen) return false
+    const waitMs = this.#parts.pressure.waitMs()
+    if (waitMs === 0) return false
+    this.#pause = this.#parts.clock.after(waitMs, () => {
+      this.#pause = undefined
+      this.#pump()
+    })
+    return true
   }
 
   #closeForTurn(): void {
@@ -321,6 +354,7 @@ export class WriteQueue {
     const bytes = heap.bytes.subarray(frame, group.end)
     this.walWrites += 1
     this.walBytes += bytes.length
+    this.#parts.pressure.sent(bytes.length)
     if (bytes.length >= ASYNC_WRITE_BYTES || this.#lastWriteMs > SLOW_WRITE_MS) {
       const began = clock.monotonicMs()
       const write = (): Promise<void> => wal.file.write(bytes, wal.length)
@@ -492,12 +526,28 @@ function checkValue(value: Data): void {
   }
 }
 
+function tooManyWaiting(bytes: number): SettError {
+  return new SettError(
+    'SETT_BUSY',
+    `${bytes} bytes of commits wait for room in memory already, and memoryBudget allows no more: this one was not ` +
+      'stored. Await earlier writes before the next, or raise memoryBudget.',
+  )
+}
+
 function isPut({ type }: WriteOperation): boolean {
   return type === 'put'
 }
 
 function addRecordBytes(sum: number, { key, value }: WriteOperation): number {
   return sum + recordBytes(dataLength(key), value === undefined ? 0 : dataLength(value))
+}
+
+function addCopiedBytes(sum: number, { key, value }: WriteOperation): number {
+  return sum + copiedBytes(key) + (value === undefined ? 0 : copiedBytes(value))
+}
+
+function copiedBytes(data: Data): number {
+  return typeof data === 'string' ? 0 : data.length
 }
 
 function copyOperation({ type, key, value }: WriteOperation): WriteOperation {

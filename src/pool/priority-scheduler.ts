@@ -1,12 +1,22 @@
 // Decides which job starts next: lowest priority number first, oldest first among equals. Main thread.
-// Invariants: no client has more jobs running than its limit, and all together not more than the largest
-// limit of a client that is still there.
+// Invariants: no client has more jobs running than its limit, clients of one share together not more than the share's,
+// and all together not more than the largest limit of a client that is still there. Among clients of one share, none
+// is passed over by the others' more urgent jobs for ever.
+
+import type { WorkerShare } from '../base/shared-resources.ts'
+
+/** A client whose jobs waited while others of its share started so many goes next, urgent or not. */
+const PASSED_MOST = 3
 
 /** One database's share. */
 export interface SchedulerClient {
   readonly limit: number
   /** Jobs started and not yet finished. Written by the scheduler only. */
   running: number
+  /** A limit it has in common with others. */
+  readonly share: WorkerShare | undefined
+  /** Jobs of others of its share that started since one of its own could have. Written by the scheduler only. */
+  passed: number
 }
 
 interface Waiting<Job> {
@@ -56,8 +66,8 @@ export class PriorityScheduler<Job> {
     return Math.max(0, free - this.#queue.length)
   }
 
-  addClient(limit: number): SchedulerClient {
-    const client: SchedulerClient = { limit, running: 0 }
+  addClient(limit: number, share?: WorkerShare): SchedulerClient {
+    const client: SchedulerClient = { limit, running: 0, share, passed: 0 }
     this.#clients.add(client)
     this.#measure()
     return client
@@ -84,23 +94,49 @@ export class PriorityScheduler<Job> {
 
   #fill(): void {
     while (this.#running < this.#capacity) {
-      const at = this.#queue.findIndex(({ client }) => client.running < client.limit)
+      const at = this.#next()
       if (at < 0) return
       this.#launch(this.#queue.splice(at, 1)[0]!)
     }
   }
 
+  #next(): number {
+    const first = this.#queue.findIndex(({ client }) => mayStart(client))
+    if (first < 0) return first
+    const { share } = this.#queue[first]!.client
+    if (share === undefined) return first
+    const passedOver = this.#queue.findIndex(
+      ({ client }) => client.share === share && client.passed >= PASSED_MOST && mayStart(client),
+    )
+    return passedOver < 0 ? first : passedOver
+  }
+
   #launch({ client, job }: Waiting<Job>): void {
+    const { share } = client
     client.running++
     this.#running++
+    if (share !== undefined) {
+      share.running++
+      this.#passOver(client, share)
+    }
     let finished = false
     this.#start(job, () => {
       if (finished) return
       finished = true
       client.running--
       this.#running--
+      if (share !== undefined) share.running--
       this.#fill()
     })
+  }
+
+  #passOver(started: SchedulerClient, share: WorkerShare): void {
+    started.passed = 0
+    const waiting = new Set(this.#queue.map(({ client }) => client))
+    for (const client of waiting) {
+      const held = client.share === share && client !== started
+      if (held && client.running < client.limit) client.passed++
+    }
   }
 
   #measure(): void {
@@ -108,4 +144,8 @@ export class PriorityScheduler<Job> {
     for (const client of this.#clients) this.#capacity = Math.max(this.#capacity, client.limit)
     this.#fill()
   }
+}
+
+function mayStart({ running, limit, share }: SchedulerClient): boolean {
+  return running < limit && (share === undefined || share.running < share.limit)
 }

@@ -1,6 +1,7 @@
 // One database's door to the shared worker pool: its queue entries, its cancel flags, its counters. Main
 // thread.
 import { type Clock, systemClock } from '../base/clock.ts'
+import type { WorkerShare } from '../base/shared-resources.ts'
 import type { JobResult, JobSpec } from '../jobs/job.ts'
 import { CANCEL_SLOTS, raiseCancel } from '../memory/heap-control.ts'
 import { CancelWatch } from './cancel-flag.ts'
@@ -26,6 +27,8 @@ export interface WorkerExecutorOptions {
   /** How long the first thread of the process may take to start. Default 30 s. */
   readonly startTimeoutMs?: number
   readonly clock?: Clock
+  /** A limit that this database shares with others. */
+  readonly share?: WorkerShare | undefined
 }
 
 export function workerExecutor(options: WorkerExecutorOptions): Executor {
@@ -56,7 +59,7 @@ class WorkerExecutor implements Executor {
     this.workers = Math.max(1, Math.min(options.workers, CANCEL_SLOTS))
     this.#jobTimeoutMs = options.jobTimeoutMs ?? JOB_TIMEOUT_MS
     this.#pool = sharedPool({ url, clock, startTimeoutMs })
-    this.#client = this.#pool.scheduler.addClient(this.workers)
+    this.#client = this.#pool.scheduler.addClient(this.workers, options.share)
     this.#cancels = new CancelWatch((job) => this.#cancel(job))
   }
 

@@ -5,6 +5,7 @@ import { GIB, KIB, MIB } from '../../src/base/limits.ts'
 import { OPTION_NAMES, OPTION_TABLE, PRESET_NAMES, parseSize } from '../../src/base/option-table.ts'
 import { explain, resolveOptions } from '../../src/base/options.ts'
 import { PRESETS } from '../../src/base/presets.ts'
+import { createResources } from '../../src/base/shared-resources.ts'
 
 const NO_ENVIRONMENT = {}
 
@@ -90,6 +91,9 @@ describe('bad options', () => {
     [{ memoryBudget: 4 * GIB }, /memoryBudget/],
     [{ blockSize: 511 }, /blockSize/],
     [{ tableSize: 16 * KIB - 1 }, /tableSize/],
+    [{ maxDiskBytes: MIB - 1 }, /'maxDiskBytes' must be a whole number of bytes from 1048576/],
+    [{ maxDiskBytes: Number.POSITIVE_INFINITY }, /maxDiskBytes/],
+    [{ resources: {} }, /'resources' must be what createResources\(\) returned/],
     [{ workers: -1 }, /'workers' must be a whole number from 0/],
     [{ workers: 1.5 }, /workers/],
     [{ durability: 'fsync' }, /'sync', 'none' or \{ interval \}/],
@@ -117,6 +121,10 @@ describe('bad options', () => {
     ],
     [{ blockCacheSize: 16 * MIB, memoryBudget: 8 * MIB }, /memoryBudget/],
     [{ memtableSize: GIB, memtableCount: 8 }, /memoryBudget/],
+    [
+      { maxDiskBytes: 10 * MIB, memtableSize: 2 * MIB },
+      /'maxDiskBytes' \(10 MiB\) must be at least memtableSize × \(l0CompactTrigger \+ 2\) \(14 MiB\)/,
+    ],
     [{ inMemory: true, workers: 2 }, /workers.*inMemory/],
     [{ inMemory: true, readOnly: true }, /exclude each other/],
     [{ readOnly: true, errorIfExists: true }, /exclude each other/],
@@ -175,6 +183,34 @@ describe('values that follow', () => {
     const options = resolveOptions({ memoryBudget: GIB }, NO_ENVIRONMENT)
     expect(options.memtableSize).toBe(64 * MIB)
     expect(options.blockCacheSize).toBe(256 * MIB)
+  })
+
+  it('a quota makes memtables small enough to be compacted under it', () => {
+    const { memtableSize, l0CompactTrigger, sources } = resolveOptions(
+      { maxDiskBytes: 70 * MIB },
+      NO_ENVIRONMENT,
+    )
+    expect(memtableSize * (l0CompactTrigger + 2)).toBeLessThanOrEqual(70 * MIB)
+    expect(memtableSize).toBeGreaterThan(9 * MIB)
+    expect(sources.memtableSize).toBe('scaled to maxDiskBytes')
+    const roomy = resolveOptions({ maxDiskBytes: 100 * GIB }, NO_ENVIRONMENT)
+    expect(roomy.memtableSize).toBe(64 * MIB)
+  })
+
+  it('shared resources decide workers and budget that were not given', () => {
+    const resources = createResources({ memoryBudget: GIB, workers: 3 })
+    const options = resolveOptions({ resources }, NO_ENVIRONMENT)
+    expect(options).toMatchObject({ workers: 3, memoryBudget: 256 * MIB })
+    expect(memoryParts(options)).toBeLessThanOrEqual(256 * MIB)
+    expect(options.sources.workers).toBe('resources')
+    const given = resolveOptions({ resources, workers: 1, memoryBudget: 512 * MIB }, NO_ENVIRONMENT)
+    expect(given).toMatchObject({ workers: 1, memoryBudget: 512 * MIB })
+    const low = resolveOptions({ resources, preset: 'lowMemory' }, NO_ENVIRONMENT)
+    expect(low.memoryBudget).toBe(64 * MIB)
+    expect(resolveOptions({ resources, inMemory: true }, NO_ENVIRONMENT).workers).toBe(0)
+    const small = createResources({ memoryBudget: 8 * MIB, workers: 0 })
+    expect(resolveOptions({ resources: small }, NO_ENVIRONMENT).memoryBudget).toBe(8 * MIB)
+    expect(explain(options)).toMatch(/resources +shared +given/)
   })
 
   it('in memory works on the calling thread; read-only never creates', () => {

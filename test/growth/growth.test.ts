@@ -1,7 +1,13 @@
-// The default-suite share: 20 databases, 100 cycles. The full one: `npm run test:growth`.
+// The default-suite share: 20 databases, 100 cycles, a fill of 40 MB. The full one: `npm run test:growth`.
 import { beforeAll, describe, expect, it } from 'vitest'
 import { compileHarness } from '../kill/compile-harness.ts'
-import { type Finding, measureCycles, measureIdleExit, measureMany } from './measure.ts'
+import {
+  type Finding,
+  measureCycles,
+  measureFill,
+  measureIdleExit,
+  measureMany,
+} from './measure.ts'
 
 let program: URL
 
@@ -21,6 +27,10 @@ describe('what a process holds', () => {
   it('does not grow over 100 times open, write, flush, close', async () => {
     expect(overBounds(await measureCycles(program, 100))).toEqual([])
   }, 60_000)
+
+  it('stays within the memory budget and 64 MiB while it is filled', async () => {
+    expect(overBounds(await measureFill(program, 40))).toEqual([])
+  }, 120_000)
 
   it('lets the process end by itself with an idle open database', async () => {
     expect(overBounds(await measureIdleExit(program))).toEqual([])

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { type Holdings, show } from './probe.ts'
+import { FILL_BUDGET_MIB, type Holdings, show } from './probe.ts'
 
 /** Resident memory that 200 closed databases may leave behind, heaps kept for reuse included. */
 export const LEFT_MIB_MAX = 64
@@ -12,6 +12,8 @@ export const GROWTH_MIB_MAX = 16
 export const HEAP_MIB_MAX = 2
 /** An open, nearly empty database over the process's base. */
 export const OPEN_MIB_MAX = 32
+/** Resident memory in a fill, over the process's base and the budget: scratch of jobs, threads, garbage. */
+export const BESIDE_BUDGET_MIB_MAX = 64
 /** An idle database lets its process end within this time after the last promise. */
 export const IDLE_EXIT_MS_MAX = 3_000
 
@@ -23,7 +25,10 @@ export interface Finding {
 }
 
 interface Outcome {
-  readonly result: Record<string, Holdings> & { readonly files?: number }
+  readonly result: Record<string, Holdings> & {
+    readonly files?: number
+    readonly peakMiB?: number
+  }
   readonly exitMs: number
 }
 
@@ -100,6 +105,17 @@ export async function measureCycles(program: URL, cycles: number): Promise<Findi
     sameHandles(before, after),
     sameThreads(before, after),
     finding('files in the directory', String(files), '<= 40', (files ?? 0) <= 40),
+  ]
+}
+
+export async function measureFill(program: URL, megabytes: number): Promise<Finding[]> {
+  const { result } = await run(program, 'fill', megabytes)
+  const { before, peakMiB = Number.NaN } = result as typeof result & { before: Holdings }
+  const most = FILL_BUDGET_MIB + BESIDE_BUDGET_MIB_MAX
+  const over = peakMiB - before.residentMiB
+  return [
+    finding('before', show(before), '', true),
+    finding('peak, over that', `${over} MiB`, `<= ${FILL_BUDGET_MIB} + 64 MiB`, over <= most),
   ]
 }
 

@@ -2,6 +2,9 @@
 // count as 0 on both sides.
 import { existsSync, readdirSync } from 'node:fs'
 
+/** Memory budget of the database that is filled. */
+export const FILL_BUDGET_MIB = 96
+
 export interface Holdings {
   readonly descriptors: number
   readonly residentMiB: number

@@ -5,7 +5,7 @@ import { Database } from 'sett'
 import { seededBytes } from '../model/prng.ts'
 import { scratchDirectory } from '../model/scratch-directory.ts'
 import { openStore, type Store } from '../model/store.ts'
-import { type Holdings, holdings } from './probe.ts'
+import { FILL_BUDGET_MIB, type Holdings, holdings } from './probe.ts'
 
 const [scenario, amount] = [process.argv[2], Number(process.argv[3])]
 const root = scratchDirectory('growth')
@@ -45,6 +45,34 @@ async function cycle(): Promise<void> {
   await store.close()
 }
 
+/** Writes so many MB as fast as it is let: awaited batches, large commits, and first a flood that nobody awaits. */
+async function floodFill(megabytes: number): Promise<number> {
+  const store = await openStore(Database, join(root, 'fill'), {
+    memoryBudget: FILL_BUDGET_MIB * 2 ** 20,
+    durability: 'none',
+    workers: 2,
+  })
+  // Made once: what grows is not the caller's.
+  const [small, large, huge] = [1_000, 500_000, 6_000_000].map((length) => seededBytes(1, length))
+  let peak = 0
+  const timer = setInterval(() => {
+    peak = Math.max(peak, process.memoryUsage.rss())
+  }, 5)
+  const key = (at: number): Buffer => Buffer.from(String(Math.imul(at, 2654435761) >>> 0))
+  for (let at = 0; at < megabytes * 1000; at += 1000) {
+    const puts = Array.from({ length: 900 }, (_, i) => store.put(key(at + i), small!))
+    await Promise.all(puts)
+    if (at % 10_000 === 0) await store.put(key(at), huge!)
+    if (at > 0) continue
+    // Much more than may wait: most of it is refused, and none of it copied for that.
+    const flood = Array.from({ length: 600 }, (_, i) => store.put(key(at + i), large!))
+    await Promise.allSettled(flood)
+  }
+  clearInterval(timer)
+  await store.close()
+  return Math.ceil(Math.max(peak, process.memoryUsage.rss()) / 2 ** 20)
+}
+
 function report(result: unknown): void {
   console.log(JSON.stringify(result))
 }
@@ -70,5 +98,9 @@ if (scenario === 'many') {
   await fill(store, 2_000)
   await store.flush()
   report({ before: await holdings() })
+} else if (scenario === 'fill') {
+  await cycle()
+  const before = await holdings()
+  report({ before, peakMiB: await floodFill(amount) })
 } else throw new Error(`no such scenario: ${scenario}`)
 process.on('exit', () => rmSync(root, { recursive: true }))

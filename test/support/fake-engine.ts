@@ -163,8 +163,17 @@ export class FakeEngine implements Engine {
     }
     const log = { wals: 0, walBytes: 0, walWrites: 0, walSyncs: 0, stallMs: 0, tornTailsCut: 0 }
     const cache = { hits: 0, misses: 0, bytes: 0 }
+    const pressure = { delayMs: 0, diskBytes: 0 }
     const lists = { levels: [], memtables: [], workers: [] }
-    return { version: this.version, snapshots: this.pins, cache, ...none, ...log, ...lists }
+    return {
+      version: this.version,
+      snapshots: this.pins,
+      cache,
+      ...none,
+      ...log,
+      ...lists,
+      ...pressure,
+    }
   }
 
   async close(): Promise<void> {

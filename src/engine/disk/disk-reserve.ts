@@ -1,6 +1,6 @@
 // Keeps the last of the volume for deletes, flushes and compactions, which give room back: puts stop before it is
-// gone. Main thread. The system is asked every few MiB of puts, and at each put while they are refused, so they go
-// on by themselves as soon as there is room.
+// gone, and before the files pass the quota of the option maxDiskBytes. Main thread. A look is taken every few MiB of
+// puts, and at each put while they are refused, so they go on by themselves as soon as there is room.
 import { SettError } from '../../base/errors.ts'
 import { MIB } from '../../base/limits.ts'
 import type { Logger } from '../../base/logger.ts'
@@ -14,12 +14,21 @@ const LOOK_BYTES = 4 * MIB
 /** Of the room that is left, puts may take so much before the next look: tables grow by it, too. */
 const LOOK_SHARE = 0.25
 
+/** The option maxDiskBytes. */
+export interface DiskQuota {
+  readonly maxDiskBytes: number
+  /** Bytes of the database's files. */
+  readonly used: () => number
+}
+
 export interface DiskReserveParts {
   readonly fs: FileSystem
   readonly directory: string
   readonly logger: Logger
   /** Bytes of memory that will become tables: their room is spoken for. */
   readonly unflushed: () => number
+  /** undefined: the files may take what the volume has. */
+  readonly quota: DiskQuota | undefined
   /** The directory is not there any more. */
   readonly lost: (cause: unknown) => Error
 }
@@ -34,11 +43,11 @@ export class DiskReserve {
     this.#parts = parts
   }
 
-  /** So many bytes are about to be put: throws SETT_DISK_FULL when the volume has none to spare, SETT_POISONED
-   * when the directory is gone. */
+  /** So many bytes are about to be put: throws SETT_DISK_FULL when the volume, or the quota, has none to spare,
+   * SETT_POISONED when the directory is gone. */
   spend(bytes: number): void {
     this.#allowance -= bytes
-    if (this.#allowance < 0) this.#look(bytes)
+    if (this.#allowance < 0) this.#allowance = this.#look(bytes)
   }
 
   /** The room may have changed: the next put asks. */
@@ -46,23 +55,34 @@ export class DiskReserve {
     this.#allowance = 0
   }
 
-  #look(bytes: number): void {
+  /** Bytes that may be put before the next look. */
+  #look(bytes: number): number {
+    // Refused below: the next put looks again.
+    this.#allowance = 0
+    const inQuota = this.#lookAtQuota(bytes)
     const space = this.#space()
-    if (space === undefined) {
-      this.#allowance = LOOK_BYTES
-      return
-    }
+    if (space === undefined) return Math.min(LOOK_BYTES, inQuota)
     const reserve = Math.min(space.totalBytes * RESERVE_SHARE, RESERVE_MOST)
     const spare = space.freeBytes - reserve - bytes - this.#parts.unflushed()
-    if (spare >= 0) {
-      this.#allowance = Math.min(LOOK_BYTES, spare * LOOK_SHARE)
-      return
-    }
-    this.#allowance = 0
+    if (spare >= 0) return Math.min(LOOK_BYTES, spare * LOOK_SHARE, inQuota)
     throw new SettError(
       'SETT_DISK_FULL',
       `The volume has ${space.freeBytes} bytes left, of which ${Math.ceil(reserve)} are kept for deletes and ` +
         'compaction: this commit was not stored. Free some space; writes then go on by themselves.',
+    )
+  }
+
+  /** Bytes that may be put before the next look at it. */
+  #lookAtQuota(bytes: number): number {
+    const { quota } = this.#parts
+    if (quota === undefined) return Number.POSITIVE_INFINITY
+    const used = quota.used()
+    const spare = quota.maxDiskBytes - used - bytes
+    if (spare >= 0) return spare * LOOK_SHARE
+    throw new SettError(
+      'SETT_DISK_FULL',
+      `The files take ${used} of the ${quota.maxDiskBytes} bytes that maxDiskBytes allows: this commit of ${bytes} ` +
+        'bytes was not stored. Delete entries and call compactRange(), or raise maxDiskBytes.',
     )
   }
 

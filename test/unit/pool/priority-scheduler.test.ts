@@ -109,3 +109,54 @@ test('a client that leaves takes its share along', () => {
   scheduler.submit(other, 0, 'b')
   expect(started).toEqual(['a'])
 })
+
+/** Runs jobs one after another as the scheduler starts them, while both clients always have some waiting. */
+function turns(priorities: readonly [number, number], limit: number): string {
+  const started: (() => void)[] = []
+  let order = ''
+  const scheduler = new PriorityScheduler<string>((job, finished) => {
+    order += job
+    started.push(finished)
+  })
+  const share = { limit, running: 0 }
+  const clients = ['a', 'b'].map((name) => ({ name, client: scheduler.addClient(4, share) }))
+  const submit = (at: number): void =>
+    scheduler.submit(clients[at]!.client, priorities[at]!, clients[at]!.name)
+  for (let i = 0; i < 40; i++) {
+    submit(0)
+    submit(1)
+    expect(share.running).toBeLessThanOrEqual(limit)
+    started.shift()?.()
+  }
+  expect(share.running).toBe(limit)
+  return order
+}
+
+test('clients of one share have its limit together', () => {
+  expect(turns([1, 1], 1).length).toBe(41)
+  expect(turns([1, 1], 3).length).toBe(43)
+})
+
+test('among clients of one share the less urgent gets every fourth start at least', () => {
+  for (const [urgent, other] of ['ab', 'ba'].map((pair) => [...pair])) {
+    const order = turns(urgent === 'a' ? [0, 3] : [3, 0], 1).slice(4)
+    expect(order).not.toContain(urgent!.repeat(4))
+    expect(order).not.toContain(other!.repeat(2))
+  }
+  const even = turns([1, 1], 2)
+  const ofFirst = [...even].filter((name) => name === 'a').length
+  expect(Math.abs(ofFirst - even.length / 2)).toBeLessThanOrEqual(1)
+})
+
+test('a share does not hold up clients outside it', () => {
+  const started: string[] = []
+  const scheduler = new PriorityScheduler<string>((job) => void started.push(job))
+  const share = { limit: 1, running: 0 }
+  const inside = scheduler.addClient(1, share)
+  const other = scheduler.addClient(1, share)
+  const outside = scheduler.addClient(3)
+  scheduler.submit(inside, 0, 'inside')
+  scheduler.submit(other, 0, 'other')
+  scheduler.submit(outside, 4, 'outside')
+  expect(started).toEqual(['inside', 'outside'])
+})

@@ -80,7 +80,7 @@ function closing(report: IngestReport): string {
   const { stats, links, namesNotUtf8, checked } = report
   const lines = [
     `flushes ${count(stats.flushes)}, compactions ${count(stats.compactions)}, ` +
-      `writers waited ${decimal(stats.stallMs)} ms`,
+      `writers waited ${decimal(stats.stallMs)} ms and were slowed for ${decimal(stats.delayMs)} ms`,
   ]
   if (links > 0) lines.push(`${count(links)} symbolic links not followed`)
   if (namesNotUtf8 > 0) lines.push(`${count(namesNotUtf8)} names are not UTF-8, kept as raw bytes`)

@@ -5,6 +5,7 @@ import { systemClock } from '../../../../src/base/clock.ts'
 import { resolveOptions } from '../../../../src/base/options.ts'
 import type { DiskNotice } from '../../../../src/engine/disk/disk-watch.ts'
 import { openEngine } from '../../../../src/engine/open.ts'
+import type { EngineNotice } from '../../../../src/engine/types.ts'
 import { nodeFileSystem } from '../../../../src/io/node-file-system.ts'
 import { FaultFileSystem } from '../../../faults/fault-file-system.ts'
 import { endsWithin } from '../../../support/small-engine.ts'
@@ -51,7 +52,9 @@ describe('a slow disk', () => {
         memoryBudget: 8 * 1024 * 1024,
         logger,
       })
-      const notify = (notice: DiskNotice): void => void notices.push(notice)
+      const notify = (notice: EngineNotice): void => {
+        if (notice.event === 'disk-slow') notices.push(notice)
+      }
       const engine = await openEngine('/db', options, { fs, clock: systemClock, notify })
       const { until, open } = gate()
       fs.inject({ on, path: /\.wal$/, until })

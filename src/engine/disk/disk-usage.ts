@@ -1,0 +1,23 @@
+// How many bytes the files of a database take, from what the engine knows of them: nothing asks the file system. Main
+// thread.
+import type { Levels } from '../../manifest/levels.ts'
+import type { ManifestLog } from '../../manifest/manifest-log.ts'
+import type { WalFile } from '../../wal/wal-file.ts'
+
+export interface DiskUsageParts {
+  readonly levels: Levels
+  readonly manifest: Pick<ManifestLog, 'length' | 'state'>
+  /** Logs that are being written, or whose memtable waits for its flush. */
+  readonly logs: readonly Pick<WalFile, 'number' | 'length'>[]
+}
+
+/** Tables, logs and the manifest. Files that are being made, or removed, do not count. */
+export function diskUsage({ levels, manifest, logs }: DiskUsageParts): number {
+  let bytes = manifest.length
+  for (const tables of levels) for (const { size } of tables) bytes += size
+  for (const { number, sealed } of manifest.state.wals) {
+    const written = logs.find((log) => log.number === number)?.length
+    bytes += written ?? sealed?.length ?? 0
+  }
+  return bytes
+}

@@ -1,0 +1,85 @@
+// Tells when writers are slowed or stopped, why and for how long, and keeps the sums for stats(). Main thread.
+import type { Clock } from '../../base/clock.ts'
+import type { DelayCause } from './write-rate.ts'
+
+/** Why commits wait for room. */
+export type StopCause = 'level0' | 'memtables' | 'memory' | 'disk'
+
+/** Writers are slowed in proportion to what flush and compaction owe, or stopped until there is room. */
+export interface StallNotice {
+  readonly event: 'stall'
+  readonly phase: 'begin' | 'end'
+  /** 'slowed': commits go out at the rate at which background work keeps up. 'stopped': they wait for room. */
+  readonly writers: 'slowed' | 'stopped'
+  /**
+   * `level0`: compaction of level 0 is behind. `levels`: deeper levels are far over their sizes. `memtables`: flushes
+   * are behind. `memory`: the budget has no room for another memtable. `disk`: the next log is not on disk yet.
+   */
+  readonly cause: StopCause | DelayCause
+  /** How long commits waited so far, in ms: at the end of a stop all of it, of a slow-down the sum of its delays. */
+  readonly ms: number
+}
+
+/** Delays of less than this in all are not told of. */
+const TELL_MS = 100
+
+export interface StallWatchParts {
+  readonly clock: Clock
+  readonly notify: (notice: StallNotice) => void
+}
+
+export class StallWatch {
+  /** Commits waited for room for so long in all. */
+  stallMs = 0
+  /** Groups were held back for so long in all. */
+  delayMs = 0
+  readonly #parts: StallWatchParts
+  #stop: { readonly cause: StopCause; readonly since: number } | undefined
+  #slow: { cause: DelayCause; ms: number; told: boolean } | undefined
+
+  constructor(parts: StallWatchParts) {
+    this.#parts = parts
+  }
+
+  /** A commit waits for room, behind it every other. What it waits for may change. */
+  stopped(cause: StopCause): void {
+    if (this.#stop?.cause === cause) return
+    this.resumed()
+    this.#stop = { cause, since: this.#parts.clock.monotonicMs() }
+    this.#tell({ phase: 'begin', writers: 'stopped', cause, ms: 0 })
+  }
+
+  /** None waits any more, or not for that. */
+  resumed(): void {
+    if (this.#stop === undefined) return
+    const { cause, since } = this.#stop
+    const ms = this.#parts.clock.monotonicMs() - since
+    this.stallMs += ms
+    this.#stop = undefined
+    this.#tell({ phase: 'end', writers: 'stopped', cause, ms })
+  }
+
+  /** A group was held back for so long. */
+  held(ms: number, cause: DelayCause): void {
+    this.delayMs += ms
+    this.#slow ??= { cause, ms: 0, told: false }
+    this.#slow.ms += ms
+    if (this.#slow.told || this.#slow.ms < TELL_MS) return
+    this.#slow.told = true
+    this.#tell({ phase: 'begin', writers: 'slowed', cause: this.#slow.cause, ms: this.#slow.ms })
+  }
+
+  /** Nothing is owed any more. */
+  calm(): void {
+    const slow = this.#slow
+    this.#slow = undefined
+    if (slow?.told !== true) return
+    this.#tell({ phase: 'end', writers: 'slowed', cause: slow.cause, ms: slow.ms })
+  }
+
+  #tell(notice: Omit<StallNotice, 'event'>): void {
+    const { clock, notify } = this.#parts
+    // Whatever the listener throws is its own affair.
+    clock.nextTurn(() => notify({ event: 'stall', ...notice }))
+  }
+}

@@ -1,0 +1,150 @@
+// Slows commits down in proportion to what flush and compaction owe, before they would have to stop. Main thread. Looks
+// at memtables and levels when they change, and at the clock only while something is owed: no timer of its own.
+import type { Clock } from '../../base/clock.ts'
+import { levelTargets } from '../../compaction/level-targets.ts'
+import type { Levels } from '../../manifest/levels.ts'
+import { DrainMeter } from './drain-meter.ts'
+import type { StallWatch } from './stall-watch.ts'
+import { WritePacer } from './write-pacer.ts'
+import {
+  excessBytes,
+  level0Reservoir,
+  levelsReservoir,
+  type MemoryFill,
+  memtableReservoir,
+  type Reservoir,
+  UNLIMITED,
+  type WriteLimit,
+  writeLimit,
+} from './write-rate.ts'
+
+export interface PressureOptions {
+  readonly memtableSize: number
+  readonly memtableCount: number
+  readonly tableSize: number
+  readonly l0CompactTrigger: number
+  /** Infinity: writers never wait for compaction. */
+  readonly l0StallTrigger: number
+  readonly levelSizeMultiplier: number
+}
+
+export interface PressureParts {
+  readonly clock: Clock
+  readonly options: PressureOptions
+  readonly memory: () => MemoryFill
+  readonly levels: () => Levels
+  readonly watch: StallWatch
+}
+
+/** Nothing was compacted yet: a merge is taken to achieve this share of what a flush does. */
+const MERGE_GUESS = 0.5
+
+export class WritePressure {
+  /** False: commits go out at once, and nothing else here needs to be asked. */
+  limited = false
+  readonly #parts: PressureParts
+  readonly #tablesPerMemtable: number
+  readonly #baseLevelSize: number
+  readonly #flushes = new DrainMeter()
+  readonly #merges = new DrainMeter()
+  readonly #pacer = new WritePacer()
+  #levels: Levels | undefined
+  #tables = 0
+  #merging = 0
+  #excess = 0
+  #limit: WriteLimit = UNLIMITED
+  #heldSince: number | undefined
+
+  constructor(parts: PressureParts) {
+    this.#parts = parts
+    const { memtableSize, tableSize, l0CompactTrigger } = parts.options
+    this.#tablesPerMemtable = Math.max(1, Math.round(memtableSize / tableSize))
+    this.#baseLevelSize = memtableSize * l0CompactTrigger
+    this.changed()
+  }
+
+  /** A memtable with so many bytes of commits is in tables; changed() follows. */
+  flushed(bytes: number): void {
+    this.#flushes.done(this.#parts.clock.monotonicMs(), bytes)
+  }
+
+  /** The memtables, or the levels, are others than before. */
+  changed(): void {
+    const { clock, memory, options, watch } = this.#parts
+    const now = clock.monotonicMs()
+    const { frozen } = memory()
+    if (frozen > 0) this.#flushes.work(now, options.memtableSize)
+    else this.#flushes.rest()
+    this.#readLevels(now)
+    // However full the active memtable gets before the next change.
+    this.limited = this.#reservoirs(now, { frozen, active: 1 }).some(({ fill }) => fill > 0)
+    if (this.limited) return
+    this.#goesOut(now)
+    this.#pacer.forgive()
+    watch.calm()
+  }
+
+  /** How long to wait, in ms, before asking again whether the next group may go out; 0: it may. */
+  waitMs(): number {
+    if (!this.limited) return 0
+    const { clock, memory } = this.#parts
+    const now = clock.monotonicMs()
+    this.#limit = writeLimit(this.#reservoirs(now, memory()))
+    const wait = this.#pacer.waitMs(now, this.#limit.bytesPerMs)
+    if (wait > 0) this.#heldSince ??= now
+    else this.#goesOut(now)
+    return wait
+  }
+
+  /** A group of so many bytes goes out. */
+  sent(bytes: number): void {
+    if (this.limited) {
+      this.#pacer.sent(this.#parts.clock.monotonicMs(), bytes, this.#limit.bytesPerMs)
+    }
+  }
+
+  #goesOut(now: number): void {
+    if (this.#heldSince === undefined) return
+    this.#parts.watch.held(now - this.#heldSince, this.#limit.cause ?? 'memtables')
+    this.#heldSince = undefined
+  }
+
+  #readLevels(now: number): void {
+    const { levels, options } = this.#parts
+    const current = levels()
+    if (current === this.#levels) return
+    this.#levels = current
+    const { l0CompactTrigger, levelSizeMultiplier, memtableSize } = options
+    const tables = current[0]!.length
+    const gone = this.#tables - tables
+    this.#tables = tables
+    if (gone > 0) this.#merges.done(now, (gone * memtableSize) / this.#tablesPerMemtable)
+    if (tables < l0CompactTrigger) {
+      this.#merging = 0
+      this.#merges.rest()
+    } else if (gone > 0 || this.#merging === 0) {
+      this.#merging = tables
+      this.#merges.work(now, (tables * memtableSize) / this.#tablesPerMemtable)
+    }
+    const targets = levelTargets(current, {
+      baseLevelSize: this.#baseLevelSize,
+      levelSizeMultiplier,
+    })
+    this.#excess = excessBytes(current, targets.bytes)
+  }
+
+  #reservoirs(now: number, memory: MemoryFill): Reservoir[] {
+    const { options } = this.#parts
+    const flush = this.#flushes.drain(now)
+    const memtables = memtableReservoir(memory, options, flush)
+    if (options.l0StallTrigger === Number.POSITIVE_INFINITY) return [memtables]
+    const merge = this.#merges.drain(now, flush.bytesPerMs * MERGE_GUESS)
+    const rules = { ...options, tablesPerMemtable: this.#tablesPerMemtable }
+    const level0 = { ...memory, tables: this.#tables, merging: this.#merging }
+    return [
+      memtables,
+      level0Reservoir(level0, rules, merge),
+      levelsReservoir(this.#excess, this.#baseLevelSize, merge),
+    ]
+  }
+}

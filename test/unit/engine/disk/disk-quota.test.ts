@@ -1,0 +1,99 @@
+// The option maxDiskBytes: puts stop before the files pass it, everything that gives room back goes on, and so do puts
+// when there is some.
+import { describe, expect, it } from 'vitest'
+import type { StorageEngine } from '../../../../src/engine/engine.ts'
+import { FaultFileSystem } from '../../../faults/fault-file-system.ts'
+import { codeOf, endsWithin, start } from '../../../support/small-engine.ts'
+
+const MIB = 2 ** 20
+const VALUE = 'v'.repeat(15_000)
+const key = (i: number): string => `k${String(i).padStart(5, '0')}`
+
+function bytesOnDisk(fs: FaultFileSystem): number {
+  return fs
+    .listSync('/db')
+    .filter((name) => /\.(sst|wal)$|^MANIFEST/.test(name))
+    .reduce((sum, name) => sum + fs.statSync(`/db/${name}`)!.size, 0)
+}
+
+async function put(engine: StorageEngine, name: string): Promise<string> {
+  return endsWithin(10_000, codeOf((async () => engine.put(name, VALUE, {}))()))
+}
+
+/** Distinct keys until one is refused; how many were stored. */
+async function fill(engine: StorageEngine): Promise<number> {
+  for (let i = 0; i < 10_000; i++) {
+    const code = await put(engine, key(i))
+    if (code === 'no error') continue
+    expect(code).toBe('SETT_DISK_FULL')
+    return i
+  }
+  throw new Error('it never got full')
+}
+
+describe('maxDiskBytes', () => {
+  it('stops puts with an error that names it; deletes and compaction go on, and then puts', async () => {
+    const fs = new FaultFileSystem()
+    const engine = await start(fs, { maxDiskBytes: 4 * MIB, l0CompactTrigger: 2 })
+    const stored = await fill(engine)
+    expect(stored).toBeGreaterThan(180)
+    expect(stored).toBeLessThan(280)
+    await endsWithin(10_000, engine.settle())
+    await expect((async () => engine.put('more', VALUE, {}))()).rejects.toThrow(/maxDiskBytes/)
+    const mixed = [
+      { type: 'del', key: key(0) },
+      { type: 'put', key: 'more', value: VALUE },
+    ] as const
+    expect(await codeOf((async () => engine.batch(mixed, {}))())).toBe('SETT_DISK_FULL')
+    expect(engine.getSync(key(0), undefined, 'utf8')).toBe(VALUE)
+    for (let i = 0; i < stored; i += 2) await engine.del(key(i), {})
+    await engine.compactRange(undefined, undefined)
+    expect(await put(engine, 'more')).toBe('no error')
+    expect(engine.getSync(key(1), undefined, 'utf8')).toBe(VALUE)
+    await engine.close()
+  })
+
+  it('counts what the files take, to the byte, and never looks at them', async () => {
+    const fs = new FaultFileSystem()
+    const engine = await start(fs, { maxDiskBytes: 4 * MIB })
+    for (let i = 0; i < 60; i++) expect(await put(engine, key(i))).toBe('no error')
+    await endsWithin(10_000, engine.settle())
+    // Removals go one turn later; a log that was born ahead has its header only.
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    const { diskBytes } = engine.stats()
+    expect(bytesOnDisk(fs) - diskBytes).toBeGreaterThanOrEqual(0)
+    expect(bytesOnDisk(fs) - diskBytes).toBeLessThanOrEqual(64)
+    const stats = fs.calls.filter(({ kind }) => kind === 'stat').length
+    for (let i = 0; i < 20; i++) await put(engine, key(i))
+    const after = fs.calls.filter(({ kind, path }) => kind === 'stat' && /sst|wal/.test(path))
+    expect(after.length).toBeLessThanOrEqual(stats)
+    await engine.close()
+    const again = await start(fs, { maxDiskBytes: 4 * MIB })
+    expect(again.stats().diskBytes).toBeGreaterThan(MIB / 2)
+    await again.close()
+  })
+
+  it('lets the same keys be written again and again within it: compaction frees what is old', async () => {
+    const fs = new FaultFileSystem()
+    const engine = await start(fs, { maxDiskBytes: 4 * MIB, l0CompactTrigger: 2 })
+    for (let i = 0; i < 1_500; i++) {
+      if ((await put(engine, key(i % 20))) === 'no error') continue
+      await endsWithin(10_000, engine.settle())
+      expect(await put(engine, key(i % 20))).toBe('no error')
+    }
+    expect(bytesOnDisk(fs)).toBeLessThan(6 * MIB)
+    await engine.close()
+  })
+
+  it('counts logs that an earlier open left behind', async () => {
+    const fs = new FaultFileSystem()
+    const first = await start(fs, { durability: 'sync' })
+    for (let i = 0; i < 3; i++) await put(first, key(i))
+    const image = fs.image({ rule: 'strict', survives: () => 'none' })
+    await first.close()
+    const second = new FaultFileSystem({ files: image })
+    const again = await start(second, { maxDiskBytes: MIB })
+    expect(again.stats().diskBytes).toBeGreaterThan(45_000)
+    await again.close()
+  })
+})
