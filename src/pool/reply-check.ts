@@ -92,8 +92,12 @@ function isTable(value: unknown): boolean {
   const times = ['earliestExpiry', 'latestExpiry'] as const
   if (!areCounts(value, ...sizes, ...versions, ...times) || !isHex(value['salt'])) return false
   const { smallestKey, largestKey, smallestVersion, largestVersion } = value as unknown as TableMeta
-  if (!isKey(smallestKey) || !isKey(largestKey)) return false
+  if (!isKey(smallestKey) || !isKey(largestKey) || !isPacking(value['packing'])) return false
   return compareBytes(smallestKey, largestKey) <= 0 && smallestVersion <= largestVersion
+}
+
+function isPacking(value: unknown): boolean {
+  return value === undefined || (isRecord(value) && areCounts(value, 'codec', 'payloadBytes'))
 }
 
 function isErrorRecord(value: unknown): boolean {

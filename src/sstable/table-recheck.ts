@@ -10,6 +10,7 @@ import type { TableMeta } from '../format/table-meta.ts'
 import type { OpenFile } from '../io/file-system.ts'
 import { BLOCK_TRAILER } from '../kernel/layout.ts'
 import type { Region } from '../memory/shared-heap.ts'
+import { unpackRoom } from './packing/unpack-block.ts'
 import { readWhole, type TableBlocks, verifyBlockAt } from './table-blocks.ts'
 import { checkTable } from './table-check.ts'
 import { readPart, readTableParts } from './table-parts.ts'
@@ -31,7 +32,8 @@ export function recheckTable(
   const table = openBlockList(machine, place, meta)
   const { address, length } = memory.out
   // As much as stays in the processor's cache until it is checked.
-  const buffer = { address, length: Math.min(length, Math.max(READ_BYTES, meta.largestBlock)) }
+  const wanted = Math.max(READ_BYTES, unpackRoom(meta.largestBlock))
+  const buffer = { address, length: Math.min(length, wanted) }
   checkTable(machine, table, { buffer, decode: memory.hashes })
 }
 

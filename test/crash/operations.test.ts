@@ -235,6 +235,19 @@ describe('the operation', () => {
     expect(dropped).toEqual([...dropped].sort((a, b) => a - b))
   })
 
+  it('flatten leaves tables in the last level alone', async () => {
+    const { edits } = await run('put', 'flatten')
+    const places = edits.flatMap(({ tablesAdded = [], tablesRemoved = [] }) => [
+      ...tablesAdded.map(({ level, table }) => ({ level, number: table.number, change: 1 })),
+      ...tablesRemoved.map(({ level, number }) => ({ level, number, change: -1 })),
+    ])
+    const tables = [0, 1, 2, 3, 4, 5, 6].map((at) =>
+      places.filter(({ level }) => level === at).reduce((sum, { change }) => sum + change, 0),
+    )
+    expect(tables.slice(0, 6)).toEqual([0, 0, 0, 0, 0, 0])
+    expect(tables[6]).toBeGreaterThan(0)
+  })
+
   it('settle leaves no log to flush', async () => {
     const { all } = await run('rotation', 'settle')
     const added = all.flatMap(({ walsAdded = [] }) => walsAdded).length
@@ -270,6 +283,7 @@ describe('the operation', () => {
     const tested = [
       ...['put', 'put-sync', 'del', 'batch', 'batch-sync', 'large', 'burst', 'clear', 'rotation'],
       ...['flush', 'compaction', 'wide-compaction', 'split-compaction', 'move', 'deeper'],
+      ...['flatten'],
       ...['settle', 'reopen', 'time-to-live', 'expiry', 'expired-table', 'side-by-side'],
       ...['durable-row', 'filled-rotation', 'filled-recovery'],
       ...['busy-close', 'read-only', 'recovery', 'repair', 'repair-killed'],

@@ -22,8 +22,15 @@ const KEYS = 24
 function put(session: Session, length: number): WriteOperation {
   const { random, history } = session
   const mark = `${history.last + 1}.${random.below(1000)} `
-  const filler = String.fromCharCode(97 + random.below(26)).repeat(random.below(length) + 1)
+  const filler = noise(session, random.below(length) + 1)
   return { type: 'put', key: key(session), value: mark + filler }
+}
+
+/** Text that compression makes nothing of, so that a table is as large as what was put. */
+function noise({ random }: Session, length: number): string {
+  const bytes = Buffer.alloc(Math.ceil((length * 3) / 4))
+  for (let i = 0; i < bytes.length; i++) bytes[i] = random.below(256)
+  return bytes.toString('base64').slice(0, length)
 }
 
 function del(session: Session): WriteOperation {
@@ -52,7 +59,7 @@ function burst(session: Session, count: number, length: number): Promise<unknown
 async function apart(session: Session, count: number, length: number): Promise<void> {
   const prefix = `apart ${session.history.last + 1}.`
   const operations = Array.from({ length: count }, (_, i) => {
-    return { type: 'put', key: prefix + i, value: 'a'.repeat(length) } as const
+    return { type: 'put', key: prefix + i, value: noise(session, length) } as const
   })
   await session.commit(operations, 'none')
 }
@@ -60,7 +67,7 @@ async function apart(session: Session, count: number, length: number): Promise<v
 /** More than a memtable holds, so that the log is rotated; what that brings about goes on in the background. */
 async function fill(session: Session): Promise<void> {
   for (let i = 0; i < 10; i++) {
-    const value = `${session.history.last + 1} ${'f'.repeat(7_900)}`
+    const value = `${session.history.last + 1} ${noise(session, 7_900)}`
     await session.commit([{ type: 'put', key: key(session), value }], 'none')
   }
 }
@@ -147,7 +154,7 @@ export const OPERATIONS: readonly CrashOperation[] = [
     eager: true,
     async run(session) {
       for (let i = 0; i < 10; i++) {
-        const value = `${session.history.last + 1} ${'d'.repeat(7_900)}`
+        const value = `${session.history.last + 1} ${noise(session, 7_900)}`
         await session.commit([{ type: 'put', key: `key 0${i}`, value }], 'none')
       }
       await session.compact()
@@ -209,12 +216,13 @@ export const OPERATIONS: readonly CrashOperation[] = [
   },
   { name: 'durable-row', run: (session) => row(session, 4, 1_400) },
   {
-    // Commits that are not durable lie in the zeros, too; then the log ends and they are cut off.
+    // Commits that are not durable lie in the zeros, too; then one that wants a log of its own ends this one, and
+    // the zeros behind them are cut off.
     name: 'filled-rotation',
     async run(session) {
       await row(session, 3, 300)
       await session.commit(batch(session, 3, 300), 'none')
-      await fill(session)
+      await session.commit([{ type: 'put', key: key(session), value: 'L'.repeat(20_000) }], 'none')
       await row(session, 2, 300)
     },
   },
@@ -228,6 +236,17 @@ export const OPERATIONS: readonly CrashOperation[] = [
       await turns(session.random.below(4))
       await session.kill(() => session.open())
       await commits
+    },
+  },
+  {
+    // Tables that meet no other, and some that do, go to the last level.
+    name: 'flatten',
+    eager: true,
+    async run(session) {
+      await apart(session, 3, 4_000)
+      await session.flush()
+      await session.commit(batch(session, 9, 900), 'none')
+      await session.flatten()
     },
   },
   { name: 'settle', run: (session) => session.settle() },

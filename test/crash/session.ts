@@ -123,6 +123,10 @@ export class Session {
     await this.#allSafe(() => this.engine.compactRange(undefined, undefined))
   }
 
+  async flatten(): Promise<void> {
+    await this.#allSafe(() => this.engine.flatten())
+  }
+
   async settle(): Promise<void> {
     await this.engine.settle()
   }

@@ -8,7 +8,7 @@ export interface DiskUsageParts {
   readonly levels: Levels
   readonly manifest: Pick<ManifestLog, 'length' | 'state'>
   /** Logs that are being written, or whose memtable waits for its flush. */
-  readonly logs: readonly Pick<WalFile, 'number' | 'length'>[]
+  readonly logs: readonly Pick<WalFile, 'number' | 'length' | 'zeros'>[]
 }
 
 /** Tables, logs and the manifest. Files that are being made, or removed, do not count. */
@@ -16,8 +16,8 @@ export function diskUsage({ levels, manifest, logs }: DiskUsageParts): number {
   let bytes = manifest.length
   for (const tables of levels) for (const { size } of tables) bytes += size
   for (const { number, sealed } of manifest.state.wals) {
-    const written = logs.find((log) => log.number === number)?.length
-    bytes += written ?? sealed?.length ?? 0
+    const log = logs.find((each) => each.number === number)
+    bytes += log === undefined ? (sealed?.length ?? 0) : log.length + log.zeros
   }
   return bytes
 }

@@ -26,7 +26,8 @@ function entries(engine: StorageEngine): number {
 }
 
 it('flatten takes everything into the last level, for what writes go on beside it, too', async () => {
-  const options = { tableSize: 16_384, durability: 'none', maxLevels: 5, l0CompactTrigger: 2 }
+  const shape = { tableSize: 16_384, compression: 'none', maxLevels: 5, l0CompactTrigger: 2 }
+  const options = { ...shape, durability: 'none' }
   const engine = await start(memoryFileSystem(), options)
   const put = (i: number, value: string): Promise<void> => engine.put(keyOf(i), value, {})
   for (let i = 0; i < 4 * KEYS; i++) await put((i * 7) % KEYS, `${i} ${'x'.repeat(300)}`)

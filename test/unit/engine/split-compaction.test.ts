@@ -58,6 +58,7 @@ async function opened(
 ): Promise<Opened> {
   const fs = new FaultFileSystem()
   const options = resolveOptions({
+    compression: 'none',
     workers: 0,
     ...sizes,
     memoryBudget: 8 * 1024 * 1024,

@@ -2,10 +2,11 @@
 import { expect, test } from 'vitest'
 import { GIB } from '../../../src/base/limits.ts'
 import { loadU64 } from '../../../src/cursor/words.ts'
+import { encodeRecord } from '../../../src/format/record.ts'
 import { KIND_PUT, RECORD_VERSION, TAG_COMMIT_END } from '../../../src/kernel/layout.ts'
 import { wasmKernels } from '../../../src/kernel/wasm-kernels.ts'
 import { viewHeap } from '../../../src/memory/shared-heap.ts'
-import { Memtable } from '../../../src/memtable/memtable.ts'
+import { EXPIRY_BYTES, Memtable, recordBytes } from '../../../src/memtable/memtable.ts'
 
 const PAGE = 65_536
 const KEY_AT = 4_096
@@ -35,6 +36,25 @@ test.each([1, 2 ** 32 - 1, 2 ** 32, 2 ** 40 + 7, Number.MAX_SAFE_INTEGER])(
     const { find, versionAt } = rig(PAGE, version)
     expect(versionAt(find(version))).toBe(version)
     expect(find(version - 1)).toBe(0)
+  },
+)
+
+test.each([1, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER])(
+  'a record that expires at %i is the one FORMAT.md has',
+  (expiresAt) => {
+    const memory = new WebAssembly.Memory({ initial: 3, maximum: 3, shared: true })
+    const heap = viewHeap({ id: 1, generation: 1, memory })
+    const memtable = Memtable.create(heap, wasmKernels(memory), { address: PAGE, length: PAGE })
+    const key = Buffer.from('a key')
+    const value = Buffer.from('and its value')
+    const start = memtable.encodeExpiring(KIND_PUT, 7, { key, value, expiresAt })
+    const end = memtable.recordEnd
+    expect(end - start).toBe(recordBytes(key.length, value.length) + EXPIRY_BYTES)
+    const common = { kind: 'put', commitEnd: false, meta: 0, version: 7 } as const
+    const wanted = encodeRecord({ ...common, key, value, expiresAt })
+    expect(heap.bytes.subarray(start, end).equals(wanted)).toBe(true)
+    memtable.link(start, end, 1)
+    expect(memtable.entries).toBe(1)
   },
 )
 

@@ -83,7 +83,7 @@ describe('pins', () => {
 describe('the time of readers', () => {
   test('is whole, never before 1970, and once a job relied on it never earlier', () => {
     let wall = -5
-    const time = new ReadTime({ wallMs: () => wall })
+    const time = new ReadTime({ wallMs: () => wall, monotonicMs: () => 0 })
     expect(time.now()).toBe(0)
     wall = 10.9
     expect([time.now(), time.pass()]).toEqual([10, 10])
@@ -96,5 +96,22 @@ describe('the time of readers', () => {
     expect([time.now(), time.pass(), time.now()]).toEqual([10, 10, 10])
     wall = 11
     expect(time.now()).toBe(11)
+  })
+
+  test('is told to jobs as far as five minutes ahead of what the monotonic clock counts', () => {
+    const minutes = 60_000
+    let [wall, monotonic] = [1_000 * minutes, 7 * minutes]
+    const time = new ReadTime({ wallMs: () => wall, monotonicMs: () => monotonic })
+    wall += 5 * minutes
+    expect(time.pass()).toBe(1_005 * minutes)
+    wall += 10 * minutes
+    expect([time.pass(), time.now()]).toEqual([1_005 * minutes, 1_015 * minutes])
+    monotonic += 4 * minutes
+    expect(time.pass()).toBe(1_009 * minutes)
+    wall -= 15 * minutes
+    expect([time.pass(), time.now()]).toEqual([1_009 * minutes, 1_009 * minutes])
+    monotonic += 90 * minutes
+    wall += 90 * minutes
+    expect(time.pass()).toBe(1_090 * minutes)
   })
 })

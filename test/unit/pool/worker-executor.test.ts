@@ -263,7 +263,12 @@ describe('reports', () => {
       expect(Buffer.compare(smallestKey, new Uint8Array(keyLength).fill(5))).toBe(0)
       expect(Buffer.compare(largestKey, new Uint8Array(keyLength).fill(6))).toBe(0)
       expect(smallestKey.buffer).toBeInstanceOf(ArrayBuffer)
-      expect(rest).toMatchObject({ size: 5000, salt: '00112233445566ff', largestVersion: 2 ** 52 })
+      expect(rest).toMatchObject({
+        size: 5000,
+        salt: '00112233445566ff',
+        largestVersion: 2 ** 52,
+        packing: { codec: 1, payloadBytes: 10_000 },
+      })
     }
   })
 

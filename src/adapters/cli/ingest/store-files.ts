@@ -22,6 +22,7 @@ export interface StoreJob {
   readonly stopped: () => boolean
 }
 
+/** Bytes read or being written; not more than one commit may have, or the database might refuse to keep them. */
 const IN_FLIGHT_BYTES: number = 32 * MIB
 const READERS = 8
 const BATCH_BYTES: number = MIB
@@ -45,7 +46,8 @@ export async function storeFiles(job: StoreJob): Promise<StoredFile[]> {
 class Store {
   readonly stored: StoredFile[] = []
   readonly #job: StoreJob
-  readonly #gate = new ByteGate(IN_FLIGHT_BYTES)
+  readonly #inFlightMax: number
+  readonly #gate: ByteGate
   readonly #writes = new Set<Promise<void>>()
   #next = 0
   #batch: Put[] = []
@@ -56,6 +58,8 @@ class Store {
 
   constructor(job: StoreJob) {
     this.#job = job
+    this.#inFlightMax = Math.min(IN_FLIGHT_BYTES, job.bytesMax)
+    this.#gate = new ByteGate(this.#inFlightMax)
   }
 
   /** Takes files one after the other until none is left. */
@@ -65,7 +69,7 @@ class Store {
       const { path, key, size } = files[this.#next++]!
       const room = Math.min(size, bytesMax) + OVERHEAD
       // A full gate may be waiting for the batch that is being filled.
-      if (this.#gate.taken + room > IN_FLIGHT_BYTES) this.#send()
+      if (this.#gate.taken + room > this.#inFlightMax) this.#send()
       await this.#gate.enter(room)
       const result = await readSource(path, { bytesMax })
       this.#gate.leave(room)
@@ -82,7 +86,7 @@ class Store {
 
   async #add(key: Buffer, value: Buffer, digest: Buffer): Promise<void> {
     const room = value.length + OVERHEAD
-    if (this.#gate.taken + room > IN_FLIGHT_BYTES) this.#send()
+    if (this.#gate.taken + room > this.#inFlightMax) this.#send()
     await this.#gate.enter(room)
     // A large file goes alone: with others the commit might be larger than one may be.
     if (this.#batchBytes + room > BATCH_BYTES) this.#send()

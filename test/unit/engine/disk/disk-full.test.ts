@@ -5,9 +5,11 @@ import type { Clock } from '../../../../src/base/clock.ts'
 import { BackOff } from '../../../../src/engine/disk/back-off.ts'
 import type { StorageEngine } from '../../../../src/engine/engine.ts'
 import { FaultFileSystem } from '../../../faults/fault-file-system.ts'
+import { halfNoise } from '../../../support/half-noise.ts'
 import { codeOf, endsWithin, start } from '../../../support/small-engine.ts'
 
-const VALUE = 'v'.repeat(15_000)
+/** Noise: it takes as much room in a table. */
+const VALUE = halfNoise(25_000, 1).slice(0, 15_000)
 
 /** Puts until one is refused; returns how many were not, and the code. */
 async function fill(engine: StorageEngine, most: number, value = VALUE): Promise<[number, string]> {
@@ -77,7 +79,7 @@ describe('the reserve', () => {
     fs.spaceSync = () => space
     await engine.put('a', '1', {})
     space.freeBytes = 63 * 1024 * 1024
-    const large = 'v'.repeat(100_000)
+    const large = halfNoise(170_000, 2).slice(0, 100_000)
     expect((await fill(engine, 100, large))[1]).toBe('SETT_DISK_FULL')
     space.totalBytes = 0
     await engine.put('b', '2', {})

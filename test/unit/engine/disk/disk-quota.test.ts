@@ -34,7 +34,11 @@ async function fill(engine: StorageEngine): Promise<number> {
 describe('maxDiskBytes', () => {
   it('stops puts with an error that names it; deletes and compaction go on, and then puts', async () => {
     const fs = new FaultFileSystem()
-    const engine = await start(fs, { maxDiskBytes: 4 * MIB, l0CompactTrigger: 2 })
+    const engine = await start(fs, {
+      maxDiskBytes: 4 * MIB,
+      l0CompactTrigger: 2,
+      compression: 'none',
+    })
     const stored = await fill(engine)
     expect(stored).toBeGreaterThan(180)
     expect(stored).toBeLessThan(280)
@@ -55,7 +59,7 @@ describe('maxDiskBytes', () => {
 
   it('counts what the files take, to the byte, and never looks at them', async () => {
     const fs = new FaultFileSystem()
-    const engine = await start(fs, { maxDiskBytes: 4 * MIB })
+    const engine = await start(fs, { maxDiskBytes: 4 * MIB, compression: 'none' })
     for (let i = 0; i < 60; i++) expect(await put(engine, key(i))).toBe('no error')
     await endsWithin(10_000, engine.settle())
     // Removals go one turn later; a log that was born ahead has its header only.
@@ -68,14 +72,18 @@ describe('maxDiskBytes', () => {
     const after = fs.calls.filter(({ kind, path }) => kind === 'stat' && /sst|wal/.test(path))
     expect(after.length).toBeLessThanOrEqual(stats)
     await engine.close()
-    const again = await start(fs, { maxDiskBytes: 4 * MIB })
+    const again = await start(fs, { maxDiskBytes: 4 * MIB, compression: 'none' })
     expect(again.stats().diskBytes).toBeGreaterThan(MIB / 2)
     await again.close()
   })
 
   it('lets the same keys be written again and again within it: compaction frees what is old', async () => {
     const fs = new FaultFileSystem()
-    const engine = await start(fs, { maxDiskBytes: 4 * MIB, l0CompactTrigger: 2 })
+    const engine = await start(fs, {
+      maxDiskBytes: 4 * MIB,
+      l0CompactTrigger: 2,
+      compression: 'none',
+    })
     for (let i = 0; i < 1_500; i++) {
       if ((await put(engine, key(i % 20))) === 'no error') continue
       await endsWithin(10_000, engine.settle())

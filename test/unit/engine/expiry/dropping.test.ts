@@ -169,6 +169,26 @@ describe('a clock that is set back', () => {
     await again.close()
   })
 
+  it('shows all of it again after ten years ahead, whatever ran meanwhile', async () => {
+    const { fs, clock, engine } = await field()
+    const year = 365 * 86_400_000
+    await fill(engine, 'table', year)
+    await engine.flush()
+    await fill(engine, 'memory', year)
+    clock.pass(10 * year)
+    expect(count(engine)).toBe(0)
+    await engine.flush()
+    await engine.compactRange(undefined, undefined)
+    await engine.settle()
+    expect(count(engine)).toBe(0)
+    clock.wall -= 10 * year
+    expect(count(engine)).toBe(200)
+    await engine.close()
+    const again = await start(fs, clock)
+    expect(count(again)).toBe(200)
+    await again.close()
+  })
+
   it('changes nothing for a reader that has begun', async () => {
     const { clock, engine } = await field()
     await fill(engine, 'key', 1_000)

@@ -187,7 +187,8 @@ describe('a lone commit that fails', () => {
     const fs = new FaultFileSystem()
     const engine = await start(fs, { durability: 'none' })
     for (const key of ['a', 'b', 'c']) await engine.put(key, 'x'.repeat(12_000), {})
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    // The next log is born: a turn for each of its calls.
+    for (let i = 0; i < 30; i++) await turn()
     fs.inject({ on: 'write', path: /\.wal$/, errno: 'EIO', shortBytes: 40 })
     fs.inject({ on: 'truncate', path: /\.wal$/, errno: 'EIO', forever: true })
     expect(await codeOf(engine.put('lost', 'x', {}))).toBe('LEVEL_IO_ERROR')

@@ -191,7 +191,56 @@ describe('lz4', () => {
       { seed: SEED, numRuns: 3000 },
     )
   })
+
+  // What the tests above would say of a decoder that lacks one of its checks.
+  const CHECKS = [
+    ['the offset', ' || <usize>offset > out - target', ''],
+    ['the length', 'return out == targetEnd ? 1 : 0', 'return 1'],
+    ['the room for a match', 'if (<usize>matched > targetEnd - out) return 0', ''],
+    ['the room for literals', ' || <usize>literals > targetEnd - out', ''],
+  ] as const
+  it.each(CHECKS)(
+    'notices a decoder that does not check %s',
+    async (_what, check, instead) => {
+      const broken = await brokenDecoder(check, instead)
+      const random = new Seeded(SEED)
+      let wrong = 0
+      for (let i = 0; i < 3000; i++) {
+        const plain = sample(random, random.int(20, 200))
+        const block = Buffer.from(lz4EncodeTwin(plain))
+        const at = random.int(0, block.length - 1)
+        block[at] = (block[at] as number) ^ (1 << random.int(0, 7))
+        bytes.set(block, SOURCE)
+        bytes.fill(0xa5, TARGET - GUARD, TARGET + AREA)
+        const answer = broken(SOURCE, block.length, TARGET, plain.length)
+        const expected = lz4DecodeTwin(block, plain.length)
+        const behind = bytes.subarray(TARGET + plain.length, TARGET + plain.length + GUARD)
+        if ((answer === 1) !== (expected !== undefined) || !behind.equals(GUARDS)) wrong += 1
+      }
+      expect(wrong).toBeGreaterThan(3)
+    },
+    60_000,
+  )
 })
+
+type Decoder = (source: number, length: number, target: number, payload: number) => number
+
+/** The kernel with one of its checks changed, over the same memory. */
+async function brokenDecoder(check: string, instead: string): Promise<Decoder> {
+  const build: { compile(options: object): Promise<Buffer> } = await import(
+    new URL('../../../../native-wasm/build.mjs', import.meta.url).href
+  )
+  const wasm = await build.compile({
+    edit: (text: string, name: string) => {
+      if (!name.endsWith('lz4.ts')) return text
+      expect(text).toContain(check)
+      return text.replace(check, instead)
+    },
+  })
+  const module = new WebAssembly.Module(new Uint8Array(wasm))
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } })
+  return exports['lz4Decompress'] as Decoder
+}
 
 /** Kernel, decoder without heap and twin agree; true: it is a block of that length. */
 function expectAlike(block: Uint8Array, length: number): boolean {
