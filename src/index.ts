@@ -10,6 +10,8 @@ export {
 } from './api/database.ts'
 export type { DatabaseOptions } from './api/database-options.ts'
 export { destroy } from './api/destroy.ts'
+export type { CloseOptions } from './api/level/close-within.ts'
+export type { DatabaseEvents } from './api/level/typed-events.ts'
 export { open } from './api/open.ts'
 export { type RepairOptions, repair } from './api/repair.ts'
 export { Snapshot } from './api/snapshot.ts'
@@ -32,7 +34,19 @@ export {
 export type { DiskNotice } from './engine/disk/disk-watch.ts'
 export type { StallNotice } from './engine/pressure/stall-watch.ts'
 export type { Loss, RepairReport } from './engine/repair/report.ts'
-export type { EngineStats as DatabaseStats, LevelStats } from './engine/types.ts'
+export type {
+  CompactionNotice,
+  EngineNotice,
+  EngineStats as DatabaseStats,
+  FlushNotice,
+  HealthReport,
+  HealthWarning,
+  LevelStats,
+  MaintenanceNotice,
+  WarningCode,
+  WarningNotice,
+  WorkEnd,
+} from './engine/types.ts'
 export type {
   VerifiedFiles,
   VerifyOptions,

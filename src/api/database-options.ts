@@ -20,6 +20,8 @@ const METHODS = Object.freeze({
   settle: true,
   stats: true,
   verify: true,
+  health: true,
+  tune: true,
   explain: true,
 })
 

@@ -1,16 +1,16 @@
 // The public class: abstract-level's database over one engine. Main thread. Owns the engine from open to close;
 // checks what the engine cannot, and delivers inline answers by the turn rule.
-import {
-  type AbstractBatchOptions,
-  type AbstractDelOptions,
-  type AbstractGetOptions,
-  AbstractLevel,
-  type AbstractPutOptions,
-  type AbstractSnapshot,
-  type Transcoder,
+import type {
+  AbstractBatchOptions,
+  AbstractDelOptions,
+  AbstractGetOptions,
+  AbstractPutOptions,
+  AbstractSnapshot,
+  Transcoder,
 } from 'abstract-level'
 import { systemClock } from '../base/clock.ts'
 import { SettError } from '../base/errors.ts'
+import type { Options } from '../base/option-table.ts'
 import { explain, type ResolvedOptions } from '../base/options.ts'
 import { TurnBudget } from '../base/turn-budget.ts'
 import { openEngine } from '../engine/open.ts'
@@ -20,6 +20,7 @@ import type {
   Engine,
   EngineNotice,
   EngineStats,
+  HealthReport,
   WriteOperation,
 } from '../engine/types.ts'
 import type { VerifyOptions, VerifyReport } from '../engine/verify/report.ts'
@@ -32,6 +33,8 @@ import {
   openOptions,
 } from './database-options.ts'
 import { EntryIterator, type IteratorParts, KeyIterator, ValueIterator } from './iterators.ts'
+import { type CloseOptions, closedWithin, closeTimeout } from './level/close-within.ts'
+import { EventedLevel } from './level/typed-events.ts'
 import { engineRange, type PrivateRange } from './page-source.ts'
 import { plainOperations } from './plain-batch.ts'
 import { readMany } from './read-many.ts'
@@ -87,7 +90,7 @@ interface PlainReads<K> {
 }
 
 /** An ordered key-value database in one directory. */
-export class Database<K = string, V = string> extends AbstractLevel<Data, K, V> {
+export class Database<K = string, V = string> extends EventedLevel<K, V> {
   /** The directory, as given. */
   readonly location: string
   readonly #budget: TurnBudget = new TurnBudget(systemClock)
@@ -115,12 +118,28 @@ export class Database<K = string, V = string> extends AbstractLevel<Data, K, V> 
 
   /** Every resolved option as a text table: value, unit, where it came from. */
   explain(): string {
-    return explain(this.#options)
+    return explain(this.#engine?.options ?? this.#options)
   }
 
   /** Numbers about levels, memtables, the log, the cache and the workers. */
   stats(): EngineStats {
     return this.#opened().stats()
+  }
+
+  /**
+   * How the database does: `status` `'ok'`, `'warning'` or `'readOnly'`, and for each thing that is not well a code,
+   * the figures and the next step. The event `warning` tells when the warnings change.
+   */
+  health(): HealthReport {
+    return this.#opened().health()
+  }
+
+  /**
+   * Changes options while the database is open, until it is closed: those the option table calls live, all of the given
+   * ones or none. Throws SETT_INVALID_OPTION for one that is fixed, unknown, out of range or in contradiction.
+   */
+  tune(options: Options): void {
+    this.#opened().tune(options)
   }
 
   /** Moves what is in memory into table files. */
@@ -245,6 +264,21 @@ export class Database<K = string, V = string> extends AbstractLevel<Data, K, V> 
     return plain ?? super.batch(given[0]!, given[1]!)
   }
 
+  /**
+   * Finishes what was promised and gives everything back. With `timeout` (ms) it fails with SETT_BUSY when that takes
+   * longer, naming what it waits for, while closing goes on.
+   */
+  override close(options?: CloseOptions): Promise<void> {
+    try {
+      const timeout = closeTimeout(options)
+      const closing = super.close()
+      if (timeout === undefined) return closing
+      return closedWithin(closing, timeout, () => this.#engine?.underWay() ?? [])
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
   async _open(options: object): Promise<void> {
     this.#options = openOptions(this.#given, options)
     const notify = (notice: EngineNotice): void => void this.emit(notice.event, notice)
@@ -253,7 +287,7 @@ export class Database<K = string, V = string> extends AbstractLevel<Data, K, V> 
       throw systemFailure(this.location, error)
     })
     this.#engine = engine
-    this.#parts = { engine, budget: this.#budget, scanPageSize: this.#options.scanPageSize }
+    this.#parts = { engine, budget: this.#budget }
     this.#plain = this.#plainReads()
   }
 

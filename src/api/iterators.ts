@@ -11,7 +11,6 @@ import { PageSource, type Pair, type PrivateRange, type Wanted } from './page-so
 export interface IteratorParts {
   readonly engine: Engine
   readonly budget: TurnBudget
-  readonly scanPageSize: number
 }
 
 /** A page costs so many point reads, so the clock is read for every one. */
@@ -32,7 +31,7 @@ class PagedReads {
   readonly #pageMax: number
 
   constructor(parts: IteratorParts, range: PrivateRange, wanted: Wanted) {
-    this.#pageMax = parts.scanPageSize
+    this.#pageMax = parts.engine.options.scanPageSize
     this.#source = new PageSource(parts.engine, range, wanted, this.#pageMax)
     this.#budget = parts.budget
     this.#signal = range.signal

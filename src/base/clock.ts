@@ -1,8 +1,15 @@
 // The only place that reads time or starts a timer.
+type EventLoopUtilization = ReturnType<typeof performance.eventLoopUtilization>
 
 export interface TimerHandle {
   unref(): void
   cancel(): void
+}
+
+/** How long the event loop worked and waited since it began. */
+export interface LoopTimes {
+  readonly activeMs: number
+  readonly idleMs: number
 }
 
 export interface Clock {
@@ -13,6 +20,8 @@ export interface Clock {
   after(delayMs: number, run: () => void): TimerHandle
   /** Runs after the current turn's I/O; keeps the process alive until then. */
   nextTurn(run: () => void): void
+  /** Missing or undefined: nobody measures the loop, and it counts as free. */
+  loopTimes?(): LoopTimes | undefined
 }
 
 export const systemClock: Clock = {
@@ -23,4 +32,9 @@ export const systemClock: Clock = {
     return { unref: () => void timer.unref(), cancel: () => clearTimeout(timer) }
   },
   nextTurn: (run) => void setImmediate(run),
+  loopTimes() {
+    // Node has it; what stands in for Node need not.
+    const times: EventLoopUtilization | undefined = performance.eventLoopUtilization?.()
+    return times === undefined ? undefined : { activeMs: times.active, idleMs: times.idle }
+  },
 }

@@ -60,6 +60,17 @@ export interface PresetValues {
   readonly levelSizeMultiplier: number
   /** How many levels tables may occupy. */
   readonly maxLevels: number
+  /** Bytes per second that compactions write, all together; `Infinity` (or `'off'`, or 0) as many as they can. */
+  readonly compactionRateLimit: number | 'off'
+  /** Ms without a write and with a loop at rest after which the database counts as idle; `Infinity` (or `'off'`, or
+   * 0) never. */
+  readonly idleAfter: number | 'off'
+  /** Compaction waits until nothing was written for `idleAfter`, or somebody asks for it. */
+  readonly deferCompaction: boolean
+  /** Ms between two readings of all files in the background; `Infinity` (or `'off'`, or 0) never. */
+  readonly scrubInterval: number | 'off'
+  /** What makes the block cache take memory it never used: blocks that come in, or blocks that are found again. */
+  readonly cacheGrowth: 'misses' | 'hits'
 }
 
 /** Options beside the preset's. */
@@ -99,7 +110,7 @@ export type Options = { readonly [Name in OptionName]?: OptionValues[Name] | und
 
 /** One row. `check` returns the value to keep, or undefined when the rule is broken. */
 export interface OptionRow {
-  readonly unit: 'bytes' | 'ms' | 'entries' | 'tables' | 'threads' | ''
+  readonly unit: 'bytes' | 'bytes/s' | 'ms' | 'entries' | 'tables' | 'threads' | ''
   readonly type: string
   readonly rule: string
   readonly doc: string
@@ -108,6 +119,8 @@ export interface OptionRow {
   parse(text: string): unknown
   /** False for values that cannot be written on a command line. */
   readonly flag: boolean
+  /** `db.tune()` changes it while the database is open. */
+  readonly live?: boolean
 }
 
 type Check = (value: unknown) => unknown
@@ -202,6 +215,35 @@ function flag(doc: string): OptionRow {
     flag: true,
   }
 }
+
+/** A number in a range, or none at all: `'off'`, `Infinity` and 0 are the same, and kept as Infinity. */
+function orOff(unit: 'bytes/s' | 'ms', range: readonly [number, number], doc: string): OptionRow {
+  const [min, max] = range
+  const isRate = unit === 'bytes/s'
+  const shown = isRate
+    ? `bytes per second from ${min} (${formatSize(min)}) to ${max} (${formatSize(max)})`
+    : `ms from ${min} to ${max}`
+  return {
+    unit,
+    type: "number | 'off'",
+    rule: `must be a whole number of ${shown}, or 'off' (0, Infinity)`,
+    doc,
+    check: (value) =>
+      value === 'off' || value === 0 || value === Number.POSITIVE_INFINITY
+        ? Number.POSITIVE_INFINITY
+        : inRange(min, max)(value),
+    parse: (text) => (text === 'off' ? text : isRate ? parseSize(text) : parseNumber(text)),
+    flag: true,
+  }
+}
+
+/** db.tune() may change it. */
+function live(row: OptionRow): OptionRow {
+  return { ...row, live: true }
+}
+
+/** The longest a timer of Node waits: 24.8 days. */
+const TIMER_MAX = 2 ** 31 - 1
 
 const INTERVAL_MAX = 60_000
 
@@ -314,23 +356,38 @@ const logger: OptionRow = {
 
 export const OPTION_TABLE: { readonly [Name in OptionName]: OptionRow } = Object.freeze({
   preset: choice(PRESET_NAMES, 'where the defaults of the other options come from'),
-  memtableSize: size(MEMTABLE_SIZE_MIN, GIB, 'size of one memtable; a full one is flushed'),
-  memtableCount: whole('', [2, 16], 'memtables that may exist before writers wait'),
+  memtableSize: live(size(MEMTABLE_SIZE_MIN, GIB, 'size of one memtable; a full one is flushed')),
+  memtableCount: live(whole('', [2, 16], 'memtables that may exist before writers wait')),
   memoryBudget: size(MEMORY_BUDGET_MIN, HEAP_BYTES_MAX, 'memtables, caches and in-flight writes'),
-  durability,
-  l0CompactTrigger: whole('tables', [1, 1000], 'level-0 tables at which compaction starts'),
-  l0StallTrigger,
-  blockSize: size(512, 64 * KIB, 'the unit of reading and caching in a table'),
-  compression: choice(['none', 'lz4', 'zstd'], 'how blocks of new tables are compressed'),
-  bloomFalsePositiveRate,
+  durability: live(durability),
+  l0CompactTrigger: live(whole('tables', [1, 1000], 'level-0 tables at which compaction starts')),
+  l0StallTrigger: live(l0StallTrigger),
+  blockSize: live(size(512, 64 * KIB, 'the unit of reading and caching in a table')),
+  compression: live(choice(['none', 'lz4', 'zstd'], 'how blocks of new tables are compressed')),
+  bloomFalsePositiveRate: live(bloomFalsePositiveRate),
   blockCacheSize: size(256 * KIB, 3 * GIB, 'cached table blocks'),
   indexCacheSize: size(64 * KIB, 2 * GIB, 'cached table indexes and filters'),
   workers,
   workerUrl,
-  tableSize: size(16 * KIB, GIB, 'size at which a table file is closed'),
-  scanPageSize: whole('entries', [1, 100_000], 'most entries an iterator fetches at a time'),
-  levelSizeMultiplier: whole('', [2, 100], 'how many times larger each level is'),
-  maxLevels: whole('', [2, LEVEL_COUNT], 'levels that tables may occupy'),
+  tableSize: live(size(16 * KIB, GIB, 'size at which a table file is closed')),
+  scanPageSize: live(whole('entries', [1, 100_000], 'most entries an iterator fetches at a time')),
+  levelSizeMultiplier: live(whole('', [2, 100], 'how many times larger each level is')),
+  maxLevels: live(whole('', [2, LEVEL_COUNT], 'levels that tables may occupy')),
+  compactionRateLimit: live(
+    orOff('bytes/s', [64 * KIB, 4 * GIB - 1], 'bytes that compactions write per second'),
+  ),
+  idleAfter: live(
+    orOff(
+      'ms',
+      [1, TIMER_MAX],
+      'time without a write after which compaction does more than is due',
+    ),
+  ),
+  deferCompaction: live(flag('compaction waits until a load has ended')),
+  scrubInterval: live(
+    orOff('ms', [1000, TIMER_MAX], 'time between two readings of all files in the background'),
+  ),
+  cacheGrowth: choice(['misses', 'hits'], 'what makes the block cache take more memory'),
   readOnly: flag('refuse every write and change nothing on disk'),
   inMemory: flag('keep all files in memory; gone at close'),
   maxDiskBytes: size(MIB, Number.MAX_SAFE_INTEGER, 'what all files may take; puts stop there'),
@@ -344,6 +401,11 @@ export const OPTION_TABLE: { readonly [Name in OptionName]: OptionRow } = Object
 
 export const OPTION_NAMES: readonly OptionName[] = Object.freeze(
   Object.keys(OPTION_TABLE) as OptionName[],
+)
+
+/** What `db.tune()` takes. */
+export const LIVE_OPTIONS: readonly OptionName[] = Object.freeze(
+  OPTION_NAMES.filter((name) => OPTION_TABLE[name].live === true),
 )
 
 /** Known names of options that come with later releases. */

@@ -10,6 +10,7 @@ import {
   FOREIGN_OPTIONS,
   formatSize,
   LATER_OPTIONS,
+  LIVE_OPTIONS,
   OPTION_NAMES,
   OPTION_TABLE,
   type OptionName,
@@ -40,6 +41,14 @@ export interface ResolvedOptions {
   readonly scanPageSize: number
   readonly levelSizeMultiplier: number
   readonly maxLevels: number
+  /** Infinity: no limit. */
+  readonly compactionRateLimit: number
+  /** Infinity: never idle. */
+  readonly idleAfter: number
+  readonly deferCompaction: boolean
+  /** Infinity: never. */
+  readonly scrubInterval: number
+  readonly cacheGrowth: 'misses' | 'hits'
   readonly readOnly: boolean
   readonly inMemory: boolean
   readonly maxDiskBytes: number | undefined
@@ -99,7 +108,31 @@ export function resolveOptions(
   takeShare(draft, sources)
   balanceMemory(draft, sources)
   fitQuota(draft, sources)
-  checkContradictions(draft, sources)
+  checkContradictions(draft, sources, SCALED_REMEDY)
+  return Object.freeze(Object.assign(draft, { sources: Object.freeze(sources) }))
+}
+
+/**
+ * What the options of an open database become with `changes`, by the rules of opening. Throws SETT_INVALID_OPTION for
+ * an option that is unknown, out of range, fixed while the database is open, or in contradiction to another.
+ */
+export function tunedOptions(current: ResolvedOptions, changes: unknown): ResolvedOptions {
+  const explicit = checkGiven(changes)
+  const fixed = [...explicit.keys()].find((name) => OPTION_TABLE[name].live !== true)
+  if (fixed !== undefined) {
+    throw invalid(
+      `Option '${fixed}' is fixed while the database is open. Close it and open it with the new value; ` +
+        `tune() takes ${LIVE_OPTIONS.join(', ')}.`,
+    )
+  }
+  const sources: Sources = Object.assign(Object.create(null), current.sources)
+  const draft: Draft = Object.assign(Object.create(null), current)
+  for (const [name, value] of explicit) {
+    Object.assign(draft, { [name]: value })
+    sources[name] = 'tuned'
+  }
+  settle(draft, sources)
+  checkContradictions(draft, sources, FIXED_REMEDY)
   return Object.freeze(Object.assign(draft, { sources: Object.freeze(sources) }))
 }
 
@@ -199,6 +232,11 @@ function choosePreset(
   return ['balanced', 'default']
 }
 
+/** Somebody decided it: it does not follow others. */
+function chosen(source: string): boolean {
+  return source === 'given' || source === 'tuned'
+}
+
 /** Values that follow from others or from the machine. */
 function settle(draft: Draft, sources: Sources): void {
   if (draft.inMemory && sources.workers !== 'given') {
@@ -215,14 +253,23 @@ function settle(draft: Draft, sources: Sources): void {
   }
   // A lone compaction trigger moves the stall with it, and the other way round.
   if (draft.l0StallTrigger <= draft.l0CompactTrigger) {
-    if (sources.l0StallTrigger !== 'given') {
+    if (!chosen(sources.l0StallTrigger)) {
       draft.l0StallTrigger = draft.l0CompactTrigger * 3
       sources.l0StallTrigger = 'l0CompactTrigger × 3'
-    } else if (sources.l0CompactTrigger !== 'given') {
+    } else if (!chosen(sources.l0CompactTrigger)) {
       draft.l0CompactTrigger = Math.max(1, Math.floor(draft.l0StallTrigger / 3))
       sources.l0CompactTrigger = 'l0StallTrigger / 3'
     }
   }
+  if (draft.deferCompaction && !chosen(sources.deferCompaction) && neverEnds(draft)) {
+    draft.deferCompaction = false
+    sources.deferCompaction = 'l0StallTrigger, idleAfter'
+  }
+}
+
+/** Writers, or level 0, would wait for compactions that nothing lets begin. */
+function neverEnds({ l0StallTrigger, idleAfter }: Draft): boolean {
+  return l0StallTrigger !== Number.POSITIVE_INFINITY || idleAfter === Number.POSITIVE_INFINITY
 }
 
 /** Budget and workers of a database that shares them with others. */
@@ -316,7 +363,11 @@ function roundUp(bytes: number): number {
   return Math.min(HEAP_BYTES_MAX, Math.ceil(bytes / ROUNDING) * ROUNDING)
 }
 
-function checkContradictions(draft: Draft, sources: Sources): void {
+const SCALED_REMEDY =
+  'Raise the budget, lower one of them, or leave some out: what is not given is scaled.'
+const FIXED_REMEDY = 'Lower one of them, or close the database and open it with a larger budget.'
+
+function checkContradictions(draft: Draft, sources: Sources, remedy: string): void {
   if (draft.l0StallTrigger <= draft.l0CompactTrigger) {
     throw invalid(
       `Option 'l0StallTrigger' (${draft.l0StallTrigger}) must be greater than ` +
@@ -327,7 +378,13 @@ function checkContradictions(draft: Draft, sources: Sources): void {
     throw invalid(
       `Option 'memoryBudget' (${formatSize(draft.memoryBudget)}) must be at least ` +
         `memtableSize × memtableCount + blockCacheSize + indexCacheSize (${formatSize(parts(draft))}). ` +
-        'Raise the budget, lower one of them, or leave some out: what is not given is scaled.',
+        remedy,
+    )
+  }
+  if (draft.deferCompaction && neverEnds(draft)) {
+    throw invalid(
+      "Option 'deferCompaction' needs l0StallTrigger 'off' and an 'idleAfter' that is not: else writers " +
+        'wait for compactions that do not begin.',
     )
   }
   if (draft.compression === 'zstd' && zstd === undefined) {
@@ -397,6 +454,7 @@ function show(name: OptionName, value: unknown): string {
   if (value === Number.POSITIVE_INFINITY) return 'off'
   if (name === 'logger') return value === silentLogger ? 'silent' : 'given'
   if (name === 'resources') return 'shared'
-  if (OPTION_TABLE[name].unit === 'bytes') return `${value} (${formatSize(value as number)})`
+  if (OPTION_TABLE[name].unit.startsWith('bytes'))
+    return `${value} (${formatSize(value as number)})`
   return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }

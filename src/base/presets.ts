@@ -6,6 +6,9 @@ import type { PresetName, PresetValues } from './option-table.ts'
 const READ_HEAVY_BUDGET = 1229 * MIB
 const BULK_LOAD_BUDGET = 1638 * MIB
 
+const OFF = Number.POSITIVE_INFINITY
+const DAY_MS = 86_400_000
+
 const balanced: PresetValues = Object.freeze({
   memtableSize: 64 * MIB,
   memtableCount: 3,
@@ -23,6 +26,11 @@ const balanced: PresetValues = Object.freeze({
   scanPageSize: 1000,
   levelSizeMultiplier: 10,
   maxLevels: 7,
+  compactionRateLimit: OFF,
+  idleAfter: 5_000,
+  deferCompaction: false,
+  scrubInterval: OFF,
+  cacheGrowth: 'misses',
 })
 
 const everyTenth = Object.freeze({ interval: 100 })
@@ -53,7 +61,8 @@ export const PRESETS: Readonly<Record<PresetName, PresetValues>> = Object.freeze
     blockCacheSize: 256 * MIB,
     indexCacheSize: 100 * MIB,
   }),
-  durable: balanced,
+  // What a flush or a compaction wrote is read back before it counts, under every preset.
+  durable: Object.freeze({ ...balanced, scrubInterval: DAY_MS }),
   lowMemory: Object.freeze({
     ...balanced,
     memtableSize: 8 * MIB,
@@ -66,6 +75,7 @@ export const PRESETS: Readonly<Record<PresetName, PresetValues>> = Object.freeze
     workers: 1,
     tableSize: 16 * MIB,
     scanPageSize: 100,
+    cacheGrowth: 'hits',
   }),
   bulkLoad: Object.freeze({
     ...balanced,
@@ -74,7 +84,8 @@ export const PRESETS: Readonly<Record<PresetName, PresetValues>> = Object.freeze
     memoryBudget: BULK_LOAD_BUDGET,
     durability: 'none',
     l0CompactTrigger: 20,
-    l0StallTrigger: Number.POSITIVE_INFINITY,
+    l0StallTrigger: OFF,
+    deferCompaction: true,
     blockSize: 16 * KIB,
     blockCacheSize: 64 * MIB,
     tableSize: 128 * MIB,

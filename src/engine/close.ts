@@ -23,6 +23,7 @@ export async function shutDown(parts: ClosingParts): Promise<void> {
     while (!writes.idle) await writes.drained()
     health.beginClose()
     progress.signal()
+    parts.stopCare()
     walSyncer.stop()
     // They read into the heap, from files that are about to be closed.
     await Promise.allSettled(parts.coldReads)
@@ -88,4 +89,20 @@ async function markClean(parts: ClosingParts, wals: readonly WalFile[]): Promise
   })
   await manifest.closeClean()
   for (const { number } of unused) obsolete.removeWal(number)
+}
+
+/** What close() waits for at this moment, in words; the longest first. */
+export function underWay(parts: EngineParts): string[] {
+  const { writes, flushes, compactions, verifier, coldReads, watch } = parts
+  const call = watch.longest
+  const doing: readonly (readonly [boolean, string])[] = [
+    [!writes.idle, 'commits that are not on disk yet'],
+    [flushes.busy, 'a flush'],
+    [compactions.busy, 'a compaction'],
+    [verifier.busy, 'a verification'],
+    [coldReads.size > 0, 'reads from disk'],
+  ]
+  const words = doing.flatMap(([is, what]) => (is ? [what] : []))
+  if (call === undefined) return words
+  return [`a ${call.operation} of ${call.path} for ${Math.round(call.elapsedMs)} ms`, ...words]
 }

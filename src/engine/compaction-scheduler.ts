@@ -7,6 +7,7 @@ import { type PickMoment, type PickOptions, pickCompaction } from '../compaction
 import { garbageHeldBack } from '../compaction/pick-garbage.ts'
 import type { CompactionPlan } from '../compaction/plan.ts'
 import { planRange, type RangeRequest } from '../compaction/plan-range.ts'
+import type { TablesResult } from '../jobs/job.ts'
 import type { Levels } from '../manifest/levels.ts'
 import { createCancelFlag } from '../pool/cancel-flag.ts'
 import type { CancelFlag } from '../pool/executor.ts'
@@ -15,16 +16,19 @@ import { BackOff } from './disk/back-off.ts'
 import { errorCode } from './disk/failures.ts'
 import { dropTables } from './expiry/drop-tables.ts'
 import { ExpiryTimer } from './expiry/expiry-timer.ts'
+import type { Notices } from './maintenance/notices.ts'
 import type { TreeState } from './tree-state.ts'
 
 /** Compactions of so few input bytes are still done when the database closes: processes that live shortly would
  * otherwise leave table after table behind. */
 const SMALL_INPUT_BYTES = 4 * MIB
 
+/** What the options say is read anew each time: they, and how busy the database is, change. */
 export interface CompactionParts {
   readonly merges: PlanMerges
   readonly tree: TreeState
   readonly clock: Clock
+  readonly notices: Notices
   readonly pick: PickOptions
   /** Levels that may be filled, 2 to LEVEL_COUNT. */
   readonly maxLevels: number
@@ -177,7 +181,8 @@ export class CompactionScheduler {
   #run(plan: CompactionPlan): Promise<void> {
     const running = { bytes: inputBytes(plan), cancel: createCancelFlag() }
     const release = this.#reserved.reserve(plan)
-    const work = this.#compact(plan, running.cancel)
+    const work = this.#parts.notices
+      .compaction(plan, () => this.#compact(plan, running.cancel))
       .finally(() => {
         release()
         this.#running.delete(running)
@@ -200,18 +205,19 @@ export class CompactionScheduler {
     return tree.levels.slice(0, Math.max(maxLevels, deepest + 1))
   }
 
-  async #compact(plan: CompactionPlan, cancel: CancelFlag): Promise<void> {
+  async #compact(plan: CompactionPlan, cancel: CancelFlag): Promise<TablesResult | undefined> {
     const { tree, merges } = this.#parts
     if (plan.trivialMove) {
       await tree.installMove(plan)
       this.#done(plan.inputs)
-      return
+      return undefined
     }
     const result = plan.expired === true ? dropTables(plan) : await merges.run(plan, cancel)
     await tree.installCompaction(plan, result)
     this.#done(result.tables)
     this.compactions += 1
     this.bytesCompacted += result.bytesWritten
+    return result
   }
 
   #done(tables: readonly { readonly number: number }[]): void {

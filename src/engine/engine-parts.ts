@@ -9,8 +9,12 @@ import type { BlockCache } from '../sstable/block-cache.ts'
 import type { OpenTables } from '../sstable/open-tables.ts'
 import type { PlanMerges } from './compaction/plan-merges.ts'
 import type { CompactionScheduler } from './compaction-scheduler.ts'
+import type { DiskWatch } from './disk/disk-watch.ts'
 import type { FlushScheduler } from './flush-scheduler.ts'
 import type { Health } from './health.ts'
+import type { HealthMonitor } from './maintenance/health-monitor.ts'
+import type { Tuning } from './maintenance/tuning.ts'
+import type { Upkeep } from './maintenance/upkeep.ts'
 import type { Memtables } from './memtables.ts'
 import type { PointRead } from './point-read.ts'
 import type { StallWatch } from './pressure/stall-watch.ts'
@@ -49,8 +53,14 @@ export interface EngineParts {
   readonly stalls: StallWatch
   /** Bytes of all files. */
   readonly diskBytes: () => number
+  readonly watch: DiskWatch
+  readonly upkeep: Upkeep
+  readonly monitor: HealthMonitor
+  readonly tuning: Tuning
   /** Torn log ends that this open cut off. */
   readonly tornTailsCut: number
+  /** Nothing is looked after any more; what is still done is done without a limit. */
+  readonly stopCare: () => void
   /** Takes everything down, in order. */
   readonly shutDown: () => Promise<void>
 }

@@ -1,5 +1,7 @@
+import type { ResolvedOptions } from '../base/options.ts'
 import { NO_SLOT } from '../sstable/block-cache.ts'
 import { clearRange } from './clear.ts'
+import { underWay } from './close.ts'
 import { backgroundError, readError } from './disk/failures.ts'
 import type { EngineParts } from './engine-parts.ts'
 import { expiriesOf, expiryOf } from './expiry/write-expiry.ts'
@@ -11,6 +13,7 @@ import type {
   Engine,
   EngineStats,
   Entry,
+  HealthReport,
   Pin,
   RangeOptions,
   RangeReader,
@@ -143,9 +146,10 @@ export class StorageEngine implements Engine {
   }
 
   async settle(): Promise<void> {
-    const { writes, flushes, compactions, memtables, options } = this.#parts
+    const { writes, flushes, compactions, memtables, options, upkeep } = this.#parts
     if (options.readOnly) return
     await writes.drained()
+    upkeep.ask()
     // What expires is due by the clock alone.
     compactions.kick()
     while (flushes.busy || compactions.busy || memtables.immutables.length > 0) {
@@ -162,6 +166,23 @@ export class StorageEngine implements Engine {
 
   stats(): EngineStats {
     return engineStats(this.#parts)
+  }
+
+  health(): HealthReport {
+    return this.#parts.monitor.look()
+  }
+
+  get options(): ResolvedOptions {
+    return this.#parts.options
+  }
+
+  tune(changes: object): void {
+    this.#parts.health.checkOpen()
+    this.#parts.tuning.tune(changes)
+  }
+
+  underWay(): readonly string[] {
+    return underWay(this.#parts)
   }
 
   close(): Promise<void> {

@@ -9,6 +9,7 @@ import { createCancelFlag } from '../pool/cancel-flag.ts'
 import { PRIORITY } from '../pool/executor.ts'
 import { BackOff } from './disk/back-off.ts'
 import type { JobRunner } from './job-runner.ts'
+import type { Notices } from './maintenance/notices.ts'
 import type { FrozenMemtable } from './memtables.ts'
 import type { TreeState } from './tree-state.ts'
 
@@ -16,6 +17,7 @@ export interface FlushParts {
   readonly runner: JobRunner
   readonly tree: TreeState
   readonly clock: Clock
+  readonly notices: Notices
   /** False: read-only, nothing is ever flushed. */
   readonly enabled: boolean
   /** Most jobs at one time. */
@@ -101,7 +103,8 @@ export class FlushScheduler {
 
   async #run(frozen: FrozenMemtable): Promise<void> {
     try {
-      const tables = await this.#write(frozen)
+      const { notices } = this.#parts
+      const tables = await notices.flush(frozen.memtable, () => this.#write(frozen))
       this.#begun.set(frozen, { tables })
     } catch (error) {
       this.#failed(frozen, error)

@@ -1,4 +1,5 @@
 // What open.ts prepares before the engine is built. Types only.
+import type { LiveOptions } from '../base/live-options.ts'
 import type { ResolvedOptions } from '../base/options.ts'
 import type { KernelHeap } from '../cursor/words.ts'
 import type { OpenFile } from '../io/file-system.ts'
@@ -11,6 +12,8 @@ import type { Environment } from './types.ts'
 /** What is there before the engine: checked, locked, allocated. */
 export interface Foundation {
   readonly directory: string
+  readonly live: LiveOptions
+  /** live.current */
   readonly options: ResolvedOptions
   readonly environment: Environment
   readonly machine: KernelHeap

@@ -3,7 +3,7 @@ import { SettError } from '../base/errors.ts'
 import type { JobReport, JobResult, JobSpec } from '../jobs/job.ts'
 import type { HeapAllocator } from '../memory/heap-allocator.ts'
 import type { Region, SharedHeap } from '../memory/shared-heap.ts'
-import type { CancelFlag, Executor, JobTicket } from '../pool/executor.ts'
+import type { CancelFlag, Executor, JobTicket, Pacer } from '../pool/executor.ts'
 import { errorCode } from './disk/failures.ts'
 import type { ObsoleteFiles } from './obsolete-files.ts'
 
@@ -14,6 +14,8 @@ export interface JobRequest {
   readonly priority: number
   readonly workspaceBytes: number
   readonly cancel: CancelFlag
+  /** Limits what it writes. */
+  readonly pace?: Pacer | undefined
   readonly onReport?: (report: JobReport) => void
   readonly spec: (workspace: Region) => JobSpec
 }
@@ -77,9 +79,9 @@ export class JobRunner {
           'lower tableSize.',
       )
     }
-    const { priority, cancel, onReport } = request
+    const { priority, cancel, pace, onReport } = request
     const watch = onReport === undefined ? {} : { onReport }
-    const ticket = { heap: this.#heap, priority, cancel, ...watch }
+    const ticket = { heap: this.#heap, priority, cancel, pace, ...watch }
     try {
       return await runTries<T>(this.#executor, ticket, {
         spec: () => request.spec(workspace),

@@ -25,7 +25,6 @@ export interface MemoryPlan {
   readonly heapBytes: number
   /** Scratch there is room for per job. */
   readonly jobBytes: number
-  readonly shape: TableShape
 }
 
 export function planMemory(
@@ -35,15 +34,13 @@ export function planMemory(
   manifest: ManifestState,
 ): MemoryPlan {
   const roomy = findWals(fs, directory, manifest)
-  const shape = tableShape(options)
-  const jobBytes = plannedWorkspaceBytes(shape)
-  const scratch = jobsBytes(options, shape)
-  const wanted = bytesWanted(options, scratch, roomy, manifest)
-  if (wanted <= HEAP_BYTES_MAX) return { wals: roomy, heapBytes: wanted, jobBytes, shape }
+  const jobBytes = plannedWorkspaceBytes(tableShape(options))
+  const wanted = bytesWanted(options, roomy, manifest)
+  if (wanted <= HEAP_BYTES_MAX) return { wals: roomy, heapBytes: wanted, jobBytes }
   // Arenas for the smallest possible records do not fit side by side; those for the records that are there will.
   const wals = roomy.map((wal) => exactArena(fs, directory, wal))
-  const least = bytesWanted(options, scratch, wals, manifest)
-  return { wals, heapBytes: Math.min(HEAP_BYTES_MAX, least), jobBytes, shape }
+  const least = bytesWanted(options, wals, manifest)
+  return { wals, heapBytes: Math.min(HEAP_BYTES_MAX, least), jobBytes }
 }
 
 function findWals(fs: FileSystem, directory: string, manifest: ManifestState): WalOnDisk[] {
@@ -67,12 +64,13 @@ export function flushesAtOnce(workers: number, memtableCount: number): number {
   return Math.max(1, Math.min(workers, memtableCount - 1))
 }
 
-/** By rate: finding a shape takes milliseconds. The presets' are known from the start; a test finds them anew. */
+/** By rate: finding a shape takes milliseconds, and a process has few of them. The presets' are known from the start; a test finds them anew. */
 const filters = new Map<number, FilterShape>([
   [0.01, { bitsPerKey: 10, k: 7 }],
   [0.001, { bitsPerKey: 15.5, k: 9 }],
 ])
 
+/** Of the tables written from now on. */
 export function tableShape({
   blockSize,
   tableSize,
@@ -87,7 +85,9 @@ export function tableShape({
 
 /** Scratch of as many jobs as may run: the flushes, beside them compactions and one job more (without workers one at a
  * time), and one of them a merge inside level 0, which writes one large table. */
-function jobsBytes({ workers, memtableCount }: ResolvedOptions, shape: TableShape): number {
+export function scratchBytes(options: ResolvedOptions): number {
+  const { workers, memtableCount } = options
+  const shape = tableShape(options)
   const inside = { ...shape, tableSize: insideBytesMax(shape.tableSize) }
   const jobs = workers + flushesAtOnce(workers, memtableCount)
   return jobs * plannedWorkspaceBytes(shape) + plannedWorkspaceBytes(inside)
@@ -97,7 +97,6 @@ function jobsBytes({ workers, memtableCount }: ResolvedOptions, shape: TableShap
  * be longer than this budget allows: an earlier open may have had a larger one. */
 function bytesWanted(
   options: ResolvedOptions,
-  scratch: number,
   wals: readonly WalOnDisk[],
   { levels }: ManifestState,
 ): number {
@@ -110,5 +109,5 @@ function bytesWanted(
     ),
   )
   const replay = wals.reduce((sum, { arenaBytes }) => sum + arenaBytes, 0)
-  return Math.ceil(memoryBudget + 3 * longest + scratch + replay + 8 * MIB)
+  return Math.ceil(memoryBudget + 3 * longest + scratchBytes(options) + replay + 8 * MIB)
 }

@@ -3,6 +3,7 @@
 import { dirname, resolve } from 'node:path'
 import { systemClock } from '../base/clock.ts'
 import { SettError } from '../base/errors.ts'
+import { LiveOptions } from '../base/live-options.ts'
 import type { ResolvedOptions } from '../base/options.ts'
 import { systemRandom } from '../base/random.ts'
 import { zstd } from '../base/zstd.ts'
@@ -29,7 +30,7 @@ import { assemble } from './assemble.ts'
 import { errorCode } from './disk/failures.ts'
 import type { StorageEngine } from './engine.ts'
 import type { Foundation } from './foundation.ts'
-import { planMemory } from './memory-plan.ts'
+import { planMemory, tableShape } from './memory-plan.ts'
 import { finishRepair } from './repair/set-aside.ts'
 import { requireCodecs, requireRegularFiles, requireTables } from './require-files.ts'
 import type { Environment } from './types.ts'
@@ -78,7 +79,7 @@ export async function openEngine(
   }
   const undo = new Undo()
   try {
-    return await openSteps(location, options, environment, undo)
+    return await openSteps(location, new LiveOptions(options), environment, undo)
   } catch (error) {
     await undo.run()
     throw error
@@ -87,11 +88,12 @@ export async function openEngine(
 
 async function openSteps(
   location: string,
-  options: ResolvedOptions,
+  live: LiveOptions,
   environment: Environment,
   undo: Undo,
 ): Promise<StorageEngine> {
   const { fs } = environment
+  const options = live.current
   const directory = options.inMemory ? '/memory' : resolve(location)
   checkDirectory(fs, directory, options)
   const giveBack = options.resources?.take(options.memoryBudget)
@@ -113,6 +115,7 @@ async function openSteps(
   undo.add(() => executor.close())
   const foundation: Foundation = {
     directory,
+    live,
     options,
     environment,
     machine: { heap, kernels: environment.kernels(heap.memory) },
@@ -122,6 +125,9 @@ async function openSteps(
     manifest,
     manifestNumber: recovered?.number ?? 0,
     ...plan,
+    get shape() {
+      return tableShape(options)
+    },
   }
   return assemble(foundation, undo)
 }

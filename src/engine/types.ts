@@ -3,6 +3,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { HeapMemory } from '../base/heap-memory.ts'
 import type { Logger } from '../base/logger.ts'
+import type { ResolvedOptions } from '../base/options.ts'
 import type { Random } from '../base/random.ts'
 import type { Splitting } from '../compaction/split.ts'
 import type { FileSystem } from '../io/file-system.ts'
@@ -14,9 +15,6 @@ import type { StallNotice } from './pressure/stall-watch.ts'
 import type { VerifyOptions, VerifyReport } from './verify/report.ts'
 
 export type { ReadPoint } from '../mvcc/pins.ts'
-
-/** What the engine tells of by itself; `event` is the name under which `Database` emits it. */
-export type EngineNotice = DiskNotice | StallNotice
 
 /** Everything the engine takes from outside; tests and simulation replace parts of it. */
 export interface Environment {
@@ -32,6 +30,110 @@ export interface Environment {
   /** How compactions are split, for tests of small ones; else by table size and idle threads. */
   readonly splitting?: Splitting
 }
+
+/** What begins and ends of one piece of background work have in common. Bytes and counts, never keys. */
+interface WorkNotice {
+  /** The same at begin and end; counts up from 1 per open. */
+  readonly job: number
+}
+
+/** A memtable is written to tables of level 0. */
+export type FlushNotice = WorkNotice & { readonly event: 'flush' } & (
+    | {
+        readonly phase: 'begin'
+        readonly entries: number
+        /** Of memory. */
+        readonly bytes: number
+      }
+    | WorkEnd
+  )
+
+/** Tables are merged into tables of `outputLevel`. */
+export type CompactionNotice = WorkNotice & {
+  readonly event: 'compaction'
+  /** The shallower level it reads. */
+  readonly inputLevel: number
+  readonly outputLevel: number
+} & (
+    | {
+        readonly phase: 'begin'
+        readonly tables: number
+        /** Of the tables it reads. */
+        readonly bytes: number
+        /** The tables only change their level: nothing is read or written. */
+        readonly moves: boolean
+      }
+    | WorkEnd
+  )
+
+/** Installed, or failed: then it is tried again, unless the database closes or it met damage. */
+export type WorkEnd =
+  | {
+      readonly phase: 'end'
+      readonly tables: number
+      /** Of the tables it wrote. */
+      readonly bytes: number
+      readonly ms: number
+    }
+  | { readonly phase: 'failed'; readonly code: string; readonly ms: number }
+
+/** Work the engine does of its own accord, beside flushes and compactions: reading all files (`scrubInterval`). */
+export type MaintenanceNotice = {
+  readonly event: 'maintenance'
+  readonly task: 'scrub'
+} & (
+  | { readonly phase: 'begin' }
+  | {
+      readonly phase: 'end'
+      /** Places that are damaged; each is in the log, with file and offset. */
+      readonly problems: number
+      readonly bytes: number
+      readonly ms: number
+    }
+  | { readonly phase: 'failed'; readonly code: string; readonly ms: number }
+)
+
+export type WarningCode =
+  | 'level0-deep'
+  | 'compaction-debt'
+  | 'space-amplification'
+  | 'disk-nearly-full'
+  | 'disk-slow'
+  | 'snapshot-held'
+  | 'background-failing'
+  | 'cache-small'
+  | 'damage-found'
+  | 'writes-refused'
+
+export interface HealthWarning {
+  readonly code: WarningCode
+  /** What is the matter, in figures. */
+  readonly message: string
+  /** What to do about it. */
+  readonly nextStep: string
+}
+
+/** How a database does. */
+export interface HealthReport {
+  /** `'readOnly'`: writes are refused, because it was opened so or because of a failure (then a warning says which). */
+  readonly status: 'ok' | 'warning' | 'readOnly'
+  /** Empty when there is nothing to do. */
+  readonly warnings: readonly HealthWarning[]
+}
+
+/** The warnings are others than before; none when all is well again. */
+export interface WarningNotice extends HealthReport {
+  readonly event: 'warning'
+}
+
+/** What an engine tells an application of its own accord: emitted as the event of that name. */
+export type EngineNotice =
+  | DiskNotice
+  | StallNotice
+  | FlushNotice
+  | CompactionNotice
+  | MaintenanceNotice
+  | WarningNotice
 
 export type Data = string | Uint8Array
 export type DataForm = 'buffer' | 'view' | 'utf8'
@@ -161,6 +263,14 @@ export interface Engine {
   /** Reads every file back; damage is in the report. */
   verify(options: VerifyOptions): Promise<VerifyReport>
   stats(): EngineStats
+  /** How it does, and what to do about what is not well. */
+  health(): HealthReport
+  /** The options in force: one object whose fields change with tune(). */
+  readonly options: ResolvedOptions
+  /** Changes live options, all or none; throws SETT_INVALID_OPTION. */
+  tune(changes: object): void
+  /** What close() waits for at this moment, in words. */
+  underWay(): readonly string[]
   /** Idempotent. */
   close(): Promise<void>
 }

@@ -188,6 +188,8 @@ export interface JobContext {
   readonly report: (report: JobReport) => void
   /** True when the job should stop soon; it then removes its outputs and throws SETT_BUSY. */
   readonly cancelled: () => boolean
+  /** So many bytes were written: returns when the job may go on. Missing: at once. */
+  readonly pace?: (bytes: number) => void
 }
 
 /** How a finished job crosses the thread border. */

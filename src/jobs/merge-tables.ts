@@ -16,8 +16,11 @@ export function mergeIntoTables(
   writer: TablesWriter,
 ): TablesResult {
   let reported = 0
+  let paced = 0
   for (let count = merge.next(); count >= 0; count = merge.next()) {
     if (count > 0) writer.append(merge.batch, count)
+    context.pace?.(writer.bytesWritten - paced)
+    paced = writer.bytesWritten
     const moved = merge.bytesRead + writer.bytesWritten
     if (moved - reported < REPORT_BYTES) continue
     reported = moved

@@ -1,6 +1,6 @@
 // The first 4 KiB of every shared heap: what it is, whose it is, and of each job in flight a word that cancels it and
-// one that counts its signs of life. Owner: the main thread writes all but those counts; workers only load the
-// rest. No region of an allocator reaches below HEAP_CONTROL_BYTES.
+// one that counts its signs of life, and one that says how much it may write. Owner: the main thread writes all but
+// the signs of life; workers only load the rest. No region of an allocator reaches below HEAP_CONTROL_BYTES.
 import { assert } from '../base/assert.ts'
 import { SettError } from '../base/errors.ts'
 import type { SharedHeap } from './shared-heap.ts'
@@ -17,6 +17,9 @@ const WORD_MAGIC = 0
 const WORD_GENERATION = 1
 const WORD_CANCEL = 16
 const WORD_BEAT: number = WORD_CANCEL + CANCEL_SLOTS
+const WORD_GRANT: number = WORD_BEAT + CANCEL_SLOTS
+/** As a grant: the job writes as fast as it can. */
+export const UNLIMITED = 0
 
 /** Makes a new or recycled heap carry its generation and no raised cancel word. */
 export function initHeapControl(heap: SharedHeap): void {
@@ -59,6 +62,21 @@ export function beatsOf(heap: SharedHeap, slot: number): number {
   return Atomics.load(heap.i32, beatWord(slot))
 }
 
+/** Bytes the slot's job may have written in all since it was first limited, modulo 2^32, or UNLIMITED; wakes it. */
+export function setGrant(heap: SharedHeap, slot: number, grant: number): void {
+  Atomics.store(heap.i32, grantWord(slot), grant)
+  Atomics.notify(heap.i32, grantWord(slot))
+}
+
+export function grantOf(heap: SharedHeap, slot: number): number {
+  return Atomics.load(heap.i32, grantWord(slot))
+}
+
+/** For a worker: sleeps until the grant is another than `seen`, or the time is over. */
+export function awaitGrant(heap: SharedHeap, slot: number, seen: number, waitMs: number): void {
+  Atomics.wait(heap.i32, grantWord(slot), seen, waitMs)
+}
+
 function cancelWord(slot: number): number {
   assert(slot >= 0 && slot < CANCEL_SLOTS, 'a cancel slot exists')
   return WORD_CANCEL + slot
@@ -69,4 +87,9 @@ function beatWord(slot: number): number {
   return WORD_BEAT + slot
 }
 
-assert((WORD_BEAT + CANCEL_SLOTS) * 4 <= HEAP_CONTROL_BYTES, 'the words fit the control block')
+function grantWord(slot: number): number {
+  assert(slot >= 0 && slot < CANCEL_SLOTS, 'a grant word exists')
+  return WORD_GRANT + slot
+}
+
+assert((WORD_GRANT + CANCEL_SLOTS) * 4 <= HEAP_CONTROL_BYTES, 'the words fit the control block')

@@ -30,6 +30,15 @@ export class Pins {
     return this.#held.size
   }
 
+  /** The oldest pinned version, or undefined. */
+  get oldest(): number | undefined {
+    let oldest: number | undefined
+    for (const { version } of this.#held) {
+      if (oldest === undefined || version < oldest) oldest = version
+    }
+    return oldest
+  }
+
   pin({ version, now }: ReadPoint): PinnedPoint {
     const point = { version, now, release: () => void this.#held.delete(point) }
     this.#held.add(point)

@@ -11,6 +11,26 @@ export interface JobTicket {
   readonly onReport?: (report: JobReport) => void
   /** Cancels: a queued job rejects with SETT_BUSY at once, a running one soon. */
   readonly cancel?: CancelFlag
+  /** Limits what the job writes. */
+  readonly pace?: Pacer | undefined
+}
+
+/** Holds up the writing of a job that runs. */
+export interface Valve {
+  /** So many bytes more may be written. */
+  grant(bytes: number): void
+  /** No limit any more. */
+  open(): void
+}
+
+/** Keeps what several jobs write together below a rate. */
+export interface Pacer {
+  /** A job begins that writes through the valve; returns what to call when it ended. */
+  attach(valve: Valve): () => void
+  /** For an executor that cannot hold up a job: what a job wrote all at once. */
+  charge(bytes: number): void
+  /** For the same: resolves when the next job may begin; undefined: now. */
+  paid(): Promise<void> | undefined
 }
 
 export interface CancelFlag {

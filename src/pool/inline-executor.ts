@@ -36,6 +36,8 @@ class InlineExecutor implements Executor {
   readonly #counters = new JobCounters()
   readonly #cancels: CancelWatch<InlineJob>
   readonly #queue: InlineJob[] = []
+  /** Their turn comes when what earlier ones wrote is paid. */
+  readonly #held = new Set<InlineJob>()
   #turnDue = false
   #closed = false
 
@@ -51,10 +53,23 @@ class InlineExecutor implements Executor {
     const { priority } = ticket
     return new Promise<JobResult>((resolve, reject) => {
       const job: InlineJob = { priority, spec, ticket, resolve, reject }
-      insertByPriority(this.#queue, job)
       this.#cancels.add(ticket.cancel, job)
-      this.#arm()
+      this.#enter(job)
     }) as Promise<T>
+  }
+
+  /** A job is done in one go, so it is held up before it begins, never while it runs. */
+  #enter(job: InlineJob): void {
+    const paid = job.ticket.pace?.paid()
+    if (paid === undefined) {
+      insertByPriority(this.#queue, job)
+      this.#arm()
+      return
+    }
+    this.#held.add(job)
+    void paid.then(() => {
+      if (this.#held.delete(job)) this.#enter(job)
+    })
   }
 
   warmUp(): void {
@@ -67,7 +82,9 @@ class InlineExecutor implements Executor {
 
   async close(): Promise<void> {
     this.#closed = true
-    for (const job of this.#queue.splice(0)) {
+    const waiting = [...this.#queue.splice(0), ...this.#held]
+    this.#held.clear()
+    for (const job of waiting) {
       this.#cancels.remove(job.ticket.cancel, job)
       job.reject(executorClosedError())
     }
@@ -97,6 +114,7 @@ class InlineExecutor implements Executor {
         report: (report) => ticket.onReport?.(report),
         cancelled: () => ticket.cancel?.cancelled === true,
       })
+      if (result.kind === 'tables') ticket.pace?.charge(result.bytesWritten)
       resolve(result)
     } catch (error) {
       reject(error)
@@ -115,8 +133,8 @@ class InlineExecutor implements Executor {
 
   #withdraw(job: InlineJob): void {
     const at = this.#queue.indexOf(job)
-    if (at < 0) return
-    this.#queue.splice(at, 1)
+    if (at >= 0) this.#queue.splice(at, 1)
+    else if (!this.#held.delete(job)) return
     job.reject(cancelledError())
   }
 }

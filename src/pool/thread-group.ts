@@ -5,7 +5,7 @@ import type { Piscina } from 'piscina'
 import type { Clock } from '../base/clock.ts'
 import { type ErrorRecord, fromErrorRecord, type SettError } from '../base/errors.ts'
 import type { JobReport, JobResult, JobSpec } from '../jobs/job.ts'
-import { beatsOf, lowerCancel } from '../memory/heap-control.ts'
+import { beatsOf, lowerCancel, setGrant, UNLIMITED } from '../memory/heap-control.ts'
 import type { SharedHeap } from '../memory/shared-heap.ts'
 import { JobSlot } from './job-slot.ts'
 import { watchJob } from './job-watch.ts'
@@ -105,6 +105,7 @@ export class ThreadGroup {
     const { heap, silenceMs } = job
     const { id, generation, memory } = heap
     lowerCancel(heap, slot.index)
+    setGrant(heap, slot.index, UNLIMITED)
     job.onStart(slot.index)
     slot.begin(number, job.onReport)
     const unwatch = watchJob({

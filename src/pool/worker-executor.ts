@@ -7,6 +7,7 @@ import { CANCEL_SLOTS, raiseCancel } from '../memory/heap-control.ts'
 import { CancelWatch } from './cancel-flag.ts'
 import type { Executor, JobTicket, WorkerStats } from './executor.ts'
 import { JobCounters } from './job-counters.ts'
+import { heapValve } from './pace.ts'
 import { cancelledError, executorClosedError } from './pool-errors.ts'
 import type { SchedulerClient } from './priority-scheduler.ts'
 import { processHeaps } from './process-heaps.ts'
@@ -114,6 +115,7 @@ class WorkerExecutor implements Executor {
         reject,
       }
     })
+    let detach: (() => void) | undefined
     const job: OwnJob = {
       ...settle!,
       spec,
@@ -125,9 +127,11 @@ class WorkerExecutor implements Executor {
       onStart: (slot) => {
         job.cancelSlot = slot
         if (ticket.cancel?.cancelled === true) raiseCancel(ticket.heap, slot)
+        detach = ticket.pace?.attach(heapValve(ticket.heap, slot))
       },
       onEnd: () => {
         job.cancelSlot = undefined
+        detach?.()
       },
     }
     return { promise, job }

@@ -8,6 +8,7 @@ import type { Kernels } from '../kernel/kernels.ts'
 import { RingWriter } from '../memory/byte-ring.ts'
 import { beat, checkHeapControl, isCancelRaised } from '../memory/heap-control.ts'
 import { type HeapHandle, type SharedHeap, viewHeap } from '../memory/shared-heap.ts'
+import { JobPace } from './pace.ts'
 import type { JobEnvironment, JobReply, JobTask, WorkerReply, WorkerTask } from './protocol.ts'
 import { encodeReport, MESSAGE_MAX } from './report-codec.ts'
 
@@ -38,6 +39,11 @@ export function createTaskRunner(environment: JobEnvironment): (task: WorkerTask
   const perform = (task: JobTask): JobResult => {
     const { heap, kernels } = knownHeap(task.heap)
     checkHeapControl(heap)
+    const cancelled = (): boolean => {
+      beat(heap, task.slot)
+      return isCancelRaised(heap, task.slot)
+    }
+    const pace = new JobPace(heap, task.slot, cancelled)
     return environment.runJob(task.spec, {
       fs: environment.fs,
       kernels,
@@ -47,10 +53,8 @@ export function createTaskRunner(environment: JobEnvironment): (task: WorkerTask
         beat(heap, task.slot)
         reporter.report(report)
       },
-      cancelled() {
-        beat(heap, task.slot)
-        return isCancelRaised(heap, task.slot)
-      },
+      cancelled,
+      pace: (bytes) => pace.spend(bytes),
     })
   }
 

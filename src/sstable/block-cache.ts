@@ -15,6 +15,13 @@ export interface CacheStats {
   readonly bytes: number
 }
 
+/** What lets the cache take memory it never used: `'misses'`, each block that comes in; `'hits'`, each block that was
+ * found again, so that reading once through everything takes next to none. */
+export type CacheGrowth = 'misses' | 'hits'
+
+/** Slots a cache that grows on hits begins with: fewer would be passed on before anything is found again. */
+const FIRST_SLOTS = 64
+
 /** No slot: the block is too long for one, or all are pinned. */
 export const NO_SLOT = -1
 
@@ -31,6 +38,7 @@ export class BlockCache {
   readonly #free: number[] = []
   /** Slots ever used; those above were never touched. */
   #touched = 0
+  readonly #growsOnHits: boolean
   #held = 0
   #hand = 0
   /** Slots with users. */
@@ -39,8 +47,14 @@ export class BlockCache {
   #hits = 0
   #misses = 0
 
-  constructor(machine: KernelHeap, region: Region, blockSize: number) {
+  constructor(
+    machine: KernelHeap,
+    region: Region,
+    blockSize: number,
+    growth: CacheGrowth = 'misses',
+  ) {
     this.slotBytes = alignUp(unpackRoom(blockSize), 64)
+    this.#growsOnHits = growth === 'hits'
     this.#machine = machine
     this.#base = alignUp(region.address, 64)
     const room = region.address + region.length - this.#base
@@ -169,14 +183,11 @@ export class BlockCache {
     if (room > this.slotBytes) return NO_SLOT
     const free = this.#free.pop()
     if (free !== undefined) return free
-    if (this.#touched < this.#count) {
-      this.#touched += 1
-      return this.#touched - 1
-    }
+    if (this.#touched < this.#mayTouch()) return this.#touchNext()
     // Two rounds: the first may only clear the marks.
-    for (let steps = 2 * this.#count; steps > 0; steps--) {
+    for (let steps = 2 * this.#touched; steps > 0; steps--) {
       const slot = this.#hand
-      this.#hand = slot + 1 === this.#count ? 0 : slot + 1
+      this.#hand = slot + 1 >= this.#touched ? 0 : slot + 1
       const owner = this.#owners[slot]
       if (owner === undefined || (this.#pins[slot] as number) > 0) continue
       if (this.#seen[slot] === 1) {
@@ -188,6 +199,16 @@ export class BlockCache {
       this.#held -= 1
       return slot
     }
-    return NO_SLOT
+    // All are pinned: better a slot too early than a block read twice.
+    return this.#touched < this.#count ? this.#touchNext() : NO_SLOT
+  }
+
+  #mayTouch(): number {
+    return this.#growsOnHits ? Math.min(this.#count, FIRST_SLOTS + this.#hits) : this.#count
+  }
+
+  #touchNext(): number {
+    this.#touched += 1
+    return this.#touched - 1
   }
 }

@@ -107,6 +107,16 @@ describe('bad options', () => {
     [{ lock: 'never' }, /'auto', 'none'/],
     [{ logger: { info: () => undefined } }, /debug, info, warn and error/],
     [{ workerUrl: 'worker.js' }, /workerUrl/],
+    [
+      { compactionRateLimit: 1 },
+      /'compactionRateLimit' must be a whole number of bytes per second/,
+    ],
+    [{ compactionRateLimit: 'none' }, /or 'off' \(0, Infinity\)/],
+    [{ idleAfter: -1 }, /'idleAfter' must be a whole number of ms from 1/],
+    [{ scrubInterval: 999 }, /'scrubInterval' must be a whole number of ms from 1000/],
+    [{ scrubInterval: 2 ** 31 }, /scrubInterval/],
+    [{ deferCompaction: 1 }, /true or false/],
+    [{ cacheGrowth: 'never' }, /'misses', 'hits'/],
     [[], /must be an object/],
     ['throughput', /must be an object/],
   ])('%j', (given, message) => {
@@ -125,6 +135,8 @@ describe('bad options', () => {
       { maxDiskBytes: 10 * MIB, memtableSize: 2 * MIB },
       /'maxDiskBytes' \(10 MiB\) must be at least memtableSize × \(l0CompactTrigger \+ 2\) \(14 MiB\)/,
     ],
+    [{ deferCompaction: true }, /'deferCompaction' needs l0StallTrigger 'off'/],
+    [{ deferCompaction: true, l0StallTrigger: 'off', idleAfter: 0 }, /'idleAfter' that is not/],
     [{ inMemory: true, workers: 2 }, /workers.*inMemory/],
     [{ inMemory: true, readOnly: true }, /exclude each other/],
     [{ readOnly: true, errorIfExists: true }, /exclude each other/],
@@ -223,6 +235,28 @@ describe('values that follow', () => {
     expect(off.l0StallTrigger).toBe(Number.POSITIVE_INFINITY)
     expect(resolveOptions({ l0CompactTrigger: 30 }, NO_ENVIRONMENT).l0StallTrigger).toBe(90)
     expect(resolveOptions({ l0StallTrigger: 3 }, NO_ENVIRONMENT).l0CompactTrigger).toBe(1)
+  })
+})
+
+describe('options that may be off', () => {
+  it.each(['compactionRateLimit', 'idleAfter', 'scrubInterval'] as const)('%s', (name) => {
+    for (const off of ['off', 0, Number.POSITIVE_INFINITY]) {
+      expect(resolveOptions({ [name]: off }, NO_ENVIRONMENT)[name]).toBe(Number.POSITIVE_INFINITY)
+    }
+    const { parse, check } = OPTION_TABLE[name]
+    expect(check(parse('off'))).toBe(Number.POSITIVE_INFINITY)
+    expect(check(parse('70000'))).toBe(70_000)
+    expect(check(parse(''))).toBe(undefined)
+    const line = explain(resolveOptions({ [name]: 'off' }, NO_ENVIRONMENT))
+    expect(line).toMatch(new RegExp(`${name} +off +(bytes/s|ms) +given`))
+  })
+
+  it('a rate is read as a size; a preset with compaction deferred yields to a stall trigger', () => {
+    expect(OPTION_TABLE.compactionRateLimit.parse('8MiB')).toBe(8 * MIB)
+    const load = resolveOptions({ preset: 'bulkLoad' }, NO_ENVIRONMENT)
+    expect(load.deferCompaction).toBe(true)
+    const stalled = resolveOptions({ preset: 'bulkLoad', l0StallTrigger: 40 }, NO_ENVIRONMENT)
+    expect(stalled.deferCompaction).toBe(false)
   })
 })
 

@@ -1,4 +1,5 @@
 // The registry of what a simulation may do next, and how often it does it. A feature adds its own here.
+import { SettError } from '../../src/base/errors.ts'
 import type { Prng } from '../model/prng.ts'
 import type { Range, Sight, Write } from './model.ts'
 import type { Held, Simulation } from './simulation.ts'
@@ -72,6 +73,10 @@ export const OPERATIONS: readonly SimOperation[] = [
   usual('stats', 1, (sim) => {
     sim.read('stats', () => sim.log(JSON.stringify(sim.life.engine.stats().levels)))
   }),
+  usual('tune', 1, tune),
+  usual('health', 0.5, (sim) => {
+    sim.read('health', () => sim.log(sim.life.engine.health().status))
+  }),
   usual('wait', 3, (sim, random) => sim.life.world.pass(10 ** random.below(7))),
   usual('clock', 1, (sim, random) => sim.shiftClock(random)),
   usual('weather', 1.2, (sim, random) => sim.bringWeather(random)),
@@ -142,6 +147,35 @@ function rangeOf({ model: { keys } }: Simulation, random: Prng): Range {
     ...(random.chance(0.8) ? { gte: a! } : {}),
     ...(random.chance(0.8) ? { lt: b! } : {}),
   }
+}
+
+/** Everything live but the durability, by which the model judges what a power cut may take. */
+function tune(sim: Simulation, random: Prng): void {
+  const l0CompactTrigger = 1 + random.below(5)
+  const changes = {
+    memtableSize: 65_536 << random.below(2),
+    memtableCount: 2 + random.below(3),
+    l0CompactTrigger,
+    l0StallTrigger: random.chance(0.2) ? 'off' : l0CompactTrigger + 1 + random.below(6),
+    blockSize: 512,
+    tableSize: 16_384 << random.below(3),
+    bloomFalsePositiveRate: random.chance(0.5) ? 0.3 : 0.01,
+    scanPageSize: 1 + random.below(50),
+    levelSizeMultiplier: 2 + random.below(9),
+    maxLevels: 2 + random.below(6),
+    compactionRateLimit: random.chance(0.5) ? 'off' : 65_536 << random.below(4),
+    idleAfter: random.chance(0.3) ? 'off' : 10 ** (1 + random.below(4)),
+    scrubInterval: random.chance(0.7) ? 'off' : 10 ** (3 + random.below(3)),
+  }
+  const chosen = Object.entries(changes).filter(() => random.chance(0.3))
+  sim.read('tune', () => {
+    try {
+      sim.life.engine.tune(Object.fromEntries(chosen))
+    } catch (error) {
+      if (!(error instanceof SettError) || error.code !== 'SETT_INVALID_OPTION') throw error
+      sim.log('refused')
+    }
+  })
 }
 
 function oneOf(held: readonly Held[], random: Prng): Held | undefined {

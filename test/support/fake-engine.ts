@@ -1,4 +1,5 @@
 // A sorted array with versions that stands in for the engine where a test is about the API alone.
+import { type ResolvedOptions, resolveOptions } from '../../src/base/options.ts'
 import type {
   Data,
   DataForm,
@@ -25,6 +26,7 @@ function formed(data: Buffer, form: DataForm): Data {
 /** Everything lives in `rows`, by key, newest first. */
 export class FakeEngine implements Engine {
   readonly #rows: Row[]
+  readonly options: ResolvedOptions = resolveOptions({}, {})
   version = 0
   pins = 0
   closed = false
@@ -174,6 +176,18 @@ export class FakeEngine implements Engine {
       ...lists,
       ...pressure,
     }
+  }
+
+  health(): ReturnType<Engine['health']> {
+    return { status: 'ok', warnings: [] }
+  }
+
+  tune(): never {
+    throw new Error('a sorted array has no options')
+  }
+
+  underWay(): readonly string[] {
+    return []
   }
 
   async close(): Promise<void> {

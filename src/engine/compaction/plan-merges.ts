@@ -28,7 +28,7 @@ import {
 } from '../../jobs/workspace.ts'
 import type { TableMeta } from '../../manifest/levels.ts'
 import type { Readers } from '../../mvcc/pins.ts'
-import { type CancelFlag, type Executor, PRIORITY } from '../../pool/executor.ts'
+import { type CancelFlag, type Executor, type Pacer, PRIORITY } from '../../pool/executor.ts'
 import type { JobRunner } from '../job-runner.ts'
 import type { TreeState } from '../tree-state.ts'
 import { joinParts, type PartResult } from './join-parts.ts'
@@ -41,6 +41,8 @@ export interface PlanMergesParts {
   readonly executor: Executor
   readonly tree: TreeState
   readonly clock: Clock
+  /** Limits what all compactions write. */
+  readonly pace: Pacer
   /** A flush runs or waits for a worker. */
   readonly flushing: () => boolean
   /** undefined: by the size of tables and the idle workers. */
@@ -198,7 +200,7 @@ export class PlanMerges {
     { plan, cancel, readers }: Merge,
     { bounds, sources }: { readonly bounds: Bounds; readonly sources: CompactSpec['sources'] },
   ): Promise<TablesResult> {
-    const { tree, runner } = this.#parts
+    const { tree, runner, pace } = this.#parts
     const { directory, numbering } = tree
     const tables = sources.flat()
     const shape = shapeOf(plan, tree.shape)
@@ -208,6 +210,7 @@ export class PlanMerges {
       priority: priorityOf(plan),
       workspaceBytes: compactWorkspaceBytes(shape, sources.length, block, readers.snapshots.length),
       cancel,
+      pace,
       spec: (workspace): CompactSpec => ({
         kind: 'compact',
         directory,

@@ -54,6 +54,15 @@ export class DiskWatch {
     }
   }
 
+  /** The call that has been under way for longest. */
+  get longest(): Pick<DiskNotice, 'operation' | 'path' | 'elapsedMs'> | undefined {
+    // In the order they began.
+    const [first] = this.#calls
+    if (first === undefined) return undefined
+    const { operation, path, began } = first
+    return { operation, path, elapsedMs: this.#parts.clock.monotonicMs() - began }
+  }
+
   /** A call that blocked the thread for so long is over. */
   took(operation: DiskNotice['operation'], path: string, elapsedMs: number): void {
     if (elapsedMs >= SLOW_MS) this.#tell({ event: 'disk-slow', operation, path, elapsedMs })

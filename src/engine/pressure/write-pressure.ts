@@ -1,7 +1,7 @@
 // Slows commits down in proportion to what flush and compaction owe, before they would have to stop. Main thread. Looks
 // at memtables and levels when they change, and at the clock only while something is owed: no timer of its own.
 import type { Clock } from '../../base/clock.ts'
-import { levelTargets } from '../../compaction/level-targets.ts'
+import { baseLevelSize, levelTargets } from '../../compaction/level-targets.ts'
 import type { Levels } from '../../manifest/levels.ts'
 import { DrainMeter } from './drain-meter.ts'
 import type { StallWatch } from './stall-watch.ts'
@@ -43,8 +43,6 @@ export class WritePressure {
   /** False: commits go out at once, and nothing else here needs to be asked. */
   limited = false
   readonly #parts: PressureParts
-  readonly #tablesPerMemtable: number
-  readonly #baseLevelSize: number
   readonly #flushes = new DrainMeter()
   readonly #merges = new DrainMeter()
   readonly #pacer = new WritePacer()
@@ -57,10 +55,12 @@ export class WritePressure {
 
   constructor(parts: PressureParts) {
     this.#parts = parts
-    const { memtableSize, tableSize, l0CompactTrigger } = parts.options
-    this.#tablesPerMemtable = Math.max(1, Math.round(memtableSize / tableSize))
-    this.#baseLevelSize = memtableSize * l0CompactTrigger
     this.changed()
+  }
+
+  get #tablesPerMemtable(): number {
+    const { memtableSize, tableSize } = this.#parts.options
+    return Math.max(1, Math.round(memtableSize / tableSize))
   }
 
   /** A memtable with so many bytes of commits is in tables; changed() follows. */
@@ -127,7 +127,7 @@ export class WritePressure {
       this.#merges.work(now, (tables * memtableSize) / this.#tablesPerMemtable)
     }
     const targets = levelTargets(current, {
-      baseLevelSize: this.#baseLevelSize,
+      baseLevelSize: baseLevelSize(options),
       levelSizeMultiplier,
     })
     this.#excess = excessBytes(current, targets.bytes)
@@ -144,7 +144,7 @@ export class WritePressure {
     return [
       memtables,
       level0Reservoir(level0, rules, merge),
-      levelsReservoir(this.#excess, this.#baseLevelSize, merge),
+      levelsReservoir(this.#excess, baseLevelSize(options), merge),
     ]
   }
 }

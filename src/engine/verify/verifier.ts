@@ -38,6 +38,10 @@ export class Verifier {
     this.#parts = parts
   }
 
+  get busy(): boolean {
+    return this.#running.size > 0
+  }
+
   async verify(options: VerifyOptions): Promise<VerifyReport> {
     const cancel = createCancelFlag()
     const { signal } = options

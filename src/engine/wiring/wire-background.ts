@@ -1,0 +1,182 @@
+// Write queue and schedulers, and what each tells the others. Main thread.
+import type { ManifestLog } from '../../manifest/manifest-log.ts'
+import { PlanMerges } from '../compaction/plan-merges.ts'
+import { CompactionScheduler } from '../compaction-scheduler.ts'
+import { BackgroundOutcomes } from '../disk/background-outcomes.ts'
+import { FlushScheduler } from '../flush-scheduler.ts'
+import type { Foundation } from '../foundation.ts'
+import { JobRunner } from '../job-runner.ts'
+import type { HealthMonitor } from '../maintenance/health-monitor.ts'
+import { Notices } from '../maintenance/notices.ts'
+import { RateLimiter } from '../maintenance/rate-limiter.ts'
+import { Upkeep, type UpkeepParts } from '../maintenance/upkeep.ts'
+import { pickOptions } from '../maintenance/wire-care.ts'
+import { flushesAtOnce } from '../memory-plan.ts'
+import type { StallWatch } from '../pressure/stall-watch.ts'
+import type { WritePressure } from '../pressure/write-pressure.ts'
+import type { WriteQueue } from '../write-queue.ts'
+import type { Stores, Wiring } from './wire-stores.ts'
+import { wireLimits, wireWrites } from './wire-writes.ts'
+
+export interface Background {
+  readonly runner: JobRunner
+  readonly writes: WriteQueue
+  readonly flushes: FlushScheduler
+  readonly compactions: CompactionScheduler
+  readonly merges: PlanMerges
+  readonly stalls: StallWatch
+  readonly upkeep: Upkeep
+  readonly limiter: RateLimiter
+  readonly notices: Notices
+}
+
+export function wireBackground(
+  wiring: Wiring,
+  stores: Stores,
+  monitor: () => HealthMonitor,
+): Background {
+  const { foundation, allocator, manifest } = wiring
+  const { options, environment, machine, executor, jobBytes } = foundation
+  const { clock, logger } = environment
+  const { health, memtables, tables, tree, progress, obsolete } = stores
+  wireFailures(manifest, stores)
+  const halted = (): boolean => !manifest.usable || !manifest.stillOwned()
+  const limits = wireLimits(wiring, stores)
+  const { stalls, pressure, reserve } = limits
+  const runner = new JobRunner({ executor, heap: machine.heap, allocator, obsolete })
+  const writes = wireWrites(wiring, stores, limits)
+  const outcomes = new BackgroundOutcomes({ health, logger, progress, writes, reserve, tables })
+  const notices = new Notices(environment)
+  const limiter: RateLimiter = new RateLimiter({ clock, rate: () => upkeep.rate })
+  const upkeep: Upkeep = new Upkeep({
+    ...upkeepSees(stores),
+    clock,
+    options,
+    written: () => writes.walBytes,
+    compacting: () => compactions.busy,
+    kick: () => compactions.kick(),
+    shareChanged: () => limiter.changed(),
+    look: () => void monitor().look(),
+  })
+  const merges = new PlanMerges({
+    runner,
+    executor,
+    tree,
+    clock,
+    pace: limiter,
+    flushing: () => flushes.busy || memtables.immutables.length > 0,
+    splitting: environment.splitting,
+  })
+  const compactions = new CompactionScheduler({
+    merges,
+    tree,
+    clock,
+    notices,
+    get pick() {
+      return { ...pickOptions(options), l0CompactTrigger: upkeep.l0CompactTrigger }
+    },
+    get maxLevels() {
+      return options.maxLevels
+    },
+    get parallel() {
+      return upkeep.parallel
+    },
+    enabled: !options.readOnly,
+    halted,
+    failed: outcomes.failed,
+    compacted: () => {
+      pressure.changed()
+      outcomes.succeeded()
+      upkeep.stir()
+    },
+    idle: () => outcomes.roomChanged(),
+  })
+  const flushes = new FlushScheduler({
+    runner,
+    tree,
+    clock,
+    notices,
+    enabled: !options.readOnly,
+    get parallel() {
+      return flushesAtOnce(executor.workers, options.memtableCount)
+    },
+    aheadBytes: jobBytes,
+    due: () => memtables.flushable,
+    halted,
+    failed: outcomes.failed,
+    flushed: ({ memtable }) => {
+      pressure.flushed(memtable.recordEnd - memtable.arena.address)
+      pressure.changed()
+      outcomes.succeeded()
+      merges.flushed()
+      if (tree.levels[0]!.length + 2 >= options.l0CompactTrigger) executor.warmUp(2)
+      upkeep.stir()
+      compactions.kick()
+    },
+  })
+  bindEvents({ foundation, stores, flushes, compactions, outcomes, pressure })
+  return {
+    writes,
+    compactions,
+    merges,
+    flushes,
+    runner,
+    stalls,
+    upkeep,
+    limiter,
+    notices,
+  }
+}
+
+function wireFailures(manifest: ManifestLog, { health, progress }: Stores): void {
+  manifest.onFailure((error) => health.poison('Writing the manifest', error))
+  health.onPoison((error) => manifest.stop(error))
+  // Whoever waits for a background job would wait for ever: most of them end here.
+  health.onPoison(() => progress.signal())
+}
+
+function upkeepSees({
+  tree,
+  pins,
+  health,
+}: Stores): Pick<UpkeepParts, 'levels' | 'pinned' | 'closing'> {
+  return {
+    levels: () => tree.levels,
+    pinned: () => pins.count > 0,
+    closing: () => health.closing,
+  }
+}
+
+interface Bound {
+  readonly foundation: Foundation
+  readonly stores: Stores
+  readonly flushes: FlushScheduler
+  readonly compactions: CompactionScheduler
+  readonly outcomes: BackgroundOutcomes
+  readonly pressure: WritePressure
+}
+
+/** What memtables tell of. */
+function bindEvents({ foundation, stores, flushes, compactions, outcomes, pressure }: Bound): void {
+  const { options, executor } = foundation
+  const { tree } = stores
+  stores.bindings.bind({
+    changed: () => {
+      tree.publishMemtables()
+      pressure.changed()
+    },
+    flushable: () => flushes.kick(),
+    flushComes() {
+      executor.warmUp(1)
+      flushes.kick()
+    },
+    roomChanged: () => outcomes.roomChanged(),
+    blocked: (cause) => outcomes.blocked(cause),
+    stalled() {
+      if (tree.levels[0]!.length < options.l0StallTrigger) return false
+      // Level 0 will not get shorter: to wait would be for ever.
+      if (compactions.damage !== undefined) throw compactions.damage
+      return true
+    },
+  })
+}
