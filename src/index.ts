@@ -23,7 +23,7 @@ export type {
 } from './api/write-options.ts'
 export { CorruptionError, SettError, type SettErrorCode } from './base/errors.ts'
 export type { Logger } from './base/logger.ts'
-export type { DurabilityOption, Options, PresetName } from './base/option-table.ts'
+export type { Compression, DurabilityOption, Options, PresetName } from './base/option-table.ts'
 export { PRESETS as presets } from './base/presets.ts'
 export {
   createResources,

@@ -163,8 +163,8 @@ export class Database<K = string, V = string> extends EventedLevel<K, V> {
   /**
    * Brings everything written so far into the last level, without what deletes and overwrites left behind: each
    * lookup then finds its key in one table. Tables that meet no other move as they are; the rest is rewritten.
-   * Writes go on meanwhile; what they bring is compacted as usual. Fails with LEVEL_CORRUPTION, LEVEL_IO_ERROR,
-   * SETT_DISK_FULL, SETT_POISONED, or LEVEL_DATABASE_NOT_OPEN when it is closed meanwhile.
+   * Writes go on meanwhile; what they bring is compacted as usual. Fails with LEVEL_READONLY, LEVEL_CORRUPTION,
+   * LEVEL_IO_ERROR, SETT_DISK_FULL, SETT_POISONED, or LEVEL_DATABASE_NOT_OPEN when it is closed meanwhile.
    */
   async flatten(): Promise<void> {
     await this.#whenOpen((engine) => engine.flatten())

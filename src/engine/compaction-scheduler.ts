@@ -122,13 +122,20 @@ export class CompactionScheduler {
   }
 
   #moment(): PickMoment {
-    const readers = this.#parts.tree.readers()
-    return { oldestSnapshot: readers.snapshots[0]!, readers }
+    const { tree } = this.#parts
+    return { oldestSnapshot: tree.oldestSnapshot, ...this.#readers() }
+  }
+
+  /** Who reads matters only to what expires; and no reader begins before a time that was asked for. */
+  #readers(): Pick<PickMoment, 'readers'> {
+    const { tree } = this.#parts
+    const expires = tree.levels.some((tables) => tables.some((table) => table.earliestExpiry > 0))
+    return expires ? { readers: tree.readers() } : {}
   }
 
   async #rewrite(request: RangeRequest): Promise<void> {
     while (!this.#stopped) {
-      const asked = { ...request, readers: this.#parts.tree.readers() }
+      const asked = { ...request, ...this.#readers() }
       const plan = planRange(this.#levels(), asked, this.#parts.pick, this.#reserved)
       if (plan === undefined && this.#running.size === 0) return
       if (plan === undefined) await Promise.race(this.#running.values())

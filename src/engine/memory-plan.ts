@@ -59,12 +59,16 @@ function exactArena(fs: FileSystem, directory: string, wal: WalOnDisk): WalOnDis
   return { ...wal, arenaBytes: replayArenaBytes(bytes, records) }
 }
 
+/** Room that tune() may give to background jobs. */
+export const TUNING_BYTES: number = 24 * MIB
+
 /** No more than there can be immutable memtables. */
 export function flushesAtOnce(workers: number, memtableCount: number): number {
   return Math.max(1, Math.min(workers, memtableCount - 1))
 }
 
-/** By rate: finding a shape takes milliseconds, and a process has few of them. The presets' are known from the start; a test finds them anew. */
+/** By rate: finding a shape takes milliseconds, and a process has few of them. The presets' are known from the start; a
+ * test finds them anew. */
 const filters = new Map<number, FilterShape>([
   [0.01, { bitsPerKey: 10, k: 7 }],
   [0.001, { bitsPerKey: 15.5, k: 9 }],
@@ -109,5 +113,6 @@ function bytesWanted(
     ),
   )
   const replay = wals.reduce((sum, { arenaBytes }) => sum + arenaBytes, 0)
-  return Math.ceil(memoryBudget + 3 * longest + scratchBytes(options) + replay + 8 * MIB)
+  const spare = 4 * MIB + TUNING_BYTES
+  return Math.ceil(memoryBudget + 3 * longest + scratchBytes(options) + replay + spare)
 }

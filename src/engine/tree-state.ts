@@ -32,6 +32,8 @@ export interface TreeParts {
   readonly memtables: Memtables
   /** Who reads, and who may begin to: what a job planned now must keep. */
   readonly readers: () => Readers
+  /** Of versions at or below it, readers need only the newest of each key. */
+  readonly oldestSnapshot: () => number
   readonly lastVersion: () => number
   /** A new view is about to replace the current one. */
   readonly viewChanges: () => void
@@ -62,6 +64,10 @@ export class TreeState {
 
   get numbering(): FileNumbering {
     return this.#parts.numbering
+  }
+
+  get oldestSnapshot(): number {
+    return this.#parts.oldestSnapshot()
   }
 
   readers(): Readers {

@@ -80,7 +80,7 @@ describe('bad options', () => {
     [{ blokSize: MIB }, /'blockSize'/],
     [{ cacheSize: MIB }, /'blockCacheSize'/],
     [{ zzzzzzzz: 1 }, /Known options: preset, /],
-    [{ compression: 'lz4' }, /'compression' is not in this release/],
+    [{ compression: 'gzip' }, /'compression' must be one of 'none', 'lz4', 'zstd'; it is 'gzip'/],
     [{ valueThreshold: 1 }, /not in this release/],
     [{ memtableSize: '64mb' }, /'memtableSize' must be a whole number of bytes from 65536/],
     [{ memtableSize: 64 * KIB - 1 }, /65536 \(64 KiB\)/],

@@ -3,7 +3,7 @@ import { PageSource } from '../../src/api/page-source.ts'
 import { readMany } from '../../src/api/read-many.ts'
 import type { Clock } from '../../src/base/clock.ts'
 import { TurnBudget } from '../../src/base/turn-budget.ts'
-import { FakeEngine } from '../support/fake-engine.ts'
+import { FakeEngine } from '../support/fake/fake-engine.ts'
 
 const RANGE = { reverse: false, limit: -1, keyEncoding: 'utf8', valueEncoding: 'utf8' } as const
 const BOTH = { keys: true, values: true }

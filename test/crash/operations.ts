@@ -2,7 +2,7 @@
 // name, how to run it on a session, and, through the session (commit, promise), what the oracle may expect of it. That
 // is all: workloads of one and of two operations, and the longer ones, take it up by themselves.
 import type { WriteOperation } from '../../src/engine/types.ts'
-import { newestFirst } from '../support/newest-first.ts'
+import { newestFirst } from '../support/fake/newest-first.ts'
 import { LASTING_MS } from './history.ts'
 import { type Session, turns } from './session.ts'
 

@@ -15,7 +15,15 @@ import { prng } from '../model/prng.ts'
 
 const MIB = 1024 * 1024
 const OPTIONS = resolveOptions(
-  { workers: 0, memtableSize: 2 * MIB, memoryBudget: 16 * MIB, blockSize: 512, tableSize: 65_536 },
+  {
+    workers: 0,
+    memtableSize: 2 * MIB,
+    memoryBudget: 16 * MIB,
+    blockSize: 512,
+    tableSize: 65_536,
+    // The values are to lie in the files as they are.
+    compression: 'none',
+  },
   {},
 )
 /** One value at each place relative to a cache line. */

@@ -12,6 +12,8 @@ export const OPTIONS: ResolvedOptions = resolveOptions(
     memoryBudget: 8 * 1024 * 1024,
     blockSize: 512,
     tableSize: 16_384,
+    // What is put is to fill a small volume.
+    compression: 'none',
   },
   {},
 )

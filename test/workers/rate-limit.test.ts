@@ -14,7 +14,8 @@ afterAll(() => drainProcessPool())
 
 /** Two level-0 tables of the same keys, so many KiB each. */
 async function prepared(name: string, kib: number): Promise<Database> {
-  const options = { ...SMALL, ...QUIET, durability: 'none', compactionRateLimit: LIMIT } as const
+  const shape = { durability: 'none', compression: 'none' } as const
+  const options = { ...SMALL, ...QUIET, ...shape, compactionRateLimit: LIMIT }
   const db = await open(`${directory}/${name}`, options)
   for (let round = 0; round < 2; round++) {
     for (let from = 0; from < kib; from += 50) {

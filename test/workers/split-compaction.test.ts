@@ -29,6 +29,7 @@ async function opened(): Promise<Opened> {
   onTestFinished(() => rmSync(root, { recursive: true, force: true }))
   const directory = join(root, 'db')
   const options = resolveOptions({
+    compression: 'none',
     workers: 3,
     workerUrl: faultyWorkerUrl,
     durability: 'none',

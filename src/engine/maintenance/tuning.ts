@@ -1,13 +1,9 @@
 // tune(): changes options of an open database, all or none, and makes the parts that wait for something look again.
 // Everybody else reads the options where they are needed. Main thread.
 import { SettError } from '../../base/errors.ts'
-import { MIB } from '../../base/limits.ts'
 import type { LiveOptions } from '../../base/live-options.ts'
 import type { ResolvedOptions } from '../../base/options.ts'
-import { scratchBytes } from '../memory-plan.ts'
-
-/** Of the heap's part that is for nothing in particular (memory-plan.ts). */
-const SPARE_BYTES = 4 * MIB
+import { scratchBytes, TUNING_BYTES } from '../memory-plan.ts'
 
 export interface TuningParts {
   readonly live: LiveOptions
@@ -45,12 +41,13 @@ function checkMemory(opened: ResolvedOptions, next: ResolvedOptions): void {
     )
   }
   const growth = scratchBytes(next) - scratchBytes(opened)
-  const room = opened.memoryBudget / 4 + SPARE_BYTES
+  const room = opened.memoryBudget / 4 + TUNING_BYTES
   if (growth > room) {
     throw new SettError(
       'SETT_INVALID_OPTION',
       `Options 'tableSize', 'blockSize', 'bloomFalsePositiveRate', 'compression' and 'memtableCount' would have ` +
-        `background jobs take ${growth} bytes more; ${room} are left for that. Change them less, or close the database and open it with the new values.`,
+        `background jobs take ${growth} bytes more; ${room} are left for that. Change them less, or close the ` +
+        'database and open it with the new values.',
     )
   }
 }

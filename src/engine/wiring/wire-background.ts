@@ -49,15 +49,19 @@ export function wireBackground(
   const notices = new Notices(environment)
   const limiter: RateLimiter = new RateLimiter({ clock, rate: () => upkeep.rate })
   const upkeep: Upkeep = new Upkeep({
-    ...upkeepSees(stores),
-    clock,
-    options,
+    ...upkeepSees(stores, foundation),
     written: () => writes.walBytes,
     compacting: () => compactions.busy,
     kick: () => compactions.kick(),
     shareChanged: () => limiter.changed(),
     look: () => void monitor().look(),
   })
+  const installed = (): void => {
+    pressure.changed()
+    outcomes.succeeded()
+    upkeep.stir()
+  }
+  const both = { tree, clock, notices, halted, failed: outcomes.failed, enabled: !options.readOnly }
   const merges = new PlanMerges({
     runner,
     executor,
@@ -68,10 +72,8 @@ export function wireBackground(
     splitting: environment.splitting,
   })
   const compactions = new CompactionScheduler({
+    ...both,
     merges,
-    tree,
-    clock,
-    notices,
     get pick() {
       return { ...pickOptions(options), l0CompactTrigger: upkeep.l0CompactTrigger }
     },
@@ -81,36 +83,22 @@ export function wireBackground(
     get parallel() {
       return upkeep.parallel
     },
-    enabled: !options.readOnly,
-    halted,
-    failed: outcomes.failed,
-    compacted: () => {
-      pressure.changed()
-      outcomes.succeeded()
-      upkeep.stir()
-    },
+    compacted: installed,
     idle: () => outcomes.roomChanged(),
   })
   const flushes = new FlushScheduler({
+    ...both,
     runner,
-    tree,
-    clock,
-    notices,
-    enabled: !options.readOnly,
     get parallel() {
       return flushesAtOnce(executor.workers, options.memtableCount)
     },
     aheadBytes: jobBytes,
     due: () => memtables.flushable,
-    halted,
-    failed: outcomes.failed,
     flushed: ({ memtable }) => {
       pressure.flushed(memtable.recordEnd - memtable.arena.address)
-      pressure.changed()
-      outcomes.succeeded()
       merges.flushed()
+      installed()
       if (tree.levels[0]!.length + 2 >= options.l0CompactTrigger) executor.warmUp(2)
-      upkeep.stir()
       compactions.kick()
     },
   })
@@ -135,12 +123,12 @@ function wireFailures(manifest: ManifestLog, { health, progress }: Stores): void
   health.onPoison(() => progress.signal())
 }
 
-function upkeepSees({
-  tree,
-  pins,
-  health,
-}: Stores): Pick<UpkeepParts, 'levels' | 'pinned' | 'closing'> {
+type Seen = Pick<UpkeepParts, 'clock' | 'options' | 'levels' | 'pinned' | 'closing'>
+
+function upkeepSees({ tree, pins, health }: Stores, { options, environment }: Foundation): Seen {
   return {
+    clock: environment.clock,
+    options,
     levels: () => tree.levels,
     pinned: () => pins.count > 0,
     closing: () => health.closing,

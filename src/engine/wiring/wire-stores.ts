@@ -120,6 +120,7 @@ export async function wireStores(wiring: Wiring): Promise<Stores> {
       syncer: walSyncer,
       memtables,
       readers: () => pins.readers({ version: oracle.visibleVersion, now: time.pass() }),
+      oldestSnapshot: () => Math.min(pins.oldest ?? oracle.visibleVersion, oracle.visibleVersion),
       lastVersion: () => oracle.lastVersion,
       viewChanges: () => readers.ranges.invalidate(),
     },

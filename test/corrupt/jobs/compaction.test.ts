@@ -122,9 +122,11 @@ it('fails once, keeps the rest readable and writable, and closes', async () => {
   expect(await codeOf(engine.compactRange(undefined, undefined))).toBe('LEVEL_CORRUPTION')
   const inputs = fs.listSync('/db').filter((name) => name.endsWith('.sst'))
   expect(inputs).toContain(first)
-  const calls = fs.calls.length
+  // What looks after the database asks for the room on the disk now and then.
+  const made = (): number => fs.calls.filter(({ kind }) => kind !== 'space').length
+  const calls = made()
   await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
-  expect(fs.calls.length).toBe(calls)
+  expect(made()).toBe(calls)
   expect(fs.listSync('/db').filter((name) => name.endsWith('.sst'))).toEqual(inputs)
   for (let i = 0; i < 200; i++) {
     expect(engine.getSync(key(i), undefined, 'utf8')).toBe('b'.repeat(50))

@@ -9,7 +9,7 @@ import { wasmKernels } from '../../../src/kernel/wasm-kernels.ts'
 import type { Executor } from '../../../src/pool/executor.ts'
 import { inlineExecutor } from '../../../src/pool/inline-executor.ts'
 import { FaultFileSystem } from '../../faults/fault-file-system.ts'
-import { QuickClock } from '../../support/quick-clock.ts'
+import { QuickClock } from '../../support/fake/quick-clock.ts'
 
 const SMALL = { workers: 0, memtableSize: 65_536, memoryBudget: 8 << 20, idleAfter: 'off' }
 
@@ -49,7 +49,7 @@ export class BenchEngine {
   }
 
   static resolve(options: object): ResolvedOptions {
-    return resolveOptions({ ...SMALL, ...options }, {})
+    return resolveOptions({ ...SMALL, compression: 'none', ...options }, {})
   }
 
   /** One value of `bytes` under each of `count` keys from `first`. */

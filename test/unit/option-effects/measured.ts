@@ -124,6 +124,31 @@ export const MEASURED: { readonly [Name in OptionName]?: Effect } = {
       return bench.level(0)
     },
   },
+  compression: {
+    from: 'none',
+    to: 'lz4',
+    becomes: 'less',
+    async measure(bench) {
+      await bench.put(0, 400)
+      await bench.engine.flush()
+      return bench.engine.stats().levels.reduce((sum, { bytes }) => sum + bytes, 0)
+    },
+  },
+  maxDiskBytes: {
+    from: 1 << 20,
+    to: 4 << 20,
+    becomes: 'more',
+    async measure(bench) {
+      for (let written = 0; written < 4000; written += 20) {
+        const refused = await bench.put(written, 20, KIB).then(
+          () => false,
+          () => true,
+        )
+        if (refused) return written
+      }
+      return 4000
+    },
+  },
   blockSize: {
     from: 4 * KIB,
     to: 512,
@@ -213,11 +238,11 @@ export const MEASURED: { readonly [Name in OptionName]?: Effect } = {
     becomes: 'more',
     with: { l0CompactTrigger: 1, tableSize: 16 * KIB },
     async measure(bench) {
-      for (let i = 0; i < 20; i++) {
-        await bench.put(i * 40, 40, KIB)
+      // Overlapping: what nothing is in the way of goes down at once.
+      for (let i = 0; i < 30; i++) {
+        await bench.put((i * 97) % 400, 60, KIB)
         await bench.engine.settle()
       }
-      await bench.engine.settle()
       return filledLevels(bench)
     },
   },

@@ -3,7 +3,13 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { LIVE_OPTIONS, OPTION_NAMES, type OptionName } from '../../../src/base/option-table.ts'
-import { type Database, type DatabaseOptions, open, SettError } from '../../../src/index.ts'
+import {
+  createResources,
+  type Database,
+  type DatabaseOptions,
+  open,
+  SettError,
+} from '../../../src/index.ts'
 import { temporaryDirectory } from '../../support/temp-directory.ts'
 import { BenchEngine } from './bench-engine.ts'
 import { type Effect, MEASURED, watchPages } from './measured.ts'
@@ -71,6 +77,16 @@ const SHOWN: { readonly [Name in OptionName]?: () => Promise<void> } = {
     await db.open()
     expect(await db.get('a')).toBe(undefined)
     await db.close()
+  },
+  async resources() {
+    const resources = createResources({ memoryBudget: 20 << 20, workers: 1 })
+    const own = { resources, workers: 0, memoryBudget: 8 << 20 }
+    const first = await at(temporaryDirectory(), own)
+    const second = await at(temporaryDirectory(), own)
+    expect(await refusal(at(temporaryDirectory(), own))).toBe('SETT_OUT_OF_MEMORY')
+    await first.close()
+    await (await at(temporaryDirectory(), own)).close()
+    await second.close()
   },
   async lockTimeout() {
     const location = temporaryDirectory()

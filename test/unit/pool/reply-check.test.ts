@@ -46,7 +46,7 @@ const good: readonly (readonly [JobSpec, JobResult])[] = [
     flush,
     {
       kind: 'tables',
-      tables: [table(1), table(2)],
+      tables: [table(1), { ...table(2), packing: { codec: 1, payloadBytes: 9000 } }],
       entriesIn: 8,
       entriesOut: 6,
       entriesDropped: 2,
@@ -117,6 +117,8 @@ describe('a result', () => {
       { tables: [table(1), { ...table(2), largestKey: Buffer.alloc(65_536, 1) }] },
       { tables: [table(1), { ...table(2), smallestVersion: 10 }] },
       { tables: [table(1), { ...table(2), size: 1.5 }] },
+      { tables: [table(1), { ...table(2), packing: { codec: 1 } }] },
+      { tables: [table(1), { ...table(2), packing: 'lz4' }] },
       { tables: [table(1), undefined] },
       { tables: 'none' },
     ]

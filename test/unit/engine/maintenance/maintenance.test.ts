@@ -9,7 +9,7 @@ import { checkHealth, type HealthFacts } from '../../../../src/engine/maintenanc
 import { HealthMonitor } from '../../../../src/engine/maintenance/health-monitor.ts'
 import { Upkeep } from '../../../../src/engine/maintenance/upkeep.ts'
 import type { EngineNotice, WarningCode } from '../../../../src/engine/types.ts'
-import { QuickClock } from '../../../support/quick-clock.ts'
+import { QuickClock } from '../../../support/fake/quick-clock.ts'
 import { BenchEngine } from '../../option-effects/bench-engine.ts'
 
 const TRIGGERS = { l0CompactTrigger: 4, l0StallTrigger: 12 }

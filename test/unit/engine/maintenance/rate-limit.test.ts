@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { RateLimiter } from '../../../../src/engine/maintenance/rate-limiter.ts'
 import { createCancelFlag } from '../../../../src/pool/cancel-flag.ts'
 import type { Valve } from '../../../../src/pool/executor.ts'
-import { QuickClock } from '../../../support/quick-clock.ts'
+import { QuickClock } from '../../../support/fake/quick-clock.ts'
 import { BenchEngine } from '../../option-effects/bench-engine.ts'
 
 class CountingValve implements Valve {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { LIVE_OPTIONS, OPTION_NAMES } from '../../../../src/base/option-table.ts'
 import { explain } from '../../../../src/base/options.ts'
-import { open, SettError } from '../../../../src/index.ts'
+import { createResources, open, SettError } from '../../../../src/index.ts'
 import { FaultFileSystem } from '../../../faults/fault-file-system.ts'
 import { start } from '../../../support/small-engine.ts'
 import { temporaryDirectory } from '../../../support/temp-directory.ts'
@@ -21,7 +21,9 @@ describe('tune', () => {
   it('names what is live when an option is fixed', async () => {
     const engine = await start(new FaultFileSystem())
     for (const name of OPTION_NAMES.filter((each) => !LIVE_OPTIONS.includes(each))) {
-      const value = { ...engine.options, workerUrl: 'file:///w.js' }[name]
+      const resources = createResources({ memoryBudget: 64 << 20 })
+      const unset = { workerUrl: 'file:///w.js', maxDiskBytes: 1 << 30, resources }
+      const value = { ...engine.options, ...unset }[name]
       const error = refusal(() => engine.tune({ [name]: value }))
       expect(error.code).toBe('SETT_INVALID_OPTION')
       expect(error.message).toContain(`'${name}' is fixed while the database is open`)
@@ -39,7 +41,7 @@ describe('tune', () => {
     [{ tableSize: 1 << 30 }, /background jobs take/],
     [{ deferCompaction: true, l0StallTrigger: 30 }, /deferCompaction/],
     [{ compactionRateLimit: 7 }, /bytes per second/],
-    [{ compression: 'lz4' }, /not in this release/],
+    [{ valueThreshold: 512 }, /not in this release/],
     ['fast', /must be an object/],
   ])('refuses %j, and nothing is changed, not even what is right in it', async (wrong, message) => {
     const engine = await start(new FaultFileSystem())

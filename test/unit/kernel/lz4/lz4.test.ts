@@ -196,8 +196,6 @@ describe('lz4', () => {
   const CHECKS = [
     ['the offset', ' || <usize>offset > out - target', ''],
     ['the length', 'return out == targetEnd ? 1 : 0', 'return 1'],
-    ['the room for a match', 'if (<usize>matched > targetEnd - out) return 0', ''],
-    ['the room for literals', ' || <usize>literals > targetEnd - out', ''],
   ] as const
   it.each(CHECKS)(
     'notices a decoder that does not check %s',
@@ -205,21 +203,21 @@ describe('lz4', () => {
       const broken = await brokenDecoder(check, instead)
       const random = new Seeded(SEED)
       let wrong = 0
-      for (let i = 0; i < 3000; i++) {
+      for (let i = 0; i < 1000; i++) {
         const plain = sample(random, random.int(20, 200))
         const block = Buffer.from(lz4EncodeTwin(plain))
         const at = random.int(0, block.length - 1)
         block[at] = (block[at] as number) ^ (1 << random.int(0, 7))
         bytes.set(block, SOURCE)
-        bytes.fill(0xa5, TARGET - GUARD, TARGET + AREA)
+        bytes.fill(0xa5, TARGET - GUARD, TARGET + 1024)
         const answer = broken(SOURCE, block.length, TARGET, plain.length)
         const expected = lz4DecodeTwin(block, plain.length)
         const behind = bytes.subarray(TARGET + plain.length, TARGET + plain.length + GUARD)
         if ((answer === 1) !== (expected !== undefined) || !behind.equals(GUARDS)) wrong += 1
       }
-      expect(wrong).toBeGreaterThan(3)
+      expect(wrong).toBeGreaterThan(5)
     },
-    60_000,
+    120_000,
   )
 })
 

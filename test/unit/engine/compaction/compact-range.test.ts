@@ -1,7 +1,7 @@
 // compactRange() ends, whoever else compacts meanwhile and whatever readers keep from being dropped.
 import { expect, it } from 'vitest'
-import { FaultFileSystem } from '../../faults/fault-file-system.ts'
-import { endsWithin, start } from '../../support/small-engine.ts'
+import { FaultFileSystem } from '../../../faults/fault-file-system.ts'
+import { endsWithin, start } from '../../../support/small-engine.ts'
 
 const HANG_MS = 10_000
 const KEYS = 1_000

@@ -1,5 +1,5 @@
 // A sorted array with versions that stands in for the engine where a test is about the API alone.
-import { type ResolvedOptions, resolveOptions } from '../../src/base/options.ts'
+import { type ResolvedOptions, resolveOptions } from '../../../src/base/options.ts'
 import type {
   Data,
   DataForm,
@@ -8,7 +8,7 @@ import type {
   Pin,
   RangeOptions,
   ReadPoint,
-} from '../../src/engine/types.ts'
+} from '../../../src/engine/types.ts'
 
 interface Row {
   readonly key: Buffer

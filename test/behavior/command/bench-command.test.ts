@@ -7,9 +7,9 @@ import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import type { RunRecord } from '../../bench/output/record.ts'
-import { builtUrl } from '../support/built.ts'
-import { temporaryDirectory } from '../support/temp-directory.ts'
+import type { RunRecord } from '../../../bench/output/record.ts'
+import { builtUrl } from '../../support/built.ts'
+import { temporaryDirectory } from '../../support/temp-directory.ts'
 
 const BENCH = fileURLToPath(new URL('bench/main.js', builtUrl))
 const SETT = fileURLToPath(new URL('src/adapters/cli/main.js', builtUrl))

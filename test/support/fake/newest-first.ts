@@ -1,11 +1,11 @@
 // An executor with two workers, as far as flushes go: it waits a little for a second one, and then does the newer one
 // first. Everything happens on the calling thread, in turns, so the same calls give the same steps.
-import { systemClock } from '../../src/base/clock.ts'
-import type { FileSystem } from '../../src/io/file-system.ts'
-import type { JobResult, JobSpec } from '../../src/jobs/job.ts'
-import { runJob } from '../../src/jobs/run-job.ts'
-import type { Executor, JobTicket } from '../../src/pool/executor.ts'
-import { type InlineDependencies, inlineExecutor } from '../../src/pool/inline-executor.ts'
+import { systemClock } from '../../../src/base/clock.ts'
+import type { FileSystem } from '../../../src/io/file-system.ts'
+import type { JobResult, JobSpec } from '../../../src/jobs/job.ts'
+import { runJob } from '../../../src/jobs/run-job.ts'
+import type { Executor, JobTicket } from '../../../src/pool/executor.ts'
+import { type InlineDependencies, inlineExecutor } from '../../../src/pool/inline-executor.ts'
 
 /** Of the event loop, in which a second flush may come. */
 const PATIENCE = 60

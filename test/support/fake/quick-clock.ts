@@ -1,6 +1,6 @@
 // A clock whose timers do not wait: each runs in a turn of its own, in order, and takes the time with it. Time stands
 // still otherwise, so that what is measured by it is the same in every run.
-import type { Clock, LoopTimes, TimerHandle } from '../../src/base/clock.ts'
+import type { Clock, LoopTimes, TimerHandle } from '../../../src/base/clock.ts'
 
 interface Timer {
   readonly at: number

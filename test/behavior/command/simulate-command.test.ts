@@ -1,6 +1,6 @@
 // `sett simulate`: what it prints, and what it refuses.
 import { describe, expect, it } from 'vitest'
-import { sett } from '../support/command-line.ts'
+import { sett } from '../../support/command-line.ts'
 
 const SMALL = ['--memtable-size', '64KiB', '--table-size', '64KiB']
 

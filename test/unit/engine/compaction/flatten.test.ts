@@ -1,17 +1,17 @@
 // flatten(), garbage that goes by itself, and level 0 merged in itself while the base level is busy.
 import { expect, it } from 'vitest'
-import { systemClock } from '../../../src/base/clock.ts'
-import { resolveOptions } from '../../../src/base/options.ts'
-import { systemRandom } from '../../../src/base/random.ts'
-import type { StorageEngine } from '../../../src/engine/engine.ts'
-import { openEngine } from '../../../src/engine/open.ts'
-import { memoryFileSystem } from '../../../src/io/memory-file-system.ts'
-import type { JobResult, JobSpec } from '../../../src/jobs/job.ts'
-import { runJob } from '../../../src/jobs/run-job.ts'
-import { wasmKernels } from '../../../src/kernel/wasm-kernels.ts'
-import type { Executor } from '../../../src/pool/executor.ts'
-import { inlineExecutor } from '../../../src/pool/inline-executor.ts'
-import { endsWithin, start } from '../../support/small-engine.ts'
+import { systemClock } from '../../../../src/base/clock.ts'
+import { resolveOptions } from '../../../../src/base/options.ts'
+import { systemRandom } from '../../../../src/base/random.ts'
+import type { StorageEngine } from '../../../../src/engine/engine.ts'
+import { openEngine } from '../../../../src/engine/open.ts'
+import { memoryFileSystem } from '../../../../src/io/memory-file-system.ts'
+import type { JobResult, JobSpec } from '../../../../src/jobs/job.ts'
+import { runJob } from '../../../../src/jobs/run-job.ts'
+import { wasmKernels } from '../../../../src/kernel/wasm-kernels.ts'
+import type { Executor } from '../../../../src/pool/executor.ts'
+import { inlineExecutor } from '../../../../src/pool/inline-executor.ts'
+import { codeOf, endsWithin, start } from '../../../support/small-engine.ts'
 
 const HANG_MS = 20_000
 const KEYS = 600
@@ -47,6 +47,14 @@ it('flatten takes everything into the last level, for what writes go on beside i
     const value = engine.getSync(keyOf(i), undefined, 'utf8')
     expect(value === undefined).toBe(i % 3 === 0)
   }
+  await engine.close()
+})
+
+it('flatten of a read-only database is refused', async () => {
+  const fs = memoryFileSystem()
+  await (await start(fs)).close()
+  const engine = await start(fs, { readOnly: true })
+  expect(await codeOf(engine.flatten())).toBe('LEVEL_READONLY')
   await engine.close()
 })
 
