@@ -2,6 +2,7 @@
 // tables where it is. Pure. Invariant: a table goes down or is merged only with or after what is older and overlaps
 // it, so versions stay in order.
 import { GIB } from '../base/limits.ts'
+import { plainBytes } from '../format/table-meta.ts'
 import type { Levels, TableMeta } from '../manifest/levels.ts'
 import { type InFlight, unlessInTheWay } from './in-flight.ts'
 import { deepLevel0, type PickOptions } from './pick-options.ts'
@@ -63,7 +64,8 @@ function withSmallNeighbours(
   return wouldMove && to - from < NEIGHBOURS_MIN ? [] : tables.slice(from, to)
 }
 
-/** Most bytes of the one table that a merge inside level 0 makes. */
+/** Most bytes, before compression, of the one table that a merge inside level 0 makes: room for its writer is planned
+ * by them. */
 export function insideBytesMax(tableSize: number): number {
   return Math.min(8 * tableSize, GIB)
 }
@@ -85,13 +87,15 @@ export function planInsideLevel0(
   if (from < 0) return undefined
   let to = from
   let bytes = 0
+  let plain = 0
   let costPerSaved = Number.POSITIVE_INFINITY
   for (let at = from; at < level0.length; at += 1) {
     const table = level0[at]!
     const cost = at === from ? costPerSaved : (bytes + table.size) / (at - from)
     if (inFlight.holds(table) || cost > costPerSaved) break
-    if (bytes + table.size > insideBytesMax(options.tableSize)) break
+    if (plain + plainBytes(table) > insideBytesMax(options.tableSize)) break
     bytes += table.size
+    plain += plainBytes(table)
     costPerSaved = cost
     if (isVersionCut(level0, at + 1)) to = at + 1
   }

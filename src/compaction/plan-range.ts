@@ -46,7 +46,8 @@ export function planRange(
     if (plan !== undefined) return plan
   }
   const filled = inRange.findLastIndex((tables) => tables.length > 0)
-  const bottom = Math.max(filled, request.bottom ?? 0)
+  // There may be fewer levels than when the request was made: tune() lowers their number.
+  const bottom = Math.min(Math.max(filled, request.bottom ?? 0), levels.length - 1)
   for (let level = base; level < bottom; level += 1) {
     const plan = planDown({ levels, inFlight, bottom }, level, inRange[level]!)
     if (plan !== undefined) return plan

@@ -7,6 +7,7 @@ import type { FlushSpec, TablesResult } from '../jobs/job.ts'
 import { flushWorkspaceBytes } from '../jobs/workspace.ts'
 import { createCancelFlag } from '../pool/cancel-flag.ts'
 import { PRIORITY } from '../pool/executor.ts'
+import { tablesAtMost } from '../sstable/writer-workspace.ts'
 import { BackOff } from './disk/back-off.ts'
 import type { JobRunner } from './job-runner.ts'
 import type { Notices } from './maintenance/notices.ts'
@@ -155,7 +156,7 @@ export class FlushScheduler {
     const { memtable, walNumber } = frozen
     if (memtable.entries === 0) return undefined
     const shape = tree.shape
-    const outputs = 16 + 8 * Math.ceil(memtable.arena.length / shape.tableSize)
+    const outputs = 16 + tablesAtMost(shape, memtable.arena.length)
     // What is pinned from now on sees the newest of these entries, which are kept in any case.
     const readers = tree.readers()
     return runner.run<TablesResult>({

@@ -32,6 +32,8 @@ export interface WriterShape {
 const DENSITY = 2
 /** A table of smaller entries than this is closed before it reaches its size, for want of room for hashes. */
 const BYTES_PER_HASH = 64
+/** Entries take no less than eight bytes. */
+const TABLES_PER_SIZE = 8
 /** Room for the first and last keys of a block. */
 const KEY_BYTES_PER_BLOCK = 192
 const HASHES_MAX = 4 * MIB
@@ -86,6 +88,15 @@ function outBytes(shape: WriterShape, hashes: number, largestEntry: number): num
 export function writerBytes(shape: WriterShape, largestEntry: number): number {
   const parts = fixedParts(shape)
   return fixedBytes(parts) + outBytes(shape, parts.hashes, largestEntry)
+}
+
+/** Most tables that so many bytes of entries make. They end before their size when there is no room for hashes, which
+ * eight tables per size provide for, or for the first and last keys of their blocks. Neither is longer than the block,
+ * which has all its bytes. */
+export function tablesAtMost(shape: WriterShape, bytes: number): number {
+  const boundsBytes = fixedParts(shape).keyBytes - 2 * (KEY_LENGTH_MAX + 1)
+  const ofLongKeys = Math.ceil((2 * bytes) / boundsBytes)
+  return Math.max(TABLES_PER_SIZE * Math.ceil(bytes / shape.tableSize), ofLongKeys)
 }
 
 export interface WriterMemory {

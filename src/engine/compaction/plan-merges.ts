@@ -29,6 +29,7 @@ import {
 import type { TableMeta } from '../../manifest/levels.ts'
 import type { Readers } from '../../mvcc/pins.ts'
 import { type CancelFlag, type Executor, type Pacer, PRIORITY } from '../../pool/executor.ts'
+import { tablesAtMost } from '../../sstable/writer-workspace.ts'
 import type { JobRunner } from '../job-runner.ts'
 import type { TreeState } from '../tree-state.ts'
 import { joinParts, type PartResult } from './join-parts.ts'
@@ -204,7 +205,7 @@ export class PlanMerges {
     const { directory, numbering } = tree
     const tables = sources.flat()
     const shape = shapeOf(plan, tree.shape)
-    const count = 16 + tables.length + 8 * Math.ceil(plainBytesOf(tables) / shape.tableSize)
+    const count = 16 + tables.length + tablesAtMost(shape, plainBytesOf(tables))
     const block = largestBlock(sources)
     return runner.run<TablesResult>({
       priority: priorityOf(plan),

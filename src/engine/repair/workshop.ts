@@ -11,6 +11,7 @@ import type { Region, SharedHeap } from '../../memory/shared-heap.ts'
 import { createCancelFlag } from '../../pool/cancel-flag.ts'
 import { type Executor, PRIORITY } from '../../pool/executor.ts'
 import { processHeaps } from '../../pool/process-heaps.ts'
+import { tablesAtMost } from '../../sstable/writer-workspace.ts'
 import type { FileNumbering } from '../file-numbering.ts'
 import { JobRunner } from '../job-runner.ts'
 import { tableShape } from '../memory-plan.ts'
@@ -61,7 +62,7 @@ export class Workshop {
 
   /** Numbers for the outputs of a job that writes about so many bytes from so many tables. */
   outputs(bytes: number, tables: number): FileNumbers {
-    const count = 16 + tables + 8 * Math.ceil(bytes / this.shape.tableSize)
+    const count = 16 + tables + tablesAtMost(this.shape, bytes)
     return { first: this.numbering.takeRange(count), count }
   }
 

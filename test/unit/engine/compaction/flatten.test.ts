@@ -139,3 +139,22 @@ it('a deep level 0 is merged in itself while the base level is busy, and keeps i
   check()
   await engine.close()
 })
+
+it('flatten ends when tune() lowers the number of levels meanwhile', async () => {
+  const engine = await start(memoryFileSystem(), { maxLevels: 2, durability: 'none' })
+  const fill = async (): Promise<void> => {
+    for (let i = 0; i < KEYS; i++) await engine.put(keyOf(i), 'x'.repeat(100), {})
+    await engine.flush()
+  }
+  await fill()
+  await engine.compactRange(undefined, undefined)
+  await fill()
+  engine.tune({ maxLevels: 5 })
+  const flattened = engine.flatten()
+  // Level 0 goes first, into what lies in level 1 already.
+  for (let turn = 0; turn < 3; turn++) await Promise.resolve()
+  engine.tune({ maxLevels: 2 })
+  await endsWithin(HANG_MS, flattened)
+  expect(entries(engine)).toBe(KEYS)
+  await engine.close()
+})
