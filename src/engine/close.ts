@@ -36,6 +36,8 @@ export async function shutDown(parts: ClosingParts): Promise<void> {
       if (health.poisoned === undefined && !parts.options.readOnly) await seal(parts, wals)
       else refuseIfUntold(parts, known)
     } finally {
+      // One that nobody waits for may be under way, and a closed descriptor's number is given to the next file.
+      await walSyncer.settled()
       for (const { file } of wals) file.closeSync()
     }
   } finally {

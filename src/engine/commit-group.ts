@@ -51,9 +51,13 @@ export class CommitGroup {
     else this.#resolve()
   }
 
-  /** No commit of it was made: no callback runs. */
-  reject(error: Error): void {
+  /** No commit of it was made: no callback runs. Its promise is rejected later. */
+  failed(): void {
     this.#callbacks = undefined
+  }
+
+  reject(error: Error): void {
+    this.failed()
     if (this.#reject === undefined) this.#promise = Promise.reject(error)
     else this.#reject(error)
   }

@@ -226,19 +226,20 @@ export class Memtables {
   }
 
   /** Something unknown may lie behind the WAL's end and cannot be cut off. Rotates, and seals the WAL at its
-   * end before anything is written elsewhere, so that a rejected commit never shows up. */
+   * end before anything is written elsewhere, so that a rejected commit never shows up. Throws, once it is sealed, when
+   * there is no other WAL. */
   async retireDamaged(target: LoggedMemtable, closeGroup: () => void): Promise<void> {
-    if (!target.frozen && !this.advance(0, 0, closeGroup)) {
-      throw new SettError('LEVEL_IO_ERROR', 'No other log is at hand. Reopen the database.')
-    }
+    const another = target.frozen || this.advance(0, 0, closeGroup)
     // The next group of this log is written over what is left behind its end.
-    if (target.unfinished > 1) return
+    if (another && target.unfinished > 1) return
     const { poisoned } = this.#parts.health
     if (poisoned !== undefined) throw poisoned
     const { wal } = target
     await this.#parts.syncFile(wal.file)
     const { number, length, lastVersion, digest } = wal
     await this.#parts.manifest.append({ walsSealed: [{ number, length, lastVersion, digest }] })
+    if (another) return
+    throw new SettError('LEVEL_IO_ERROR', 'No other log is at hand. Reopen the database.')
   }
 
   /** The flush of the oldest immutable memtable is installed. */

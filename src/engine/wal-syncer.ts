@@ -18,7 +18,8 @@ export class WalSyncer {
   readonly #parts: WalSyncerParts
   /** WALs with bytes not known durable, oldest first. */
   #dirty: WalFile[] = []
-  readonly #synced = new Map<WalFile, number>()
+  /** Weak: a sync may end after its WAL was forgotten. */
+  readonly #synced = new WeakMap<WalFile, number>()
   #running: Promise<void> = Promise.resolve()
   #timer: TimerHandle | undefined
   syncs = 0
@@ -72,6 +73,11 @@ export class WalSyncer {
     this.forget(wal)
     const close = (): void => wal.file.closeSync()
     this.#running.then(close, close)
+  }
+
+  /** Resolves when no sync holds a descriptor, whatever became of it. */
+  async settled(): Promise<void> {
+    await this.#running.catch(() => undefined)
   }
 
   stop(): void {

@@ -138,8 +138,13 @@ export class WriteQueue {
       if (this.#waiting.shift() === waiter) this.#waitingBytes -= waiter.bytes
     }
     const { stalls, memtables } = this.#parts
-    if (this.#waiting.length === 0) stalls.resumed()
-    else stalls.stopped(memtables.waitsFor)
+    if (this.#waiting.length > 0) {
+      stalls.stopped(memtables.waitsFor)
+      return
+    }
+    stalls.resumed()
+    // The last of them may have been refused: then no group will say so.
+    this.#reportIdle()
   }
 
   /** The job that waiting commits depend on failed: they are told. */
@@ -180,7 +185,7 @@ export class WriteQueue {
     options: WriteOptions,
     expiries: Expiries,
   ): Promise<void> {
-    const { stalls, memtables, waitingBytesMax } = this.#parts
+    const { stalls, memtables, waitingBytesMax, durability } = this.#parts
     if (this.#waiting.length === 0) {
       const done = this.#tryCommit(operations, options, expiries)
       if (done !== undefined) return done
@@ -193,7 +198,9 @@ export class WriteQueue {
     this.#waitingBytes += bytes
     return new Promise((resolve, reject) => {
       const copies = operations.map(copyOperation)
-      this.#waiting.push({ operations: copies, expiries, bytes, options, resolve, reject })
+      // tune() may come before its turn does.
+      const own = { durability: durability === 'sync' ? 'sync' : 'none', ...options } as const
+      this.#waiting.push({ operations: copies, expiries, bytes, options: own, resolve, reject })
     })
   }
 
@@ -345,7 +352,7 @@ export class WriteQueue {
   }
 
   #write(group: CommitGroup): void {
-    const { heap, clock, watch, fillAhead } = this.#parts
+    const { heap, clock, watch, fillAhead, health } = this.#parts
     this.#inFlight = group
     this.#lone.wrote(group)
     const { wal } = group.target
@@ -370,6 +377,8 @@ export class WriteQueue {
     try {
       const began = clock.monotonicMs()
       fillAhead.before(wal, bytes.length, group.wantsSync)
+      // The look for their room may have found the directory gone: no write to the log would.
+      if (health.poisoned !== undefined) throw health.tell()!
       wal.file.writeSync(bytes, wal.length)
       this.#lastWriteMs = clock.monotonicMs() - began
     } catch (error) {
@@ -443,26 +452,31 @@ export class WriteQueue {
   #writeFailed(group: CommitGroup, cause: unknown): void {
     const { wal, memtable } = group.target
     memtable.abandon(group.start, group.end, group.recordCount)
-    group.reject(writeError(cause))
     try {
       wal.cut()
     } catch {
-      this.#retireDamaged(group)
+      this.#retireDamaged(group, cause)
       return
     }
+    group.reject(writeError(cause))
     // The cut must be durable before anything after it is: were it undone, this log would end elsewhere than the next
     // one says, and the database would not open.
     this.#parts.syncer.wrote(wal)
     this.#failureHandled(group)
   }
 
-  /** Nothing else goes out until the damaged log is sealed. */
-  #retireDamaged(group: CommitGroup): void {
+  /** Nothing else goes out until the damaged log is sealed. Nor is anybody told before: until then a crash may
+   * bring the group back. */
+  #retireDamaged(group: CommitGroup, cause: unknown): void {
+    group.failed()
     const { memtables, health } = this.#parts
     memtables
       .retireDamaged(group.target, () => this.closeOpenGroup())
       .catch((error: unknown) => health.poison('Giving up a damaged log', error))
-      .then(() => this.#failureHandled(group))
+      .then(() => {
+        group.reject(writeError(cause))
+        this.#failureHandled(group)
+      })
   }
 
   #failureHandled(group: CommitGroup): void {

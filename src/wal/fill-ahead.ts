@@ -19,7 +19,6 @@ export interface FillAheadParts {
 
 export class FillAhead {
   readonly #parts: FillAheadParts
-  readonly #aheadBytes: number
   /** The log of the last frame, if that was synced and short. */
   #last: WalFile | undefined
   /** It could not be filled: the rest of it is appended. */
@@ -27,7 +26,10 @@ export class FillAhead {
 
   constructor(parts: FillAheadParts) {
     this.#parts = parts
-    this.#aheadBytes = Math.min(AHEAD_BYTES, Math.floor(parts.memtableSize / MEMTABLE_SHARE))
+  }
+
+  get #aheadBytes(): number {
+    return Math.min(AHEAD_BYTES, Math.floor(this.#parts.memtableSize / MEMTABLE_SHARE))
   }
 
   /** A frame of so many bytes is about to be written to the log. The second in a row that is synced is the first to lie

@@ -6,6 +6,7 @@ import type { Levels } from '../../manifest/levels.ts'
 import type { DiskWatch } from '../disk/disk-watch.ts'
 import type { EngineParts } from '../engine-parts.ts'
 import type { Foundation } from '../foundation.ts'
+import type { WritePressure } from '../pressure/write-pressure.ts'
 import { HealthMonitor, type PlainFacts } from './health-monitor.ts'
 import type { Notices } from './notices.ts'
 import type { RateLimiter } from './rate-limiter.ts'
@@ -29,6 +30,7 @@ export interface CareParts
   readonly watch: DiskWatch
   readonly notices: Notices
   readonly limiter: RateLimiter
+  readonly pressure: WritePressure
 }
 
 export interface Care {
@@ -38,7 +40,8 @@ export interface Care {
 }
 
 export function wireCare(parts: CareParts): Care {
-  const { foundation, notices, limiter, health, walSyncer, writes, compactions, upkeep } = parts
+  const { foundation, notices, limiter, pressure, health, walSyncer } = parts
+  const { writes, compactions, upkeep } = parts
   const { environment, options, live } = foundation
   const { clock, logger } = environment
   const scrubber = new Scrubber({
@@ -68,6 +71,7 @@ export function wireCare(parts: CareParts): Care {
     scrubIntervalChanged: () => scrubber.arm(),
     changed() {
       limiter.changed()
+      pressure.changed()
       writes.resume()
       compactions.kick()
       upkeep.stir()

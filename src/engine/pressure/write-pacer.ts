@@ -17,6 +17,8 @@ export class WritePacer {
   /** Milliseconds until it is worth asking again; 0: the next group may go. */
   waitMs(now: number, bytesPerMs: number): number {
     this.#pay(now, bytesPerMs)
+    // It may have gone out when the rate was a higher one, or none was known.
+    this.#owed = Math.min(this.#owed, OWED_MOST_MS * bytesPerMs)
     const wait = this.#owed / bytesPerMs
     return wait < WAIT_LEAST_MS ? 0 : Math.min(wait, WAIT_MOST_MS)
   }

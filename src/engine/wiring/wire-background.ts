@@ -25,6 +25,7 @@ export interface Background {
   readonly compactions: CompactionScheduler
   readonly merges: PlanMerges
   readonly stalls: StallWatch
+  readonly pressure: WritePressure
   readonly upkeep: Upkeep
   readonly limiter: RateLimiter
   readonly notices: Notices
@@ -110,6 +111,7 @@ export function wireBackground(
     flushes,
     runner,
     stalls,
+    pressure,
     upkeep,
     limiter,
     notices,

@@ -38,7 +38,9 @@ export function wireWrites(
     memtables,
     syncer: walSyncer,
     fillAhead: new FillAhead({
-      memtableSize: options.memtableSize,
+      get memtableSize() {
+        return options.memtableSize
+      },
       spend: (bytes) => reserve.spend(bytes),
     }),
     health,
