@@ -2,6 +2,7 @@
 // when an event is emitted is changed.
 import { AbstractLevel } from 'abstract-level'
 import type { DiskNotice } from '../../engine/disk/disk-watch.ts'
+import type { StallNotice } from '../../engine/pressure/stall-watch.ts'
 import type {
   CompactionNotice,
   Data,
@@ -16,6 +17,8 @@ export interface DatabaseEvents {
   readonly flush: readonly [notice: FlushNotice]
   /** Tables are being merged, or only moved; phases as of `flush`. */
   readonly compaction: readonly [notice: CompactionNotice]
+  /** Writers are slowed or stopped because flush or compaction is behind, or no longer. */
+  readonly stall: readonly [notice: StallNotice]
   /** Work of the engine's own accord, such as reading all files back; phases as of `flush`. */
   readonly maintenance: readonly [notice: MaintenanceNotice]
   /** The warnings of `health()` are others than before. */
