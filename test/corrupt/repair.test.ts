@@ -99,17 +99,20 @@ describe(`repair (SETT_CORRUPT_SEED=${SEED})`, () => {
     expect((await readAll(fs)).content).toEqual(history.whole)
   })
 
-  it('tells of a table that lies under the name of the manifest', async () => {
+  it.each([
+    ['table', '.sst'],
+    ['log', '.wal'],
+  ])('tells of a %s that lies under the name of the manifest', async (what, end) => {
     const { image } = await makeImage(SEED)
     const names = [...image.keys()]
-    const table = names.find((name) => name.endsWith('.sst'))!
+    const taken = names.findLast((name) => name.endsWith(end))!
     const manifest = names.find((name) => name.includes('MANIFEST'))!
-    const renamed = new Map(image).set(manifest, image.get(table)!)
-    renamed.delete(table)
+    const renamed = new Map(image).set(manifest, image.get(taken)!)
+    renamed.delete(taken)
     const report = await mend(place(renamed))
     expect(report.manifest).toBe('rebuilt')
-    expect(report.lost.map(({ kind, why }) => `${kind}: ${why}`)).toContainEqual(
-      expect.stringMatching(/^table: MANIFEST-\d+ holds table \d+/),
+    expect(report.lost.map(({ why }) => why)).toContainEqual(
+      expect.stringMatching(new RegExp(`^MANIFEST-\\d+ holds ${what} \\d+`)),
     )
     expect(report.moved.names.some((name) => name.startsWith('MANIFEST'))).toBe(true)
   })

@@ -37,7 +37,6 @@ export async function tablesFound(
 ): Promise<TableMeta[]> {
   const found: TableMeta[] = []
   for (const entry of entries) {
-    if (entry.file?.kind !== 'sst') tellIfTable(shop, entry, entries)
     if (entry.file?.kind !== 'sst') continue
     const strange = notAFile(entry)
     if (strange !== undefined) {
@@ -50,20 +49,6 @@ export async function tablesFound(
     else found.push(...(await salvage(shop, entry, undefined)).tables)
   }
   return found
-}
-
-/** A table under the name of a manifest or a log is not followed: that it was one of the database's is only likely. */
-function tellIfTable(
-  shop: Workshop,
-  entry: DirectoryEntry,
-  entries: readonly DirectoryEntry[],
-): void {
-  const { file, kind, path, name } = entry
-  if (kind !== 'file' || (file?.kind !== 'manifest' && file?.kind !== 'wal')) return
-  const header = readHeader(shop.fs, path, 'sst')
-  if (header === undefined || isTable(shop, entries, header.number)) return
-  const why = `${name} holds table ${header.number}, which no file of its own name does`
-  shop.notes.loss({ kind: 'table', file: path, offset: 0, length: entry.size, why })
 }
 
 function isTable(shop: Workshop, entries: readonly DirectoryEntry[], number: number): boolean {

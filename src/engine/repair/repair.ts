@@ -21,6 +21,7 @@ import { createExecutor, lockDirectory, Undo } from '../open.ts'
 import type { Environment } from '../types.ts'
 import { findAuthority } from './authority.ts'
 import { type FoundWal, WalFinder } from './found-wals.ts'
+import { tellMisnamed } from './misnamed.ts'
 import { mergeAll, tablesFound, tablesNamed } from './repair-tables.ts'
 import { tablesOfWal } from './repair-wals.ts'
 import type { RepairReport } from './report.ts'
@@ -160,6 +161,7 @@ async function byTables(
   notes.tables = 0
   notes.salvagedTables = 0
   const finder = new WalFinder(shop.fs, shop.directory, entries, notes)
+  tellMisnamed(shop.fs, entries, notes)
   const tables = await tablesFound(shop, entries)
   const replayed = finder.newerThan(tables)
   finder.tellLosses(replayed, undefined)
