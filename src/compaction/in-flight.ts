@@ -1,7 +1,9 @@
 // Which key ranges of which levels a running compaction owns. Main thread. Invariant: no two reservations share a
 // table, nor a key on a level below level 0; on level 0 a merge that stays there never overtakes, nor is
 // overtaken by, what overlaps it.
+
 import { assert } from '../base/assert.ts'
+import { storedBytes } from '../format/table-meta.ts'
 import type { Levels, TableMeta } from '../manifest/levels.ts'
 import {
   buildPlan,
@@ -78,21 +80,17 @@ function reservationOf(plan: CompactionPlan): Reservation {
   const tables = plan.sources.flat()
   // Sources and inputs come in the same order: the upper tables first.
   const upper = tables.filter((_, i) => inputs[i]!.level === inputLevel)
-  const inputBytes = bytesOf(upper)
+  const inputBytes = storedBytes(upper)
   return {
     range: hullOf(tables),
     inputLevel,
     outputLevel,
     numbers: new Set(inputs.map(({ number }) => number)),
     inputBytes,
-    outputBytes: bytesOf(tables) - inputBytes,
+    outputBytes: storedBytes(tables) - inputBytes,
     oldest: upper.reduce((least, table) => Math.min(least, table.smallestVersion), Infinity),
     newest: upper.reduce((most, table) => Math.max(most, table.largestVersion), 0),
   }
-}
-
-function bytesOf(tables: readonly TableMeta[]): number {
-  return tables.reduce((sum, { size }) => sum + size, 0)
 }
 
 function compatible(a: Reservation, b: Reservation): boolean {

@@ -1,6 +1,7 @@
 // How large each level should be. Pure. The deepest level sets the scale, so most data lies in it
 // and space overhead stays near 1 / multiplier; levels that are not needed stay empty, and level 0
 // compacts straight into the base level.
+import { storedBytes } from '../format/table-meta.ts'
 import type { Levels } from '../manifest/levels.ts'
 
 export interface TargetOptions {
@@ -28,7 +29,7 @@ export interface LevelTargets {
 }
 
 export function levelBytes(levels: Levels, level: number): number {
-  return levels[level]!.reduce((sum, { size }) => sum + size, 0)
+  return storedBytes(levels[level]!)
 }
 
 export function levelTargets(levels: Levels, options: TargetOptions): LevelTargets {
@@ -53,4 +54,14 @@ export function levelTargets(levels: Levels, options: TargetOptions): LevelTarge
     return Math.max(baseLevelSize, baseBytes * levelSizeMultiplier ** (level - base))
   })
   return { base, bytes }
+}
+
+/** Bytes by which levels 1 and deeper exceed their targets. */
+export function excessBytes(levels: Levels, targets: readonly number[]): number {
+  let excess = 0
+  for (let level = 1; level < levels.length; level += 1) {
+    const bytes = levelBytes(levels, level)
+    excess += Math.max(0, bytes - targets[level]!)
+  }
+  return excess
 }

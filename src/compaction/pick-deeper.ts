@@ -1,5 +1,7 @@
 // Which tables of a level that is over its size go down: those that cost the least. Pure.
+
 import { compareBytes } from '../base/bytes.ts'
+import { storedBytes } from '../format/table-meta.ts'
 import type { Levels, TableMeta } from '../manifest/levels.ts'
 import { type InFlight, unlessInTheWay } from './in-flight.ts'
 import type { PickOptions } from './pick-options.ts'
@@ -88,7 +90,7 @@ function costOf(upper: readonly TableMeta[], below: readonly TableMeta[]): numbe
   if (bytes === 0) return 0
   const tombstones = upper.reduce((sum, table) => sum + table.tombstones, 0)
   const freed = Math.min(bytes, (tombstones * bytes) / entries)
-  return bytes / (bytesOf(upper) + freed)
+  return bytes / (storedBytes(upper) + freed)
 }
 
 interface Span {
@@ -106,7 +108,7 @@ function expand(levels: Levels, chosen: Span, tableSize: number): PlanInputs {
   let { from, to } = chosen
   const lower = overlapSpan(below, hullOf(tables.slice(from, to)))
   const lowerTables = below.slice(lower.from, lower.to)
-  let bytes = bytesOf(lowerTables) + bytesOf(tables.slice(from, to))
+  let bytes = storedBytes(lowerTables) + storedBytes(tables.slice(from, to))
   const fits = (table: TableMeta): boolean => {
     if (lowerTables.length === 0 || bytes + table.size > EXPANDED_TABLES * tableSize) return false
     const span = overlapSpan(below, hullOf([table]))
@@ -131,8 +133,4 @@ function inside(table: TableMeta, lower: readonly TableMeta[]): boolean {
     compareBytes(table.smallestKey, hull.largest) <= 0 &&
     compareBytes(hull.smallest, table.largestKey) <= 0
   )
-}
-
-function bytesOf(tables: readonly TableMeta[]): number {
-  return tables.reduce((sum, { size }) => sum + size, 0)
 }

@@ -2,7 +2,7 @@
 // tables where it is. Pure. Invariant: a table goes down or is merged only with or after what is older and overlaps
 // it, so versions stay in order.
 import { GIB } from '../base/limits.ts'
-import { plainBytes } from '../format/table-meta.ts'
+import { plainBytes, storedBytes } from '../format/table-meta.ts'
 import type { Levels, TableMeta } from '../manifest/levels.ts'
 import { type InFlight, unlessInTheWay } from './in-flight.ts'
 import { deepLevel0, type PickOptions } from './pick-options.ts'
@@ -51,7 +51,7 @@ function withSmallNeighbours(
 ): readonly TableMeta[] {
   const overlap = overlapSpan(tables, hullOf(upper))
   let { from, to } = overlap
-  let bytes = upper.reduce((sum, { size }) => sum + size, 0)
+  let bytes = storedBytes(upper)
   const joins = (table: TableMeta | undefined): boolean => {
     if (table === undefined || table.size >= tableSize / SMALL_SHARE) return false
     if (table.size > NEIGHBOUR_SHARE * bytes) return false

@@ -1,5 +1,6 @@
 // Starts the compactions that are due, has them merged, and installs their outputs. Main thread. A plan reserves its
 // key ranges, so parallel ones never meet.
+
 import type { Clock } from '../base/clock.ts'
 import { MIB } from '../base/limits.ts'
 import { InFlight } from '../compaction/in-flight.ts'
@@ -7,6 +8,7 @@ import { type PickMoment, type PickOptions, pickCompaction } from '../compaction
 import { garbageHeldBack } from '../compaction/pick-garbage.ts'
 import type { CompactionPlan } from '../compaction/plan.ts'
 import { planRange, type RangeRequest } from '../compaction/plan-range.ts'
+import { storedBytes } from '../format/table-meta.ts'
 import type { TablesResult } from '../jobs/job.ts'
 import type { Levels } from '../manifest/levels.ts'
 import { createCancelFlag } from '../pool/cancel-flag.ts'
@@ -233,5 +235,5 @@ export class CompactionScheduler {
 }
 
 function inputBytes(plan: CompactionPlan): number {
-  return plan.sources.flat().reduce((sum, { size }) => sum + size, 0)
+  return storedBytes(plan.sources.flat())
 }

@@ -1,4 +1,5 @@
 // Gathers the figures stats() shows. Main thread; reads only.
+import { storedBytes } from '../format/table-meta.ts'
 import type { EngineParts } from './engine-parts.ts'
 import type { EngineStats, LevelStats } from './types.ts'
 
@@ -7,7 +8,7 @@ export function engineStats(parts: EngineParts): EngineStats {
   const levels: LevelStats[] = tree.levels.map((tables, level) => ({
     level,
     tables: tables.length,
-    bytes: tables.reduce((sum, { size }) => sum + size, 0),
+    bytes: storedBytes(tables),
     entries: tables.reduce((sum, { entries }) => sum + entries, 0),
   }))
   const logged = [...memtables.immutables, memtables.active]

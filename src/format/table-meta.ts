@@ -35,3 +35,8 @@ export interface TablePacking {
 export function plainBytes({ size, packing }: TableMeta): number {
   return packing?.payloadBytes ?? size
 }
+
+/** Bytes of the tables' files. */
+export function storedBytes(tables: readonly TableMeta[]): number {
+  return tables.reduce((sum, { size }) => sum + size, 0)
+}

@@ -19,7 +19,7 @@ import {
   type TableBlocks,
 } from './table-blocks.ts'
 import { intervalKeyBytes } from './table-source.ts'
-import { TableTally } from './table-tally.ts'
+import { COUNTED_FACTS, TableTally } from './table-tally.ts'
 import { CHECK_DESCRIPTORS } from './writer-workspace.ts'
 
 export interface CheckMemory {
@@ -70,15 +70,7 @@ export function checkTable(
   // What is missing has been told.
   if (damagedBlocks > 0) return tally
   const { meta, file } = table
-  const facts = [
-    'entries',
-    'tombstones',
-    'earliestExpiry',
-    'latestExpiry',
-    'smallestVersion',
-    'largestVersion',
-  ] as const
-  for (const fact of facts) {
+  for (const fact of COUNTED_FACTS) {
     if (tally[fact] !== meta[fact]) {
       throw new CorruptionError({
         file: file.path,

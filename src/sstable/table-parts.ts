@@ -16,6 +16,7 @@ import { tablePath } from '../io/file-names.ts'
 import type { FileSystem, OpenFile } from '../io/file-system.ts'
 import { BLOCK_TRAILER } from '../kernel/layout.ts'
 import { readWhole, verifyBlockCopy } from './table-blocks.ts'
+import { COUNTED_FACTS } from './table-tally.ts'
 
 export interface TableParts {
   readonly file: OpenFile
@@ -74,17 +75,7 @@ export function readTableParts(file: OpenFile, meta: TableMeta): TableParts {
     refuse(offset, `properties of at most ${PROPERTIES_BYTES_MAX} bytes`, `${length}`)
   }
   const properties = decodeProperties(readPart(file, footer, footer.properties), file.path, offset)
-  const facts: (keyof TableMeta & keyof TableProperties)[] = [
-    'entries',
-    'tombstones',
-    'earliestExpiry',
-    'latestExpiry',
-    'smallestVersion',
-    'largestVersion',
-    'largestBlock',
-    'newestWal',
-  ]
-  for (const fact of facts) {
+  for (const fact of [...COUNTED_FACTS, 'largestBlock', 'newestWal'] as const) {
     if (properties[fact] !== meta[fact]) {
       refuse(offset, `${fact} ${meta[fact]}, as the manifest says`, `${properties[fact]}`)
     }

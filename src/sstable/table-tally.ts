@@ -11,6 +11,16 @@ import {
   KIND_MASK,
 } from '../kernel/layout.ts'
 
+/** What is counted of a table as its properties and the manifest have it. */
+export const COUNTED_FACTS = [
+  'entries',
+  'tombstones',
+  'earliestExpiry',
+  'latestExpiry',
+  'smallestVersion',
+  'largestVersion',
+] as const
+
 export class TableTally {
   entries = 0
   tombstones = 0

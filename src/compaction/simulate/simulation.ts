@@ -1,6 +1,7 @@
 // A database without data: writes fill memtables, memtables become level-0 tables, and the engine's own pick
 // functions decide what is merged when. Pure and deterministic. Time is counted in bytes the program writes; a
 // compaction takes as long as its bytes need at the given speed.
+import { storedBytes } from '../../format/table-meta.ts'
 import { InFlight } from '../in-flight.ts'
 import { type PickOptions, pickCompaction } from '../pick.ts'
 import type { CompactionPlan } from '../plan.ts'
@@ -221,8 +222,8 @@ export class Simulation {
     } else {
       const tableSize = plan.outputLevel === 0 ? Infinity : this.#setup.pick.tableSize
       const outputs = mergeTables(tables, plan, this.#cutting(tableSize))
-      const read = tables.reduce((sum, { size }) => sum + size, 0)
-      const wrote = outputs.reduce((sum, { size }) => sum + size, 0)
+      const read = storedBytes(tables)
+      const wrote = storedBytes(outputs)
       this.#noteSpace(wrote)
       this.#tree.install(plan, outputs)
       this.#compacted += wrote

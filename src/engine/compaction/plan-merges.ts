@@ -13,7 +13,7 @@ import {
   sourcesWithin,
 } from '../../compaction/split.ts'
 import type { Bounds } from '../../cursor/bounds.ts'
-import { plainBytes } from '../../format/table-meta.ts'
+import { plainBytes, storedBytes } from '../../format/table-meta.ts'
 import type {
   CompactSpec,
   SampleResult,
@@ -122,7 +122,7 @@ export class PlanMerges {
     const tables = plan.sources.flat()
     // Its own job is not known to the executor yet.
     const lanes = 1 + this.#idle(1)
-    const bytes = bytesOf(tables)
+    const bytes = storedBytes(tables)
     const count = partCount(bytes, lanes, this.#sizes)
     if (count < 2 || !this.#mayBeSplit(plan)) return [{}]
     executor.warmUp(lanes)
@@ -245,10 +245,6 @@ function priorityOf(plan: CompactionPlan): number {
 /** As the outputs count them: before compression. */
 function plainBytesOf(tables: readonly TableMeta[]): number {
   return tables.reduce((sum, table) => sum + plainBytes(table), 0)
-}
-
-function bytesOf(tables: readonly TableMeta[]): number {
-  return tables.reduce((sum, { size }) => sum + size, 0)
 }
 
 function largestBlock(sources: readonly (readonly TableMeta[])[]): number {

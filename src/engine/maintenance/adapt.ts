@@ -1,6 +1,7 @@
 // How much background work the present load allows. Pure. A busy event loop is an application that wants its
 // processor: compaction then takes half of what it may, unless level 0 is so deep that writers would soon wait. An
 // idle database does more than is due, as long as that is cheap.
+import { storedBytes } from '../../format/table-meta.ts'
 import type { Levels } from '../../manifest/levels.ts'
 
 export interface Load {
@@ -48,9 +49,7 @@ export function idleTrigger(
   levels: Levels,
   options: { readonly l0CompactTrigger: number; readonly levelSizeMultiplier: number },
 ): number {
-  const [above = 0, ...deeper] = levels.map((tables) =>
-    tables.reduce((sum, { size }) => sum + size, 0),
-  )
+  const [above = 0, ...deeper] = levels.map((tables) => storedBytes(tables))
   const below = deeper.find((bytes) => bytes > 0) ?? 0
   const { l0CompactTrigger, levelSizeMultiplier } = options
   return above * levelSizeMultiplier >= below ? Math.min(2, l0CompactTrigger) : l0CompactTrigger

@@ -1,7 +1,9 @@
 // Tells the application of background work: when it begins, and how it ended. Main thread. Told in a turn of their
 // own: whatever a listener throws is its own affair, and nothing it does happens inside the engine.
+
 import type { Clock } from '../../base/clock.ts'
 import type { CompactionPlan } from '../../compaction/plan.ts'
+import { storedBytes } from '../../format/table-meta.ts'
 import type { TablesResult } from '../../jobs/job.ts'
 import { errorCode } from '../disk/failures.ts'
 import type { CompactionNotice, EngineNotice, FlushNotice, WorkEnd } from '../types.ts'
@@ -42,7 +44,7 @@ export class Notices {
     const { inputLevel, outputLevel, trivialMove: moves } = plan
     const about = { event: 'compaction', job: ++this.#job, inputLevel, outputLevel } as const
     const inputs = plan.sources.flat()
-    const bytes = inputs.reduce((sum, { size }) => sum + size, 0)
+    const bytes = storedBytes(inputs)
     this.tell({ ...about, phase: 'begin', tables: inputs.length, bytes, moves })
     return this.#during(work, (end): CompactionNotice => ({ ...about, ...end }))
   }
@@ -56,7 +58,7 @@ export class Notices {
     const ms = (): number => clock.monotonicMs() - began
     try {
       const result = await work()
-      const bytes = result?.tables.reduce((sum, { size }) => sum + size, 0) ?? 0
+      const bytes = storedBytes(result?.tables ?? [])
       this.tell(ended({ phase: 'end', tables: result?.tables.length ?? 0, bytes, ms: ms() }))
       return result
     } catch (error) {

@@ -1,6 +1,11 @@
 // Builds what looks after a running database: health, scrubbing, tuning. Main thread.
 import type { ResolvedOptions } from '../../base/options.ts'
-import { baseLevelSize, levelBytes, levelTargets } from '../../compaction/level-targets.ts'
+import {
+  baseLevelSize,
+  excessBytes,
+  levelBytes,
+  levelTargets,
+} from '../../compaction/level-targets.ts'
 import type { PickOptions } from '../../compaction/pick.ts'
 import type { Levels } from '../../manifest/levels.ts'
 import type { DiskWatch } from '../disk/disk-watch.ts'
@@ -114,10 +119,7 @@ function plainFacts(parts: CareParts, scrubProblems: number): PlainFacts {
 function debtBytes(levels: Levels, options: ResolvedOptions): number {
   const targets = levelTargets(levels, pickOptions(options))
   const due = levels[0]!.length >= options.l0CompactTrigger ? levelBytes(levels, 0) : 0
-  return targets.bytes.reduce(
-    (sum, target, level) => sum + Math.max(0, levelBytes(levels, level) - target),
-    due,
-  )
+  return due + excessBytes(levels, targets.bytes)
 }
 
 /** undefined: the system does not tell. */

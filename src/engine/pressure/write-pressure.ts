@@ -1,13 +1,12 @@
 // Slows commits down in proportion to what flush and compaction owe, before they would have to stop. Main thread. Looks
 // at memtables and levels when they change, and at the clock only while something is owed: no timer of its own.
 import type { Clock } from '../../base/clock.ts'
-import { baseLevelSize, levelTargets } from '../../compaction/level-targets.ts'
+import { baseLevelSize, excessBytes, levelTargets } from '../../compaction/level-targets.ts'
 import type { Levels } from '../../manifest/levels.ts'
 import { DrainMeter } from './drain-meter.ts'
 import type { StallWatch } from './stall-watch.ts'
 import { WritePacer } from './write-pacer.ts'
 import {
-  excessBytes,
   level0Reservoir,
   levelsReservoir,
   type MemoryFill,

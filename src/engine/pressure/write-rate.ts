@@ -3,7 +3,6 @@
 // how the room that is left compares with the work left until the next piece of room comes back: so they neither run
 // into the wall nor stand still before it. RocksDB slows its writers between the same two marks (column_family.cc,
 // SetupDelay), in steps of 0.8 and 1.25; a continuous rule needs no memory and does not swing.
-import type { Levels } from '../../manifest/levels.ts'
 
 export type DelayCause = 'level0' | 'levels' | 'memtables'
 
@@ -153,14 +152,4 @@ export function levelsReservoir(
     owed: fill * span,
     drained: drain.bytesPerMs,
   }
-}
-
-/** Bytes by which levels 1 and deeper exceed their targets. */
-export function excessBytes(levels: Levels, targets: readonly number[]): number {
-  let excess = 0
-  for (let level = 1; level < levels.length; level += 1) {
-    const bytes = levels[level]!.reduce((sum, { size }) => sum + size, 0)
-    excess += Math.max(0, bytes - targets[level]!)
-  }
-  return excess
 }

@@ -243,6 +243,21 @@ describe('durability', () => {
   })
 })
 
+/** A commit of 'a' whose sync goes on until `open` is called. */
+async function duringSync(): Promise<{
+  readonly fs: FaultFileSystem
+  readonly engine: StorageEngine
+  readonly open: () => void
+}> {
+  const fs = new FaultFileSystem()
+  const engine = await start(fs, { durability: { interval: 1 } })
+  const { until, open } = gate()
+  const held = fs.inject({ on: 'sync', path: /\.wal$/, until })
+  await engine.put('a', '1', {})
+  await soon(() => expect(held.matches).toBe(1))
+  return { fs, engine, open }
+}
+
 describe('durability interval', () => {
   it('makes a commit durable that nobody waits for', async () => {
     const fs = new FaultFileSystem()
@@ -253,12 +268,7 @@ describe('durability interval', () => {
   })
 
   it('does so also with one that came while a sync was under way', async () => {
-    const fs = new FaultFileSystem()
-    const engine = await start(fs, { durability: { interval: 1 } })
-    const { until, open } = gate()
-    const held = fs.inject({ on: 'sync', path: /\.wal$/, until })
-    await engine.put('a', '1', {})
-    await soon(() => expect(held.matches).toBe(1))
+    const { fs, engine, open } = await duringSync()
     await engine.put('b', '2', {})
     open()
     await soon(async () => expect(await keysAfter(fs, POWER_CUT)).toEqual(['a', 'b']))
@@ -266,12 +276,7 @@ describe('durability interval', () => {
   })
 
   it('does not count what came while a sync was under way as durable', async () => {
-    const fs = new FaultFileSystem()
-    const engine = await start(fs, { durability: { interval: 1 } })
-    const { until, open } = gate()
-    const held = fs.inject({ on: 'sync', path: /\.wal$/, until })
-    await engine.put('a', '1', {})
-    await soon(() => expect(held.matches).toBe(1))
+    const { fs, engine, open } = await duringSync()
     // Of its own sectors, so that it can be lost alone.
     await engine.put('b', '2'.repeat(4096), {})
     const lost = fs.calls
@@ -292,12 +297,7 @@ describe('durability interval', () => {
   })
 
   it('cuts a rejected commit off for good, although a sync was under way', async () => {
-    const fs = new FaultFileSystem()
-    const engine = await start(fs, { durability: { interval: 1 } })
-    const { until, open } = gate()
-    const held = fs.inject({ on: 'sync', path: /\.wal$/, until })
-    await engine.put('a', '1', {})
-    await soon(() => expect(held.matches).toBe(1))
+    const { fs, engine, open } = await duringSync()
     fs.inject({ on: 'write', path: /\.wal$/, errno: 'EIO', shortBytes: 1_000_000 })
     expect(await codeOf(engine.put('lost', 'x', {}))).toBe('LEVEL_IO_ERROR')
     open()

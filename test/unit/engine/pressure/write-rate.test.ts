@@ -1,11 +1,11 @@
 // The rule of the back-pressure as a pure function, and the pacer that keeps to it.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { excessBytes } from '../../../../src/compaction/level-targets.ts'
 import { DrainMeter } from '../../../../src/engine/pressure/drain-meter.ts'
 import { WritePacer } from '../../../../src/engine/pressure/write-pacer.ts'
 import {
   allowedRate,
-  excessBytes,
   level0Reservoir,
   levelsReservoir,
   memtableReservoir,
