@@ -1,5 +1,6 @@
 // Everything the package exports.
 
+export type { CollectOptions } from './api/collect-garbage.ts'
 export {
   type BatchOptions,
   Database,
@@ -15,6 +16,8 @@ export type { DatabaseEvents } from './api/level/typed-events.ts'
 export { open } from './api/open.ts'
 export { type RepairOptions, repair } from './api/repair.ts'
 export { Snapshot } from './api/snapshot.ts'
+export type { GetStreamOptions, ValueStream } from './api/streams/get-stream.ts'
+export type { PutStreamOptions, ValueChunk, ValueStreamSource } from './api/streams/put-stream.ts'
 export type {
   BatchOperation,
   ChainedBatch,
@@ -35,6 +38,7 @@ export type { DiskNotice } from './engine/disk/disk-watch.ts'
 export type { StallNotice } from './engine/pressure/stall-watch.ts'
 export type { Loss, RepairReport } from './engine/repair/report.ts'
 export type {
+  CollectionNotice,
   CompactionNotice,
   EngineNotice,
   EngineStats as DatabaseStats,
@@ -43,10 +47,12 @@ export type {
   HealthWarning,
   LevelStats,
   MaintenanceNotice,
+  SegmentStats,
   WarningCode,
   WarningNotice,
   WorkEnd,
 } from './engine/types.ts'
+export type { CollectedSegment, CollectReport, NotFreedReason } from './engine/value-log/report.ts'
 export type {
   VerifiedFiles,
   VerifyOptions,

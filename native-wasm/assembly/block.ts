@@ -14,6 +14,8 @@ import {
   DESC_VALUE,
   DESC_VALUE_LENGTH,
   DESC_VERSION,
+  KIND_MASK,
+  KIND_POINTER,
   TAG_EXPIRY,
   TAG_META,
 } from './layout'
@@ -24,6 +26,14 @@ const TOP_BITS: u64 = 0x8080808080808080
 /** No lengths of an entry: shared and other key bytes would exceed a key's. */
 const DAMAGED_LENGTHS: u64 = u64.MAX_VALUE
 const DAMAGED: i32 = -1
+// Value pointers (FORMAT §9).
+const VALUE_POINTER_BYTES: u32 = 24
+const FILE_HEADER_BYTES: u64 = 64
+const VALUE_LENGTH_MAX: u32 = 1 << 30
+const PART_HEADER_BYTES: u64 = 32
+const PART_PAYLOAD_BITS: u32 = 20
+/** What no tag of a table has. */
+const OTHER_BITS: u32 = 0xc0
 
 /** Length of the entries, which the restart array follows; 0 = damaged. */
 @inline
@@ -109,9 +119,9 @@ function varintIn(word: u64): u64 {
   return (value & 0x0fffffff) | ((value & 0x0fffffff00000000) >> 4)
 }
 
-/** Checks tag, version, meta byte and expiry; where the key bytes begin, or 0 = damaged. */
+/** Checks tag, version, meta byte, expiry and a value pointer; where the key bytes begin, or 0 = damaged. */
 @inline
-function keyAt(tag: usize, end: usize, limit: usize, base: u64): usize {
+function keyAt(tag: usize, end: usize, limit: usize, base: u64, lengths: u64): usize {
   if (tag >= end) return 0
   const bits = <u32>load<u8>(tag)
   // A put or delete without flags and a version of at most four bytes: most entries.
@@ -119,21 +129,56 @@ function keyAt(tag: usize, end: usize, limit: usize, base: u64): usize {
   if (bits - 1 < 2 && stop != 0 && base < VERSION_END / 2) {
     return tag + 2 + (<usize>ctz<u32>(stop) >> 3)
   }
-  return longKeyAt(tag, end, limit, base)
+  return longKeyAt(tag, end, limit, base, lengths)
 }
 
-function longKeyAt(tag: usize, end: usize, limit: usize, base: u64): usize {
+function longKeyAt(tag: usize, end: usize, limit: usize, base: u64, lengths: u64): usize {
   const bits = <u32>load<u8>(tag)
-  if ((bits & 0xcf) - 1 >= 2) return 0
+  const pointer = (bits & KIND_MASK) == KIND_POINTER
+  if ((bits & OTHER_BITS) != 0 || (!pointer && (bits & KIND_MASK) - 1 >= 2)) return 0
   let at = tag + 1
   const word = load8(at, limit)
   const stop = ~word & TOP_BITS
   if (stop == 0 || base + varintIn(word) >= VERSION_END) return 0
   at += 1 + (<usize>ctz<u64>(stop) >> 3)
   if ((bits & TAG_META) != 0) at++
-  if ((bits & TAG_EXPIRY) == 0) return at
-  if (at >= end || readVarint(at, end) >= VERSION_END) return 0
-  return skipVarint(at)
+  if ((bits & TAG_EXPIRY) != 0) {
+    if (at >= end || readVarint(at, end) >= VERSION_END) return 0
+    at = skipVarint(at)
+  }
+  if (!pointer) return at
+  const other = <u32>(lengths >> 16) & 0xffff
+  if (at > end || other + VALUE_POINTER_BYTES > <u32>(end - at)) return 0
+  return isPointer(at + other, lengths >> 32) ? at : 0
+}
+
+/** Whether a value of that length is a well-formed pointer; its bytes are readable. */
+export function isPointer(at: usize, bytes: u64): bool {
+  if (bytes != VALUE_POINTER_BYTES) return false
+  const segment = load<u64>(at)
+  const offset = load<u64>(at + 8)
+  const length = load<u32>(at + 16)
+  const stored = load<u32>(at + 20)
+  if (segment == 0 || segment >= VERSION_END) return false
+  if (offset < FILE_HEADER_BYTES || offset >= VERSION_END || (offset & 7) != 0) return false
+  if (length > VALUE_LENGTH_MAX || (stored & 7) != 0) return false
+  return stored >= storedMin(length) && stored <= storedMax(length)
+}
+
+/** No part but an empty one is stored in less than a byte. */
+@inline
+function storedMin(length: u64): u64 {
+  return partCount(length) * (PART_HEADER_BYTES + (length == 0 ? 0 : 8))
+}
+
+@inline
+function storedMax(length: u64): u64 {
+  return partCount(length) * PART_HEADER_BYTES + ((length + 7) & ~7)
+}
+
+@inline
+function partCount(length: u64): u64 {
+  return max<u64>(1, (length + (1 << PART_PAYLOAD_BITS) - 1) >> PART_PAYLOAD_BITS)
 }
 
 /** Whether key and value lengths are possible after a key of `previous` bytes. */
@@ -176,7 +221,7 @@ function comesBefore(
   const lengths = lengthsAt(at, end)
   if (lengths == DAMAGED_LENGTHS) return DAMAGED
   const tag = tagAt(at)
-  const found = keyAt(tag, end, limit, base)
+  const found = keyAt(tag, end, limit, base, lengths)
   if (found == 0 || !lengthsFit(lengths, 0, found, end)) return DAMAGED
   const order = compareKeys(found, <u32>(lengths >> 16) & 0xffff, key, keyLength)
   if (order != 0) return order < 0 ? 1 : 0
@@ -266,7 +311,7 @@ export function blockGet(
     const lengths = lengthsAt(at, end)
     if (lengths == DAMAGED_LENGTHS) return DAMAGED
     const tag = tagAt(at)
-    const found = keyAt(tag, end, limit, base)
+    const found = keyAt(tag, end, limit, base, lengths)
     if (found == 0 || !lengthsFit(lengths, previous, found, end)) return DAMAGED
     const shared = <u32>lengths & 0xffff
     const other = <u32>(lengths >> 16) & 0xffff
@@ -316,7 +361,7 @@ function decodeInterval(
     const lengths = lengthsAt(at, end)
     if (lengths == DAMAGED_LENGTHS) return 0
     const tag = tagAt(at)
-    const found = keyAt(tag, end, limit, base)
+    const found = keyAt(tag, end, limit, base, lengths)
     if (found == 0 || !lengthsFit(lengths, previous, found, end)) return 0
     const shared = <u32>lengths & 0xffff
     const other = <u32>(lengths >> 16) & 0xffff

@@ -7,6 +7,8 @@ export { filterBuild, filterProbe } from './filter'
 export { fenceSearch, fenceValidate } from './fence'
 export { lz4Compress, lz4Decompress } from './lz4'
 export { blockGet, blockSeek, blockRestarts, blockDecode } from './block'
+export { entriesAscend } from './keys'
+export { moveBytes } from './bytes'
 export { mergeScan, mergeCompact } from './merge'
 export {
   builderStart,

@@ -1,5 +1,6 @@
-// Byte strings as ordered keys: unsigned bytes ascending, the shorter first when one is a prefix of
-// the other.
+// Byte strings as ordered keys: unsigned bytes ascending, the shorter first when one is a prefix of the other. And the
+// order of entries (FORMAT §6.1): key ascending, then version descending.
+import { DESC_KEY, DESC_KEY_LENGTH, DESC_PREFIX, DESC_SIZE, DESC_VERSION } from './layout'
 
 /** The first 8 bytes of [key, key + length) from `skip` on, as a big-endian number, zero padded.
  * Reads only inside the key when it has 8 bytes; of a shorter key also bytes before it, never
@@ -55,4 +56,29 @@ export function compareKeys(a: usize, aLength: u32, b: usize, bLength: u32): i32
 @inline
 export function equalKeys(a: usize, aLength: u32, b: usize, bLength: u32): bool {
   return aLength == bLength && compareKeys(a, aLength, b, bLength) == 0
+}
+
+@inline
+function comesBefore(a: usize, b: usize): bool {
+  const prefix = load<u64>(a + DESC_PREFIX)
+  const other = load<u64>(b + DESC_PREFIX)
+  if (prefix != other) return prefix < other
+  const key = load<u32>(a + DESC_KEY)
+  const otherKey = load<u32>(b + DESC_KEY)
+  const length = load<u32>(a + DESC_KEY_LENGTH)
+  const otherLength = load<u32>(b + DESC_KEY_LENGTH)
+  // Versions of a key share its bytes.
+  if (key != otherKey || length != otherLength) {
+    const order = compareKeys(key, length, otherKey, otherLength)
+    if (order != 0) return order < 0
+  }
+  return load<u64>(a + DESC_VERSION) > load<u64>(b + DESC_VERSION)
+}
+
+export function entriesAscend(first: usize, count: u32): u32 {
+  for (let i: u32 = 1; i < count; i++) {
+    const at = first + DESC_SIZE * i
+    if (!comesBefore(at - DESC_SIZE, at)) return 0
+  }
+  return 1
 }

@@ -109,5 +109,5 @@ export const BLOCK_ENTRY_LAST_KEY_LENGTH: u32 = 24
 export const BLOCK_ENTRY_ENTRIES: u32 = 28
 export const BLOCK_ENTRY_PAYLOAD: u32 = 32
 export const BLOCK_TRAILER: u32 = 16
-export const LZ4_TABLE_BYTES: u32 = 16_392
+export const LZ4_TABLE_BYTES: u32 = 16_384
 export const FILTER_HEADER: u32 = 64

@@ -15,24 +15,14 @@ const HASH_PRIME: u64 = 889_523_592_379
 /** After so many misses (2^n) the steps grow longer. LZ4 has 6; in blocks of 4 KiB 5 takes half to all of the time for
  * the same length on JSON and on values that are half noise, 4 costs four per cent of length (bench:micro). */
 const SKIP_TRIGGER: u32 = 5
-/** Behind the 2^12 slots: how many bytes were compressed with this table, so that it need not be cleared. */
-const STAMP: usize = 4 << 12
-const STAMP_MAX: u32 = 0x4000_0000
+/** The slots of a block up to this length hold its positions as u16: half the memory to clear and to keep in the
+ * cache. */
+const SHORT_MAX: u32 = 65_536
 
 @inline
-function slotOf(table: usize, word: u64): usize {
-  return table + ((<usize>(((word << 24) * HASH_PRIME) >> (64 - HASH_BITS))) << 2)
-}
-
-/** Positions of this block are listed as stamp + position + 1: what is not above the stamp is of an older block. */
-function takeStamp(table: usize, length: u32): u32 {
-  let stamp = load<u32>(table, STAMP)
-  if (stamp > STAMP_MAX) {
-    memory.fill(table, 0, STAMP)
-    stamp = 0
-  }
-  store<u32>(table, stamp + length, STAMP)
-  return stamp
+function slotOf<T>(table: usize, word: u64): usize {
+  const slot = <usize>(((word << 24) * HASH_PRIME) >> (64 - HASH_BITS))
+  return table + slot * sizeof<T>()
 }
 
 /** How many bytes from `a` on, up to `end`, are those from `b` on; b < a. */
@@ -78,7 +68,9 @@ function putLiterals(out: usize, from: usize, count: u32): usize {
   return at + count
 }
 
-export function lz4Compress(
+/** An empty slot says position 0: to look there as well costs less than to know that it is empty, which no processor
+ * foresees. */
+function compress<T>(
   source: usize,
   length: u32,
   target: usize,
@@ -90,28 +82,25 @@ export function lz4Compress(
   let out = target
   let anchor = source
   if (length > NO_MATCH_TAIL) {
-    const stamp = takeStamp(table, length)
+    memory.fill(table, 0, sizeof<T>() << <usize>HASH_BITS)
     const lastStart = end - NO_MATCH_TAIL
     const matchEnd = end - LAST_LITERALS
-    let at = source
+    // Position 0 is in its slot already, and has nothing before it.
+    let at = source + 1
+    let tries: u32 = (1 << SKIP_TRIGGER) + 1
     while (at <= lastStart) {
       let match: usize = 0
-      let tries: u32 = 1 << SKIP_TRIGGER
       do {
         const word = load<u64>(at)
-        const slot = slotOf(table, word)
-        const seen = load<u32>(slot)
-        const position = <u32>(at - source)
-        store<u32>(slot, stamp + position + 1)
-        const before = seen - stamp - 1
-        if (seen > stamp && before < position) {
-          match = source + before
-          if (at - match <= OFFSET_MAX && load<u32>(match) == <u32>word) break
+        const slot = slotOf<T>(table, word)
+        match = source + <usize>load<T>(slot)
+        store<T>(slot, <T>(at - source))
+        if (load<u32>(match) == <u32>word) {
+          if (sizeof<T>() == 2 || at - match <= OFFSET_MAX) break
         }
-        match = 0
         at += tries++ >> SKIP_TRIGGER
       } while (at <= lastStart)
-      if (match == 0) break
+      if (at > lastStart) break
       while (at > anchor && match > source && load<u8>(at - 1) == load<u8>(match - 1)) {
         at--
         match--
@@ -129,13 +118,26 @@ export function lz4Compress(
       at += MIN_MATCH + more
       anchor = at
       if (at > lastStart) break
-      store<u32>(slotOf(table, load<u64>(at - 2)), stamp + <u32>(at - 2 - source) + 1)
+      store<T>(slotOf<T>(table, load<u64>(at - 2)), <T>(at - 2 - source))
+      tries = 1 << SKIP_TRIGGER
     }
   }
   const literals = <u32>(end - anchor)
   if (<usize>(1 + extraBytes(literals) + literals) > limit - out) return 0
   out = putLiterals(out, anchor, literals)
   return <u32>(out - target)
+}
+
+export function lz4Compress(
+  source: usize,
+  length: u32,
+  target: usize,
+  capacity: u32,
+  table: usize,
+): u32 {
+  return length <= SHORT_MAX
+    ? compress<u16>(source, length, target, capacity, table)
+    : compress<u32>(source, length, target, capacity, table)
 }
 
 /** Copies forward in steps of 16 bytes, each read before it is written: right when the target lies before the

@@ -6,8 +6,10 @@ import {
   ARENA_HEADER,
   ARENA_NODE_START,
   ARENA_ROOT,
+  KIND_DELETE,
   KIND_MASK,
   KIND_POINTER,
+  KIND_PUT,
   RECORD_HEADER,
   RECORD_META,
   RECORD_TAG,
@@ -16,6 +18,7 @@ import {
   TAG_EXPIRY,
   TAG_META,
 } from './layout'
+import { isPointer } from './block'
 import { compareKeys, keyPrefix, sharedPrefix } from './keys'
 import {
   ARENA_BUMP,
@@ -109,7 +112,7 @@ function walkRun(arena: usize, first: usize, end: usize): i32 {
     const rest = <u64>(end - record)
     if (rest < RECORD_HEADER || !plausible(record)) return MALFORMED
     const size = recordSize(record)
-    if (size > rest) return MALFORMED
+    if (size > rest || !pointsWell(record)) return MALFORMED
     record += <usize>size
     walked++
   }
@@ -120,10 +123,19 @@ function walkRun(arena: usize, first: usize, end: usize): i32 {
 function plausible(record: usize): bool {
   const tag = <u32>load<u8>(record, RECORD_TAG)
   const kind = tag & KIND_MASK
-  if (kind == 0 || kind > KIND_POINTER || (tag & RESERVED_TAG_BIT) != 0) return false
+  if (kind != KIND_PUT && kind != KIND_DELETE && kind != KIND_POINTER) return false
+  if ((tag & RESERVED_TAG_BIT) != 0) return false
   if ((tag & TAG_META) == 0 && load<u8>(record, RECORD_META) != 0) return false
   if (load<u64>(record, RECORD_VERSION) >> VERSION_BITS != 0) return false
   return (tag & TAG_EXPIRY) == 0 || load<u64>(record, RECORD_HEADER) >> VERSION_BITS == 0
+}
+
+/** Whether what stands as a value pointer is one; the record is readable. */
+@inline
+function pointsWell(record: usize): bool {
+  if ((<u32>load<u8>(record, RECORD_TAG) & KIND_MASK) != KIND_POINTER) return true
+  const value = recordKey(record) + recordKeyLength(record)
+  return isPointer(value, load<u32>(record, RECORD_VALUE_LENGTH))
 }
 
 /** A node nobody sees yet, with no entries. */

@@ -18,6 +18,7 @@ import {
   DESC_VERSION,
   KIND_DELETE,
   KIND_MASK,
+  KIND_POINTER,
   KIND_PUT,
   MERGE_DONE,
   MERGE_DROP_TOMBSTONES,
@@ -140,9 +141,16 @@ function writeOut(state: usize, head: usize): u32 {
   return keyLength + copied
 }
 
+/** Whether an entry has a value, in its place or in a segment. */
+@inline
+function hasValue(descriptor: usize): bool {
+  const kind = <u32>load<u8>(descriptor + DESC_TAG) & KIND_MASK
+  return kind == KIND_PUT || kind == KIND_POINTER
+}
+
 @inline
 function isShown(head: usize, now: u64): bool {
-  if ((<u32>load<u8>(head + DESC_TAG) & KIND_MASK) != KIND_PUT) return false
+  if (!hasValue(head)) return false
   const expiresAt = load<u64>(head + DESC_EXPIRES_AT)
   return expiresAt == 0 || expiresAt > now
 }
@@ -312,7 +320,7 @@ function olderSnapshots(snapshots: usize, count: u32, version: u64): u32 {
 /** Whether nobody who sees the entry sees its value any more; `rank` snapshots are older than the entry. */
 @inline
 function isExpired(head: usize, horizons: usize, rank: u32): bool {
-  if ((<u32>load<u8>(head + DESC_TAG) & KIND_MASK) != KIND_PUT) return false
+  if (!hasValue(head)) return false
   const expiresAt = load<u64>(head + DESC_EXPIRES_AT)
   return expiresAt != 0 && expiresAt <= load<u64>(horizons + 8 * rank)
 }

@@ -22,16 +22,17 @@ export function checkedOperations(
   return operations.every(isPlainOperation) ? operations : operations.map(checkedOperation)
 }
 
+/** Held here, for Node makes `Buffer` a getter of the global object. */
+const BUFFER: unknown = Buffer.prototype
+const BYTES: unknown = Uint8Array.prototype
+
 /** Text, or a byte array of the usual kinds with something in it. */
 export function isPlain(data: unknown): data is Data {
   if (typeof data === 'string') return true
   if (!ArrayBuffer.isView(data)) return false
   const prototype: unknown = Object.getPrototypeOf(data)
   // A length of 0 may be that of bytes which were taken away, so it gets the longer look.
-  return (
-    (prototype === Buffer.prototype || prototype === Uint8Array.prototype) &&
-    (data as Uint8Array).length > 0
-  )
+  return (prototype === BUFFER || prototype === BYTES) && (data as Uint8Array).length > 0
 }
 
 function isPlainOperation({ type, key, value, ttl }: WriteOperation): boolean {

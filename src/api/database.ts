@@ -21,10 +21,13 @@ import type {
   EngineNotice,
   EngineStats,
   HealthReport,
+  ValueSource,
   WriteOperation,
 } from '../engine/types.ts'
+import type { CollectReport } from '../engine/value-log/report.ts'
 import type { VerifyOptions, VerifyReport } from '../engine/verify/report.ts'
 import { checkedData, checkedKey, checkedOperations } from './checked-data.ts'
+import { type CollectOptions, collectRatio } from './collect-garbage.ts'
 import {
   checkLocation,
   constructorOptions,
@@ -33,12 +36,26 @@ import {
   openOptions,
 } from './database-options.ts'
 import { EntryIterator, type IteratorParts, KeyIterator, ValueIterator } from './iterators.ts'
+import { AbortError } from './level/abort-error.ts'
 import { type CloseOptions, closedWithin, closeTimeout } from './level/close-within.ts'
 import { EventedLevel } from './level/typed-events.ts'
 import { engineRange, type PrivateRange } from './page-source.ts'
-import { plainOperations } from './plain-batch.ts'
+import { isNative, type PlainFormats, plainOperations } from './plain-writes.ts'
 import { readMany } from './read-many.ts'
 import { pointOf, Snapshot } from './snapshot.ts'
+import {
+  type CheckedStreamOptions,
+  checkedStreamOptions,
+  type GetStreamOptions,
+  type StreamOwner,
+  ValueStream,
+} from './streams/get-stream.ts'
+import {
+  type PutStreamOptions,
+  streamOptions,
+  type ValueStreamSource,
+  valueSource,
+} from './streams/put-stream.ts'
 import { systemFailure } from './system-failure.ts'
 import { verifyOptions } from './verify.ts'
 import {
@@ -84,9 +101,11 @@ function nothing(): void {
   // The commit's promise resolves with nothing.
 }
 
-interface PlainReads<K> {
+/** The default encodings, when they are ones the engine itself speaks. */
+interface PlainEncodings<K> {
   readonly keys: { encode(key: K): unknown }
   readonly options: ReadOptions
+  readonly formats: PlainFormats
 }
 
 /** An ordered key-value database in one directory. */
@@ -99,7 +118,7 @@ export class Database<K = string, V = string> extends EventedLevel<K, V> {
   #engine: Engine | undefined
   #failedToClose: Engine | undefined
   #parts: IteratorParts | undefined
-  #plain: PlainReads<K> | undefined
+  #plain: PlainEncodings<K> | undefined
 
   /** Opens by itself; operations wait for that. Throws SETT_INVALID_OPTION. */
   constructor(location: string, options?: DatabaseOptions<K, V>) {
@@ -170,6 +189,24 @@ export class Database<K = string, V = string> extends EventedLevel<K, V> {
     await this.#whenOpen((engine) => engine.flatten())
   }
 
+  /**
+   * Rewrites what segments of the value log still hold for somebody, so that those of which more than `ratio` is
+   * garbage can go, and resolves with the bytes freed and, for each segment, why no more came of it. Nobody has to
+   * call it: the engine does the same by itself above half, and whenever the files take more than 1.5 × what is live
+   * in them.
+   *
+   * Garbage is what no table points to. It flushes nothing and merges nothing: a value that was overwritten or
+   * deleted is garbage once a compaction has dropped its entry; `compactRange()` brings that about. Nothing is
+   * written anew through the log, so nothing that was deleted can come back. Reads and writes go on meanwhile.
+   *
+   * Fails with SETT_INVALID_OPTION for a bad `ratio`, SETT_BUSY while another call runs, LEVEL_READONLY,
+   * LEVEL_IO_ERROR, SETT_DISK_FULL, SETT_POISONED, or LEVEL_DATABASE_NOT_OPEN when it is closed meanwhile; a damaged
+   * segment is told in the report, a damaged table is LEVEL_CORRUPTION.
+   */
+  collectGarbage(options: CollectOptions = {}): Promise<CollectReport> {
+    return this.#whenOpen((engine) => engine.collectGarbage(collectRatio(options)))
+  }
+
   /** Resolves once no background work runs or is due. */
   async settle(): Promise<void> {
     await this.#whenOpen((engine) => engine.settle())
@@ -217,6 +254,36 @@ export class Database<K = string, V = string> extends EventedLevel<K, V> {
     }
   }
 
+  /**
+   * The value as a `Readable` of bytes, or undefined when there is none. Each piece, of up to 1 MiB, is read and
+   * verified when its turn comes, without blocking the thread and as fast as it is taken; a value that lies in the
+   * value log is never held whole. Whatever is written meanwhile, the stream gives the value as it was at the call.
+   * It holds the value's file until its end: read it to there, or `destroy()` it. The promise fails as that of
+   * get(), with SETT_INVALID_OPTION, or LEVEL_ABORTED; the stream with LEVEL_CORRUPTION, LEVEL_IO_ERROR,
+   * LEVEL_ABORTED by `signal`, or LEVEL_DATABASE_NOT_OPEN when the database is closed meanwhile, which waits for the
+   * read under way only. Sublevels have no such method: ask their database for `sublevel.prefixKey(key, 'utf8')`.
+   */
+  async getStream<K2 = K>(
+    key: K2,
+    options?: GetStreamOptions<K2>,
+  ): Promise<ValueStream | undefined> {
+    if (key === null || key === undefined) throw noKey()
+    const keys = this.keyEncoding((options?.keyEncoding ?? undefined) as 'utf8')
+    const encoded = checkedKey(keys.encode(key as never))
+    const checked = checkedStreamOptions(options)
+    const snapshot = options?.snapshot ?? undefined
+    return this.#whenOpen(async (engine) => {
+      snapshot?.ref()
+      try {
+        const source = await engine.openValue(encoded, pointOf(engine, snapshot), checked.range)
+        if (source === undefined) return undefined
+        return this.#streamOf(source, checked)
+      } finally {
+        snapshot?.unref()
+      }
+    })
+  }
+
   override get(key: K): Promise<V | undefined>
   override get<K2 = K, V2 = V>(
     key: K2,
@@ -241,13 +308,56 @@ export class Database<K = string, V = string> extends EventedLevel<K, V> {
   override put(key: K, value: V): Promise<void>
   override put<K2 = K, V2 = V>(key: K2, value: V2, options: PutOptions<K2, V2>): Promise<void>
   override put(key: K, value: V, options?: PutOptions<K, V>): Promise<void> {
-    return super.put(key, value, options!)
+    const formats = options === undefined ? this.#plainWrites() : undefined
+    if (
+      formats === undefined ||
+      !isNative(key, formats.keyFormat) ||
+      !isNative(value, formats.valueFormat)
+    ) {
+      return super.put(key, value, options!)
+    }
+    try {
+      return this._put(key, value, undefined).then(nothing)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /**
+   * Stores a value of up to 1 GiB that is never held in memory whole. It is committed once the source has ended, in the
+   * order of that moment; until then nobody sees it. A `ttl` counts from the call. The source is read only as fast as
+   * the disk takes it. When it fails, the promise rejects with its error; a source that is given up for any reason is
+   * destroyed, cancelled or returned, and nothing of the value is left. Neither hooks nor the `write` event see it.
+   * Up to 16 run at once, by `memoryBudget`; others wait. Fails with SETT_TOO_LARGE beyond 1 GiB, LEVEL_INVALID_VALUE
+   * for a chunk that is neither bytes nor text, LEVEL_ABORTED by `signal`, LEVEL_DATABASE_NOT_OPEN when the database
+   * is closed meanwhile, and as put() does.
+   */
+  async putStream(key: K, source: ValueStreamSource, options?: PutStreamOptions<K>): Promise<void> {
+    if (key === null || key === undefined) throw noKey()
+    const keys = this.keyEncoding((options?.keyEncoding ?? undefined) as 'utf8')
+    const encoded = checkedKey(keys.encode(key as never))
+    const checked = streamOptions(options)
+    const from = valueSource(source)
+    try {
+      await this.#whenOpen((engine) => engine.putStream(encoded, from, checked))
+    } catch (error) {
+      from.cancel(error)
+      throw error
+    }
   }
 
   override del(key: K): Promise<void>
   override del<K2 = K>(key: K2, options: DelOptions<K2>): Promise<void>
   override del(key: K, options?: DelOptions<K>): Promise<void> {
-    return super.del(key, options!)
+    const formats = options === undefined ? this.#plainWrites() : undefined
+    if (formats === undefined || !isNative(key, formats.keyFormat)) {
+      return super.del(key, options!)
+    }
+    try {
+      return this._del(key, undefined).then(nothing)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   override batch(operations: BatchOperation<this, K, V>[]): Promise<void>
@@ -288,7 +398,7 @@ export class Database<K = string, V = string> extends EventedLevel<K, V> {
     })
     this.#engine = engine
     this.#parts = { engine, budget: this.#budget }
-    this.#plain = this.#plainReads()
+    this.#plain = this.#plainEncodings()
   }
 
   async _close(): Promise<void> {
@@ -350,12 +460,12 @@ export class Database<K = string, V = string> extends EventedLevel<K, V> {
     })
   }
 
-  _put(key: Data, value: Data, options: object): Promise<void> {
+  _put(key: Data, value: Data, options: object | undefined): Promise<void> {
     const bytes = checkedData(value, 'value')
     return this.#engine!.put(checkedKey(key), bytes, writeOptions(options))
   }
 
-  _del(key: Data, options: object): Promise<void> {
+  _del(key: Data, options: object | undefined): Promise<void> {
     return this.#engine!.del(checkedKey(key), deleteOptions(options))
   }
 
@@ -388,22 +498,40 @@ export class Database<K = string, V = string> extends EventedLevel<K, V> {
     return new Snapshot(this.#engine!, options)
   }
 
+  /** Looking the value up may have taken a while. */
+  #streamOf(source: ValueSource, options: CheckedStreamOptions): ValueStream {
+    try {
+      this.#opened()
+      if (options.signal?.aborted === true) throw new AbortError(options.signal.reason)
+      return new ValueStream(source, this as unknown as StreamOwner, options)
+    } catch (error) {
+      source.close()
+      throw error
+    }
+  }
+
   async #later<T>(answer: T): Promise<T> {
     await this.#budget.turn()
     return answer
   }
 
-  /** Commits a batch that needs nothing but the engine; undefined: it needs more. */
-  #plainBatch(operations: unknown): Promise<void> | undefined {
+  /** Formats in which keys and values may go to the engine without abstract-level's general treatment, which costs a
+   * third of a put; undefined: somebody listens, or changes what is written. */
+  #plainWrites(): PlainFormats | undefined {
     const plain = this.#plain
     if (plain === undefined || this.status !== 'open' || this.listenerCount('write') > 0) {
       return undefined
     }
     const { prewrite } = this.hooks
-    if (!('noop' in prewrite) || prewrite.noop !== true) return undefined
-    const { keyEncoding: keyFormat, valueEncoding: valueFormat } = plain.options
+    return 'noop' in prewrite && prewrite.noop === true ? plain.formats : undefined
+  }
+
+  /** Commits a batch that needs nothing but the engine; undefined: it needs more. */
+  #plainBatch(operations: unknown): Promise<void> | undefined {
+    const formats = this.#plainWrites()
+    if (formats === undefined) return undefined
     try {
-      const copies = plainOperations(operations, { keyFormat, valueFormat })
+      const copies = plainOperations(operations, formats)
       if (copies === undefined) return undefined
       // A promise of the caller's own: commits of one group share the engine's.
       return this._batch(copies, undefined).then(nothing)
@@ -412,8 +540,7 @@ export class Database<K = string, V = string> extends EventedLevel<K, V> {
     }
   }
 
-  /** How to read without options, if the default encodings are ones the engine itself speaks. */
-  #plainReads(): PlainReads<K> | undefined {
+  #plainEncodings(): PlainEncodings<K> | undefined {
     const keys = this.keyEncoding()
     const values = this.valueEncoding()
     // The very objects: somebody's own encoding may bear the same name.
@@ -421,7 +548,11 @@ export class Database<K = string, V = string> extends EventedLevel<K, V> {
       return undefined
     if (!NATIVE_ENCODINGS.some((name) => (this.valueEncoding(name) as unknown) === values))
       return undefined
-    return { keys, options: { keyEncoding: keys.format, valueEncoding: values.format } }
+    return {
+      keys,
+      options: { keyEncoding: keys.format, valueEncoding: values.format },
+      formats: { keyFormat: keys.format, valueFormat: values.format },
+    }
   }
 
   #opened(): Engine {

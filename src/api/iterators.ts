@@ -1,10 +1,11 @@
 // The three iterators of abstract-level over one PageSource each. Main thread. The read version is pinned when
 // the iterator is created, so it sees nothing that was written later.
 import { AbstractIterator, AbstractKeyIterator, AbstractValueIterator } from 'abstract-level'
-import { SettError } from '../base/errors.ts'
+import { MIB } from '../base/limits.ts'
 import type { TurnBudget } from '../base/turn-budget.ts'
 import type { Data, Engine } from '../engine/types.ts'
 import type { Database } from './database.ts'
+import { AbortError } from './level/abort-error.ts'
 import { PageSource, type Pair, type PrivateRange, type Wanted } from './page-source.ts'
 
 /** What an iterator takes from its database. */
@@ -15,13 +16,8 @@ export interface IteratorParts {
 
 /** A page costs so many point reads, so the clock is read for every one. */
 const PAGE_COST = 16
-
-/** Thrown out of a pending read when its signal is aborted. */
-class AbortError extends SettError {
-  constructor(cause: unknown) {
-    super('LEVEL_ABORTED', 'The read was aborted by its signal.', cause)
-  }
-}
+/** nextv() gives fewer entries than it was asked for once their values have so many bytes. */
+const LARGE_BYTES: number = 16 * MIB
 
 /** Reading with the turn rule and the abort signal; shared by the three iterators. */
 class PagedReads {
@@ -45,13 +41,13 @@ class PagedReads {
 
   nextv(size: number): Pair[] | Promise<Pair[]> {
     const pairs = this.#source.take(Math.min(size, this.#pageMax))
-    if (pairs.length < size && pairs.length > 0) return this.#fill(pairs, size)
+    if (pairs.length < size && pairs.length > 0) return this.#fill(pairs, size, LARGE_BYTES)
     const wait = this.#budget.spend(PAGE_COST)
     return wait || this.#signal !== undefined ? this.#later(pairs, wait) : pairs
   }
 
   all(room: number): Promise<Pair[]> {
-    return this.#fill([], room)
+    return this.#fill([], room, Number.POSITIVE_INFINITY)
   }
 
   seek(target: Data): void {
@@ -62,12 +58,16 @@ class PagedReads {
     this.#source.release()
   }
 
-  /** Adds pairs until there are `size` of them or the range ends, letting the event loop turn. */
-  async #fill(pairs: Pair[], size: number): Promise<Pair[]> {
-    while (pairs.length < size) {
+  /** Adds pairs until there are `size` of them, or so many bytes, or the range ends, letting the event loop turn. */
+  async #fill(pairs: Pair[], size: number, bytes: number): Promise<Pair[]> {
+    let room = bytes
+    while (pairs.length < size && room > 0) {
       const more = this.#source.take(Math.min(size - pairs.length, this.#pageMax))
       if (more.length === 0) break
-      for (const pair of more) pairs.push(pair)
+      for (const pair of more) {
+        pairs.push(pair)
+        room -= pair[1]?.length ?? 0
+      }
       if (this.#budget.spend(PAGE_COST)) await this.#later(undefined, true)
     }
     return this.#signal === undefined ? pairs : this.#later(pairs, false)

@@ -7,7 +7,7 @@ export const GIB: number = 1024 * MIB
 
 /** Longest user key in bytes; the record header holds it in 16 bits. */
 export const KEY_LENGTH_MAX = 65_535
-/** Longest value in bytes; a commit is further bounded by `memoryBudget / 4`. */
+/** Longest value in bytes. What a commit carries itself is further bounded by `memoryBudget / 4`. */
 export const VALUE_LENGTH_MAX: number = GIB
 /** Versions stay exact in a double. */
 export const VERSION_MAX: number = Number.MAX_SAFE_INTEGER
@@ -21,6 +21,8 @@ export const HEAP_BYTES_MAX: number = 4 * GIB - 64 * KIB
 export const MEMTABLE_SIZE_MIN: number = 64 * KIB
 export const MEMORY_BUDGET_MIN: number = 8 * MIB
 export const LEVEL_COUNT = 7
+/** Segments the values of one table may lie in: a table is closed before it refers to more. */
+export const SEGMENTS_PER_TABLE_MAX = 2048
 export const FORMAT_VERSION = 1
 
 assert(VALUE_LENGTH_MAX < 2 ** 32, 'value lengths fit in 32 bits')

@@ -44,6 +44,14 @@ export interface PresetValues {
   /** How table blocks are compressed from now on: `'none'`, `'lz4'`, or `'zstd'`, smaller and slower, and only with a
    * Node that has it (22.15, 23.8 or later). A block that saves less than an eighth is stored as it is. */
   readonly compression: Compression
+  /** Values of so many bytes or more lie in segments of the value log, not in tables; `Infinity` (or `'off'`): none but
+   * those too large for a memtable. `'auto'`: the largest power of two from 512 B to 64 KiB such that values of that
+   * size or longer hold 80 % of the bytes lately flushed, 1 KiB if there is none; `stats().valueThreshold` tells it. */
+  readonly valueThreshold: number | 'auto' | 'off'
+  /** Bytes after which a segment of the value log is closed and the next begins. */
+  readonly segmentSize: number
+  /** Values after which it is. */
+  readonly segmentMaxEntries: number
   /** Share of lookups of missing keys that still read a block, between 0 and 1. */
   readonly bloomFalsePositiveRate: number
   /** Bytes for cached table blocks. */
@@ -289,6 +297,21 @@ const l0StallTrigger: OptionRow = {
   flag: true,
 }
 
+const THRESHOLD_MIN = 64
+
+const valueThreshold: OptionRow = {
+  unit: 'bytes',
+  type: "number | 'auto' | 'off'",
+  rule: `must be a whole number of bytes from ${THRESHOLD_MIN} to ${GIB} (1 GiB), 'auto', or 'off' (Infinity)`,
+  doc: "values of so many bytes or more lie in the value log, not in tables; 'auto': by the sizes written",
+  check: (value) => {
+    if (value === 'off' || value === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY
+    return value === 'auto' ? value : inRange(THRESHOLD_MIN, GIB)(value)
+  },
+  parse: (text) => (text === 'off' || text === 'auto' ? text : parseSize(text)),
+  flag: true,
+}
+
 const WORKERS_MAX = 128
 
 const workers: OptionRow = {
@@ -364,6 +387,11 @@ export const OPTION_TABLE: { readonly [Name in OptionName]: OptionRow } = Object
   l0StallTrigger: live(l0StallTrigger),
   blockSize: live(size(512, 64 * KIB, 'the unit of reading and caching in a table')),
   compression: live(choice(['none', 'lz4', 'zstd'], 'how blocks of new tables are compressed')),
+  valueThreshold: live(valueThreshold),
+  segmentSize: live(size(64 * KIB, 64 * GIB, 'size at which a segment of the value log is closed')),
+  segmentMaxEntries: live(
+    whole('entries', [1, 1_000_000_000], 'values after which a segment is closed'),
+  ),
   bloomFalsePositiveRate: live(bloomFalsePositiveRate),
   blockCacheSize: size(256 * KIB, 3 * GIB, 'cached table blocks'),
   indexCacheSize: size(64 * KIB, 2 * GIB, 'cached table indexes and filters'),
@@ -410,10 +438,7 @@ export const LIVE_OPTIONS: readonly OptionName[] = Object.freeze(
 
 /** Known names of options that come with later releases. */
 export const LATER_OPTIONS: ReadonlySet<string> = new Set([
-  'valueThreshold',
   'versionsToKeep',
-  'segmentSize',
-  'segmentMaxEntries',
   'conflicts',
   'includeDataInErrors',
 ])

@@ -32,6 +32,10 @@ export interface ResolvedOptions {
   readonly l0StallTrigger: number
   readonly blockSize: number
   readonly compression: Compression
+  /** Infinity: none lies there but those too large for a memtable. */
+  readonly valueThreshold: number | 'auto'
+  readonly segmentSize: number
+  readonly segmentMaxEntries: number
   readonly bloomFalsePositiveRate: number
   readonly blockCacheSize: number
   readonly indexCacheSize: number
@@ -372,6 +376,13 @@ function checkContradictions(draft: Draft, sources: Sources, remedy: string): vo
     throw invalid(
       `Option 'l0StallTrigger' (${draft.l0StallTrigger}) must be greater than ` +
         `'l0CompactTrigger' (${draft.l0CompactTrigger}), or writers wait before compaction starts.`,
+    )
+  }
+  const { valueThreshold, memtableSize } = draft
+  if (Number.isFinite(valueThreshold) && Number(valueThreshold) > memtableSize / 4) {
+    throw invalid(
+      `Option 'valueThreshold' (${valueThreshold}) must be at most memtableSize / 4 (${memtableSize / 4}), from ` +
+        "where on values lie in the value log in any case. Lower it, or use 'off'.",
     )
   }
   if (parts(draft) > draft.memoryBudget) {

@@ -3,8 +3,8 @@
 // overtaken by, what overlaps it.
 
 import { assert } from '../base/assert.ts'
-import { storedBytes } from '../format/table-meta.ts'
 import type { Levels, TableMeta } from '../manifest/levels.ts'
+import { bytesOf } from './level-targets.ts'
 import {
   buildPlan,
   type CompactionPlan,
@@ -19,7 +19,7 @@ interface Reservation {
   readonly inputLevel: number
   readonly outputLevel: number
   readonly numbers: ReadonlySet<number>
-  /** Bytes read of each of the two levels. */
+  /** Bytes of each of the two levels, values included. */
   readonly inputBytes: number
   readonly outputBytes: number
   /** Versions of its tables of the input level. */
@@ -49,7 +49,7 @@ export class InFlight {
     return false
   }
 
-  /** Bytes of a level that running compactions read. */
+  /** Bytes of a level, values included, in tables that running compactions read. */
   heldBytes(level: number): number {
     let bytes = 0
     for (const { inputLevel, outputLevel, inputBytes, outputBytes } of this.#reserved) {
@@ -80,14 +80,14 @@ function reservationOf(plan: CompactionPlan): Reservation {
   const tables = plan.sources.flat()
   // Sources and inputs come in the same order: the upper tables first.
   const upper = tables.filter((_, i) => inputs[i]!.level === inputLevel)
-  const inputBytes = storedBytes(upper)
+  const inputBytes = bytesOf(upper)
   return {
     range: hullOf(tables),
     inputLevel,
     outputLevel,
     numbers: new Set(inputs.map(({ number }) => number)),
     inputBytes,
-    outputBytes: storedBytes(tables) - inputBytes,
+    outputBytes: bytesOf(tables) - inputBytes,
     oldest: upper.reduce((least, table) => Math.min(least, table.smallestVersion), Infinity),
     newest: upper.reduce((most, table) => Math.max(most, table.largestVersion), 0),
   }

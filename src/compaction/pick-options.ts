@@ -1,6 +1,7 @@
 // What decides a pick beside the levels. Plain data.
 import type { Readers } from '../mvcc/pins.ts'
 import type { TargetOptions } from './level-targets.ts'
+import type { Doomed, Space } from './values/doom.ts'
 
 export interface PickOptions extends TargetOptions {
   /** Level-0 tables at which they are compacted. */
@@ -17,6 +18,16 @@ export interface PickMoment {
   readonly oldestSnapshot: number
   /** Who reads, and since when; undefined: nothing there is expires. */
   readonly readers?: Readers
+  /** undefined: all values lie in tables. */
+  readonly values?: ValuesMoment
+}
+
+export interface ValuesMoment {
+  /** undefined: none is worth it. */
+  readonly doomed: Doomed | undefined
+  readonly space: Space
+  /** Nothing is being written, or somebody waits for all that can be done. */
+  readonly rest: boolean
 }
 
 /**

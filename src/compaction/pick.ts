@@ -7,13 +7,27 @@ import { levelTargets } from './level-targets.ts'
 import { planDeeper } from './pick-deeper.ts'
 import { planGarbage } from './pick-garbage.ts'
 import { planInsideLevel0, planLevel0 } from './pick-level0.ts'
-import { deepLevel0, type PickMoment, type PickOptions } from './pick-options.ts'
+import { deepLevel0, type PickMoment, type PickOptions, type ValuesMoment } from './pick-options.ts'
 import type { CompactionPlan } from './plan.ts'
 import { type LevelScore, levelScores } from './score.ts'
+import { farOverBound, overBound } from './values/doom.ts'
+import { planShadows } from './values/pick-shadows.ts'
+import { planValues, withRelocation } from './values/pick-values.ts'
 
-export type { PickMoment, PickOptions } from './pick-options.ts'
+export type { PickMoment, PickOptions, ValuesMoment } from './pick-options.ts'
 
 export function pickCompaction(
+  levels: Levels,
+  options: PickOptions,
+  inFlight: InFlight,
+  moment: PickMoment,
+): CompactionPlan | undefined {
+  const plan = pickWithoutValues(levels, options, inFlight, moment)
+  const doomed = moment.values?.doomed
+  return plan === undefined || doomed === undefined ? plan : withRelocation(plan, doomed)
+}
+
+function pickWithoutValues(
   levels: Levels,
   options: PickOptions,
   inFlight: InFlight,
@@ -24,6 +38,10 @@ export function pickCompaction(
   const targets = levelTargets(levels, options)
   const scores = levelScores(levels, targets, options.l0CompactTrigger, inFlight)
   const due = scores.filter(({ score }) => score >= 1).sort(mostUrgentFirst(options))
+  const early = collectsFirst(moment.values, scores[0]!.score, options)
+    ? pickValues(levels, { base: targets.base, ...options }, inFlight, moment.values)
+    : undefined
+  if (early !== undefined) return early
   let l0Blocked = false
   for (const { level } of due) {
     // A level 0 that waits for its range must get it: nothing new may start where it will write.
@@ -38,7 +56,34 @@ export function pickCompaction(
   }
   if (l0Blocked) return undefined
   const garbage = planGarbage(levels, targets.base, inFlight, moment)
-  return garbage ?? planExpiring(levels, moment.readers, inFlight)
+  const rewrite = garbage ?? planExpiring(levels, moment.readers, inFlight)
+  return rewrite ?? pickValues(levels, { base: targets.base, ...options }, inFlight, moment.values)
+}
+
+/** First what shows how much is garbage, then what frees it. */
+function pickValues(
+  levels: Levels,
+  options: PickOptions & { readonly base: number },
+  inFlight: InFlight,
+  values: ValuesMoment | undefined,
+): CompactionPlan | undefined {
+  if (values === undefined) return undefined
+  const { doomed } = values
+  const collection = (): CompactionPlan | undefined =>
+    doomed === undefined ? undefined : planValues(levels, doomed, inFlight)
+  return planShadows(levels, options, inFlight, values) ?? collection()
+}
+
+/** Whether values go before what is due: the files take more than they may. Level 0 goes before them, unless they take
+ * far more. */
+function collectsFirst(
+  values: ValuesMoment | undefined,
+  level0: number,
+  options: PickOptions,
+): boolean {
+  if (values === undefined || !overBound(values.space)) return false
+  if (level0 < 1) return true
+  return level0 * options.l0CompactTrigger < deepLevel0(options) && farOverBound(values.space)
 }
 
 function mostUrgentFirst(options: PickOptions): (a: LevelScore, b: LevelScore) => number {

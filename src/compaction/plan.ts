@@ -1,6 +1,7 @@
 // What a compaction is to do, as plain data, and the key ranges plans are made of. Pure.
 import { compareBytes } from '../base/bytes.ts'
 import type { TablePlace } from '../format/manifest-edit.ts'
+import type { SegmentMeta } from '../format/segment-meta.ts'
 import type { Levels, TableMeta } from '../manifest/levels.ts'
 
 export interface CompactionPlan {
@@ -17,6 +18,10 @@ export interface CompactionPlan {
   readonly dropTombstones: boolean
   /** The tables go to the output level as they are. */
   readonly trivialMove: boolean
+  /** Segments of the value log that are to become free: what the tables point to in them is copied elsewhere. */
+  readonly relocate?: readonly SegmentMeta[]
+  /** One table is rewritten where it is, for the sake of `relocate` alone. */
+  readonly collects?: boolean
   /** The tables hold nothing anybody sees and hide nothing: they are removed unread. */
   readonly expired?: boolean
 }

@@ -39,14 +39,14 @@ export interface CompactRequest {
 }
 
 /** Entries per batch. */
-const BATCH = 256
+export const COMPACT_BATCH = 256
 
 export function compactScratchBytes(sourceCount: number, snapshotCount: number): number {
   return (
     MERGE_STATE_SIZE +
     sourceCount * SOURCE_SIZE +
     snapshotCount * 16 +
-    BATCH * DESC_SIZE +
+    COMPACT_BATCH * DESC_SIZE +
     KEY_LENGTH_MAX +
     1 +
     64
@@ -79,7 +79,7 @@ export class CompactMerge {
     this.#slots = parts.take(sources.length * SOURCE_SIZE)
     const versions = parts.take(snapshots.length * 8)
     const times = parts.take(snapshots.length * 8)
-    this.batch = parts.take(BATCH * DESC_SIZE)
+    this.batch = parts.take(COMPACT_BATCH * DESC_SIZE)
     bytes.fill(0, this.#state, this.#state + MERGE_STATE_SIZE)
     bytes.fill(0, this.#slots, this.#slots + sources.length * SOURCE_SIZE)
     for (let i = 0; i < snapshots.length; i++) {
@@ -90,7 +90,7 @@ export class CompactMerge {
     set(MERGE_SOURCES, this.#slots)
     set(MERGE_SOURCE_COUNT, sources.length)
     set(MERGE_OUT, this.batch)
-    set(MERGE_OUT_CAPACITY, BATCH)
+    set(MERGE_OUT_CAPACITY, COMPACT_BATCH)
     set(MERGE_SNAPSHOTS, versions)
     set(MERGE_SNAPSHOT_COUNT, snapshots.length)
     set(MERGE_HORIZONS, horizons === undefined ? 0 : times)

@@ -50,6 +50,8 @@ export async function assemble(foundation: Foundation, undo: UndoSteps): Promise
     else parts.engine.flushes.kick()
     parts.engine.compactions.kick()
     parts.engine.upkeep.stir()
+    // Named, and then a crash came before the commit.
+    await parts.engine.tree.dropUnused()
   }
   return new StorageEngine(parts.engine)
 }
@@ -126,8 +128,9 @@ async function wire(wiring: Wiring): Promise<{ engine: EngineParts; obsolete: Ob
 
 /** Files of ours that the manifest does not name were left behind by a crash. */
 function removeOrphans(obsolete: ObsoleteFiles, manifest: ManifestLog): void {
-  const { levels, wals } = manifest.state
+  const { levels, wals, segments } = manifest.state
   obsolete.removeOrphans({
+    segments: new Set(segments.map(({ number }) => number)),
     tables: new Set(levels.flat().map(({ number }) => number)),
     wals: new Set(wals.map(({ number }) => number)),
     manifest: manifest.number,

@@ -19,14 +19,19 @@ export async function shutDown(parts: ClosingParts): Promise<void> {
   const { writes, health, flushes, compactions, walSyncer, progress } = parts
   const known = health.poisoned
   try {
+    // What has not come to its end is not waited for: its source may never end.
+    await parts.streams.stop()
     // No turn may pass between the look and the refusal: a commit that came in then would miss the seal.
     while (!writes.idle) await writes.drained()
     health.beginClose()
     progress.signal()
     parts.stopCare()
     walSyncer.stop()
+    // Of commits that failed meanwhile.
+    await Promise.all([writes.settled(), parts.streams.settled()])
     // They read into the heap, from files that are about to be closed.
     await Promise.allSettled(parts.coldReads)
+    parts.values.close()
     await parts.verifier.stop()
     // In this order: what a flush adds may be what a small compaction takes away.
     await flushes.stop()
@@ -95,10 +100,11 @@ async function markClean(parts: ClosingParts, wals: readonly WalFile[]): Promise
 
 /** What close() waits for at this moment, in words; the longest first. */
 export function underWay(parts: EngineParts): string[] {
-  const { writes, flushes, compactions, verifier, coldReads, watch } = parts
+  const { writes, streams, flushes, compactions, verifier, coldReads, watch } = parts
   const call = watch.longest
   const doing: readonly (readonly [boolean, string])[] = [
     [!writes.idle, 'commits that are not on disk yet'],
+    [streams.busy, 'values that are being written'],
     [flushes.busy, 'a flush'],
     [compactions.busy, 'a compaction'],
     [verifier.busy, 'a verification'],

@@ -8,6 +8,7 @@ import { type PickMoment, type PickOptions, pickCompaction } from '../compaction
 import { garbageHeldBack } from '../compaction/pick-garbage.ts'
 import type { CompactionPlan } from '../compaction/plan.ts'
 import { planRange, type RangeRequest } from '../compaction/plan-range.ts'
+import { relocatedBytes } from '../compaction/values/pick-values.ts'
 import { storedBytes } from '../format/table-meta.ts'
 import type { TablesResult } from '../jobs/job.ts'
 import type { Levels } from '../manifest/levels.ts'
@@ -20,6 +21,7 @@ import { dropTables } from './expiry/drop-tables.ts'
 import { ExpiryTimer } from './expiry/expiry-timer.ts'
 import type { Notices } from './maintenance/notices.ts'
 import type { TreeState } from './tree-state.ts'
+import type { ValueCollector } from './value-log/collector.ts'
 
 /** Compactions of so few input bytes are still done when the database closes: processes that live shortly would
  * otherwise leave table after table behind. */
@@ -29,6 +31,7 @@ const SMALL_INPUT_BYTES = 4 * MIB
 export interface CompactionParts {
   readonly merges: PlanMerges
   readonly tree: TreeState
+  readonly collector: ValueCollector
   readonly clock: Clock
   readonly notices: Notices
   readonly pick: PickOptions
@@ -86,7 +89,7 @@ export class CompactionScheduler {
     while (!this.#stopped && this.damage === undefined && !this.#retry.waiting) {
       if (this.#running.size >= this.#parts.parallel || this.#parts.halted()) return
       const levels = this.#levels()
-      const moment = this.#moment()
+      const moment = { ...this.#moment(), ...this.#values() }
       const plan = pickCompaction(levels, this.#parts.pick, this.#reserved, moment)
       this.#heldBack = plan === undefined ? garbageHeldBack(levels, moment) : undefined
       if (plan === undefined || (this.#closing && inputBytes(plan) > SMALL_INPUT_BYTES)) return
@@ -108,6 +111,28 @@ export class CompactionScheduler {
   flatten(): Promise<void> {
     const bottom = this.#levels().length - 1
     return this.#request({ start: undefined, end: undefined, bottom })
+  }
+
+  /** Runs what `next` plans, as many at a time as may be, until it plans nothing and nothing runs. */
+  async work(
+    next: (levels: Levels, inFlight: InFlight) => CompactionPlan | undefined,
+  ): Promise<void> {
+    const failures: unknown[] = []
+    const own = new Set<Promise<void>>()
+    while (!this.#stopped && !this.#closing && failures.length === 0) {
+      const free = Math.max(1, this.#parts.parallel) > this.#running.size
+      const plan = free ? next(this.#levels(), this.#reserved) : undefined
+      if (plan === undefined && this.#running.size === 0) return
+      if (plan === undefined) await Promise.race(this.#running.values())
+      else {
+        const work = this.#runOrRetry(plan)
+          .catch((error: unknown) => void failures.push(error))
+          .finally(() => own.delete(work))
+        own.add(work)
+      }
+    }
+    await Promise.all(own)
+    if (failures.length > 0) throw failures[0]
   }
 
   async #request(range: Pick<RangeRequest, 'start' | 'end' | 'bottom'>): Promise<void> {
@@ -133,6 +158,12 @@ export class CompactionScheduler {
     const { tree } = this.#parts
     const expires = tree.levels.some((tables) => tables.some((table) => table.earliestExpiry > 0))
     return expires ? { readers: tree.readers() } : {}
+  }
+
+  /** What is being closed has no time for them. */
+  #values(): Pick<PickMoment, 'values'> {
+    const values = this.#closing ? undefined : this.#parts.collector.moment()
+    return values === undefined ? {} : { values }
   }
 
   async #rewrite(request: RangeRequest): Promise<void> {
@@ -168,15 +199,16 @@ export class CompactionScheduler {
     try {
       await this.#run(plan)
     } catch (error) {
-      this.#failed(error)
+      this.#failed(plan, error)
       throw error
     }
   }
 
-  #failed(error: unknown): void {
+  #failed(plan: CompactionPlan, error: unknown): void {
     // stop() cancelled it: no failure.
     if (this.#closing && errorCode(error) === 'SETT_BUSY') return
-    if (errorCode(error) === 'LEVEL_CORRUPTION') this.damage = error
+    const spoiled = this.#parts.collector.spoil(plan, error)
+    if (errorCode(error) === 'LEVEL_CORRUPTION' && !spoiled) this.damage = error
     this.#parts.failed(error)
     if (this.#closing) this.#stopped = true
     if (this.#stopped || this.damage !== undefined || this.#parts.halted()) return
@@ -190,8 +222,12 @@ export class CompactionScheduler {
   #run(plan: CompactionPlan): Promise<void> {
     const running = { bytes: inputBytes(plan), cancel: createCancelFlag() }
     const release = this.#reserved.reserve(plan)
-    const work = this.#parts.notices
-      .compaction(plan, () => this.#compact(plan, running.cancel))
+    const { notices } = this.#parts
+    const compact = (): Promise<TablesResult | undefined> => this.#compact(plan, running.cancel)
+    const told = plan.collects
+      ? notices.collection(plan, compact)
+      : notices.compaction(plan, compact)
+    const work = told
       .finally(() => {
         release()
         this.#running.delete(running)
@@ -206,7 +242,6 @@ export class CompactionScheduler {
     return work
   }
 
-  /** Who reads matters to what expires. */
   /** Those that may be filled, and those that are filled already. */
   #levels(): Levels {
     const { tree, maxLevels } = this.#parts
@@ -215,7 +250,7 @@ export class CompactionScheduler {
   }
 
   async #compact(plan: CompactionPlan, cancel: CancelFlag): Promise<TablesResult | undefined> {
-    const { tree, merges } = this.#parts
+    const { tree, merges, collector } = this.#parts
     if (plan.trivialMove) {
       await tree.installMove(plan)
       this.#done(plan.inputs)
@@ -224,7 +259,8 @@ export class CompactionScheduler {
     const result = plan.expired === true ? dropTables(plan) : await merges.run(plan, cancel)
     await tree.installCompaction(plan, result)
     this.#done(result.tables)
-    this.compactions += 1
+    if (plan.collects === true) collector.collections += 1
+    else this.compactions += 1
     this.bytesCompacted += result.bytesWritten
     return result
   }
@@ -235,5 +271,5 @@ export class CompactionScheduler {
 }
 
 function inputBytes(plan: CompactionPlan): number {
-  return storedBytes(plan.sources.flat())
+  return storedBytes(plan.sources.flat()) + relocatedBytes(plan)
 }

@@ -22,6 +22,10 @@ import type { Progress } from './progress.ts'
 import type { RangeReads } from './range-read.ts'
 import type { TreeState } from './tree-state.ts'
 import type { Environment } from './types.ts'
+import type { ValueCollector } from './value-log/collector.ts'
+import type { Segments } from './value-log/segments.ts'
+import type { SeparatedValues } from './value-log/separated-values.ts'
+import type { ValueStreams } from './value-log/value-streams.ts'
 import type { Verifier } from './verify/verifier.ts'
 import type { WalSyncer } from './wal-syncer.ts'
 import type { WriteQueue } from './write-queue.ts'
@@ -36,13 +40,17 @@ export interface EngineParts {
   readonly time: ReadTime
   readonly memtables: Memtables
   readonly writes: WriteQueue
+  readonly streams: ValueStreams
   readonly walSyncer: WalSyncer
   readonly tree: TreeState
+  readonly segments: Segments
   readonly flushes: FlushScheduler
   readonly compactions: CompactionScheduler
   readonly merges: PlanMerges
+  readonly collector: ValueCollector
   readonly points: PointRead
   readonly ranges: RangeReads
+  readonly values: SeparatedValues
   readonly cache: BlockCache
   readonly tables: OpenTables
   readonly progress: Progress

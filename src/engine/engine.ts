@@ -1,5 +1,7 @@
+import { SettError } from '../base/errors.ts'
 import type { ResolvedOptions } from '../base/options.ts'
 import { NO_SLOT } from '../sstable/block-cache.ts'
+import type { WantedValue } from '../value-log/value-walk.ts'
 import { clearRange } from './clear.ts'
 import { underWay } from './close.ts'
 import { backgroundError, readError } from './disk/failures.ts'
@@ -18,9 +20,15 @@ import type {
   RangeOptions,
   RangeReader,
   ReadPoint,
+  StreamOptions,
+  ValueInput,
+  ValueRange,
+  ValueSource,
   WriteOperation,
   WriteOptions,
 } from './types.ts'
+import type { CollectReport } from './value-log/report.ts'
+import { CopySource } from './value-log/value-source.ts'
 import { asForm, takeData } from './values.ts'
 import type { VerifyOptions, VerifyReport } from './verify/report.ts'
 
@@ -51,6 +59,12 @@ export class StorageEngine implements Engine {
     return writes.batch(operations, options, expiriesOf(operations, options.ttl, time))
   }
 
+  putStream(key: Data, source: ValueInput, options: StreamOptions): Promise<void> {
+    const { streams, time } = this.#parts
+    const { ttl } = options
+    return streams.put(key, source, options, ttl === undefined ? 0 : expiryOf(ttl, time.now()))
+  }
+
   getSync(key: Data, at: ReadPoint | undefined, form: DataForm): Data | undefined {
     return this.#find(key, at, true) === FOUND ? this.#takeValue(form) : undefined
   }
@@ -60,11 +74,21 @@ export class StorageEngine implements Engine {
     at: ReadPoint | undefined,
     form: DataForm,
   ): Data | undefined | Promise<Data | undefined> {
-    const { points } = this.#parts
-    if (!points.slow) return this.getSync(key, at, form)
-    const answer = this.#find(key, at, false)
-    if (answer === COLD) return this.#tracked(this.#getCold(key, at ?? this.#newest(), form))
-    return answer === FOUND ? this.#takeValue(form) : undefined
+    const answer = this.#find(key, at, !this.#parts.points.slow)
+    if (answer !== COLD) return answer === FOUND ? this.#valueOrLater(form) : undefined
+    const take = (): Data | Promise<Data> => this.#valueOrLater(form)
+    return this.#tracked(this.#findCold(key, at ?? this.#newest(), take))
+  }
+
+  openValue(
+    key: Data,
+    at: ReadPoint | undefined,
+    range: ValueRange,
+  ): ValueSource | undefined | Promise<ValueSource | undefined> {
+    const answer = this.#find(key, at, !this.#parts.points.slow)
+    if (answer !== COLD) return answer === FOUND ? this.#openFound(range) : undefined
+    const take = (): ValueSource => this.#openFound(range)
+    return this.#tracked(this.#findCold(key, at ?? this.#newest(), take))
   }
 
   getEntry(
@@ -136,6 +160,25 @@ export class StorageEngine implements Engine {
   async flatten(): Promise<void> {
     await this.flush()
     await this.#told(this.#parts.compactions.flatten())
+  }
+
+  async collectGarbage(ratio: number): Promise<CollectReport> {
+    const { health, collector, compactions } = this.#parts
+    health.checkWritable()
+    if (collector.busy) {
+      throw new SettError(
+        'SETT_BUSY',
+        'collectGarbage() is under way already. Wait for the end of that call, then call again.',
+      )
+    }
+    try {
+      const report = await collector.collect(ratio, (next) => compactions.work(next))
+      health.checkOpen()
+      return report
+    } catch (error) {
+      health.checkOpen()
+      throw health.tell() ?? backgroundError(error)
+    }
   }
 
   /** Failures in the user's words. */
@@ -211,8 +254,37 @@ export class StorageEngine implements Engine {
   }
 
   #takeValue(form: DataForm): Data {
-    const { points, machine } = this.#parts
+    const { points, machine, values } = this.#parts
+    if (points.separated) return values.take(this.#wanted(), form)
     return takeData(machine.heap.bytes, points.valueAddress, points.valueLength, form)
+  }
+
+  #valueOrLater(form: DataForm): Data | Promise<Data> {
+    const { points, values } = this.#parts
+    if (!points.separated) return this.#takeValue(form)
+    const wanted = this.#wanted()
+    if (!points.slow && !values.isLong(wanted)) return values.take(wanted, form)
+    return this.#tracked(values.takeLater(wanted, form))
+  }
+
+  #wanted(): WantedValue {
+    const { points, values, machine } = this.#parts
+    const pointer = { bytes: machine.heap.bytes, at: points.valueAddress }
+    return values.wanted(pointer, points.keyAddress, points.keyLength)
+  }
+
+  #openFound(range: ValueRange): ValueSource {
+    const { points, values, health } = this.#parts
+    if (!points.separated) return new CopySource(this.#takeValue('buffer') as Buffer, range)
+    const source = values.open(this.#wanted(), range)
+    return {
+      length: source.length,
+      next: async () => {
+        health.checkOpen()
+        return this.#tracked(source.next())
+      },
+      close: () => source.close(),
+    }
   }
 
   /** close() waits for it. */
@@ -223,8 +295,9 @@ export class StorageEngine implements Engine {
     return tracked
   }
 
-  /** Reads missing blocks without blocking the thread, at a point that stays readable meanwhile. */
-  async #getCold(key: Data, at: ReadPoint, form: DataForm): Promise<Data | undefined> {
+  /** Reads missing blocks without blocking the thread, at a point that stays readable meanwhile. `take` runs in the
+   * turn in which the entry was found. */
+  async #findCold<T>(key: Data, at: ReadPoint, take: () => T | Promise<T>): Promise<T | undefined> {
     const { points, cache, pins } = this.#parts
     const pin = pins.pin(at)
     const copy = typeof key === 'string' ? key : new Uint8Array(key)
@@ -232,7 +305,7 @@ export class StorageEngine implements Engine {
     try {
       for (let wait = false; ; ) {
         const answer = this.#find(copy, pin, wait)
-        if (answer !== COLD) return answer === FOUND ? this.#takeValue(form) : undefined
+        if (answer !== COLD) return answer === FOUND ? take() : undefined
         const cold = points.cold!
         letGo?.()
         letGo = undefined

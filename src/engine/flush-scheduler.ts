@@ -4,15 +4,16 @@
 // Install order: tables synced (by the job) → manifest edit synced → view published → WAL removed.
 import type { Clock } from '../base/clock.ts'
 import type { FlushSpec, TablesResult } from '../jobs/job.ts'
+import { outputsAtMost } from '../jobs/output-numbers.ts'
 import { flushWorkspaceBytes } from '../jobs/workspace.ts'
 import { createCancelFlag } from '../pool/cancel-flag.ts'
 import { PRIORITY } from '../pool/executor.ts'
-import { tablesAtMost } from '../sstable/writer-workspace.ts'
 import { BackOff } from './disk/back-off.ts'
 import type { JobRunner } from './job-runner.ts'
 import type { Notices } from './maintenance/notices.ts'
 import type { FrozenMemtable } from './memtables.ts'
 import type { TreeState } from './tree-state.ts'
+import type { WrittenSizes } from './value-log/auto-threshold.ts'
 
 export interface FlushParts {
   readonly runner: JobRunner
@@ -25,6 +26,8 @@ export interface FlushParts {
   readonly parallel: number
   /** Scratch there is room for beside that of the oldest memtable's job; one that needs more waits to be the oldest. */
   readonly aheadBytes: number
+  /** Flushes tell it the sizes of values, if it wants to know. */
+  readonly writtenSizes: WrittenSizes
   /** Immutable memtables whose groups have all finished, oldest first, up to the first of which that is not true. */
   readonly due: () => readonly FrozenMemtable[]
   /** The flush failed; it is tried again, unless the database closes. */
@@ -81,8 +84,9 @@ export class FlushScheduler {
     this.#stopped = true
     this.#retry.cancel()
     while (this.#work.size > 0) await Promise.all(this.#work)
-    for (const flushed of this.#begun.values())
-      this.#parts.tree.discard(flushed?.tables?.tables ?? [])
+    for (const flushed of this.#begun.values()) {
+      if (flushed?.tables !== undefined) this.#parts.tree.discard(flushed.tables)
+    }
     this.#begun.clear()
   }
 
@@ -138,6 +142,7 @@ export class FlushScheduler {
     if (tables !== undefined) {
       this.flushes += 1
       this.bytesFlushed += tables.bytesWritten
+      if (tables.bytesBySize !== undefined) this.#parts.writtenSizes.add(tables.bytesBySize)
     }
     this.#retry.succeeded()
     this.#parts.flushed(frozen)
@@ -156,7 +161,8 @@ export class FlushScheduler {
     const { memtable, walNumber } = frozen
     if (memtable.entries === 0) return undefined
     const shape = tree.shape
-    const outputs = 16 + tablesAtMost(shape, memtable.arena.length)
+    const { entries, arena } = memtable
+    const outputs = outputsAtMost(shape, { bytes: arena.length, entries, tables: 0, referred: 0 })
     // What is pinned from now on sees the newest of these entries, which are kept in any case.
     const readers = tree.readers()
     return runner.run<TablesResult>({
@@ -166,11 +172,12 @@ export class FlushScheduler {
       spec: (workspace): FlushSpec => ({
         kind: 'flush',
         directory: tree.directory,
-        arena: memtable.arena.address,
+        arena: arena.address,
         shape,
-        numbers: { first: tree.numbering.takeRange(outputs), count: outputs },
+        numbers: { first: tree.numbering.takeRange(outputs.count), ...outputs },
         workspace,
         newestWal: walNumber,
+        measureValues: this.#parts.writtenSizes.wanted,
         ...readers,
       }),
     })

@@ -3,7 +3,6 @@ import type { LiveOptions } from '../base/live-options.ts'
 import type { ResolvedOptions } from '../base/options.ts'
 import type { KernelHeap } from '../cursor/words.ts'
 import type { OpenFile } from '../io/file-system.ts'
-import type { TableShape } from '../jobs/job.ts'
 import type { ManifestState } from '../manifest/apply-edit.ts'
 import type { Executor } from '../pool/executor.ts'
 import type { WalOnDisk } from './memory-plan.ts'
@@ -29,8 +28,6 @@ export interface Foundation {
   readonly wals: readonly WalOnDisk[]
   /** Scratch the heap has for each job. */
   readonly jobBytes: number
-  /** Of the tables that will be written. */
-  readonly shape: TableShape
 }
 
 export interface UndoSteps {

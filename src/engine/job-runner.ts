@@ -95,6 +95,9 @@ export class JobRunner {
   #removeOutputs(spec: JobSpec): void {
     if (!('numbers' in spec)) return
     const { first, count } = spec.numbers
-    for (let number = first; number < first + count; number++) this.#obsolete.removeTable(number)
+    for (let number = first; number < first + count; number++) {
+      this.#obsolete.removeTable(number)
+      this.#obsolete.removeSegment(number)
+    }
   }
 }

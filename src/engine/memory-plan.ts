@@ -11,6 +11,7 @@ import { plannedWorkspaceBytes } from '../jobs/workspace.ts'
 import type { ManifestState, WalState } from '../manifest/apply-edit.ts'
 import { countRecords } from '../wal/record-count.ts'
 import { replayArenaBytes } from '../wal/replay.ts'
+import { WrittenSizes } from './value-log/auto-threshold.ts'
 
 /** A WAL the manifest names, as it lies in the directory. */
 export interface WalOnDisk extends WalState {
@@ -74,17 +75,19 @@ const filters = new Map<number, FilterShape>([
   [0.001, { bitsPerKey: 15.5, k: 9 }],
 ])
 
-/** Of the tables written from now on. */
-export function tableShape({
-  blockSize,
-  tableSize,
-  bloomFalsePositiveRate,
-  compression,
-}: ResolvedOptions): TableShape {
+/** Of the tables and segments written from now on. `sizes`: what decides under valueThreshold 'auto'. */
+export function tableShape(
+  options: ResolvedOptions,
+  sizes: WrittenSizes = new WrittenSizes(),
+): TableShape {
+  const { blockSize, tableSize, bloomFalsePositiveRate, compression } = options
+  const { valueThreshold, segmentSize, segmentMaxEntries } = options
   const rate = bloomFalsePositiveRate
   const filter = filters.get(rate) ?? filterShape(rate)
   filters.set(rate, filter)
-  return { blockSize, tableSize, filter, compression }
+  const threshold = valueThreshold === 'auto' ? sizes.threshold : valueThreshold
+  const separation = { threshold, segmentSize, segmentMaxEntries }
+  return { blockSize, tableSize, filter, compression, separation }
 }
 
 /** Scratch of as many jobs as may run: the flushes, beside them compactions and one job more (without workers one at a
@@ -113,6 +116,6 @@ function bytesWanted(
     ),
   )
   const replay = wals.reduce((sum, { arenaBytes }) => sum + arenaBytes, 0)
-  const spare = 4 * MIB + TUNING_BYTES
+  const spare = 6 * MIB + TUNING_BYTES
   return Math.ceil(memoryBudget + 3 * longest + scratchBytes(options) + replay + spare)
 }

@@ -26,6 +26,8 @@ export interface FrozenMemtable {
   /** undefined: the WAL of an earlier open, replayed and sealed. */
   readonly wal: WalFile | undefined
   readonly unfinished: number
+  /** Each lets go of a segment that records of its WAL may point to. */
+  readonly keeps: (() => void)[]
 }
 
 /** A memtable of this open with its WAL. */
@@ -37,6 +39,10 @@ export interface LoggedMemtable {
   unfinished: number
   /** No new group joins it. */
   frozen: boolean
+  /** Each lets go of a segment that records of its WAL, rejected ones too, may point to. */
+  readonly keeps: (() => void)[]
+  /** Sixteenths of its arena, full, of which was told. */
+  told: number
 }
 
 export interface MemtablesParts {
@@ -62,8 +68,9 @@ export interface MemtablesParts {
   readonly arenaBytesMax: number
 }
 
-/** Once a memtable is filled to 1 / this, the thread that will flush it is started. */
-const WARM_UP_SHARE = 16
+/** A memtable tells how full it gets in so many steps. With the first, the thread that will flush it is started; with
+ * half of them, the next log is born. */
+const STEPS = 16
 
 export interface MemtablesEvents {
   /** The set of memtables changed: publish a new view. */
@@ -181,7 +188,7 @@ export class Memtables {
     const memtable = Memtable.create(heap, kernels, region)
     const previous = this.active
     const wal = this.#next
-    this.active = { memtable, walNumber: wal.number, wal, unfinished: 0, frozen: false }
+    this.active = logged(wal, memtable)
     this.#next = undefined
     this.#freeze(previous)
     this.#events.changed()
@@ -213,16 +220,21 @@ export class Memtables {
 
   /** A group of this memtable was linked or rejected. */
   groupFinished(target: LoggedMemtable): void {
-    const { memtable } = target
-    if (!target.frozen) {
-      const { usedBytes, arena } = memtable
-      if (usedBytes * 2 > arena.length) this.prepare()
-      if (usedBytes * WARM_UP_SHARE > arena.length) this.#events.flushComes()
-    }
+    if (!target.frozen) this.#tell(target)
     if (!target.frozen || target.unfinished > 0) return
     this.#parts.logEnded(target.wal)
     this.#recordLink(target)
     this.#events.flushable()
+  }
+
+  /** Once per step: there may be a group for each put. */
+  #tell(target: LoggedMemtable): void {
+    const { usedBytes, arena } = target.memtable
+    const steps = Math.floor((usedBytes * STEPS) / arena.length)
+    if (steps <= target.told) return
+    target.told = steps
+    if (steps >= STEPS / 2) this.prepare()
+    this.#events.flushComes()
   }
 
   /** Something unknown may lie behind the WAL's end and cannot be cut off. Rotates, and seals the WAL at its
@@ -267,7 +279,7 @@ export class Memtables {
     const region = allocator.allocate(length, 64)
     if (region === undefined) throw heapFull(length)
     const memtable = Memtable.create(heap, kernels, region)
-    return { memtable, walNumber: wal.number, wal, unfinished: 0, frozen: false }
+    return logged(wal, memtable)
   }
 
   #isUnused({ memtable, wal, unfinished }: LoggedMemtable): boolean {
@@ -319,6 +331,10 @@ export class Memtables {
     const synced = this.#parts.syncedLength(wal) === wal.length
     this.#links.set(successor.wal, successor.wal.linkFor(wal, synced))
   }
+}
+
+function logged(wal: WalFile, memtable: Memtable): LoggedMemtable {
+  return { memtable, walNumber: wal.number, wal, unfinished: 0, frozen: false, told: 0, keeps: [] }
 }
 
 async function syncNew({ syncFile }: MemtablesParts, file: OpenFile): Promise<void> {

@@ -2,7 +2,7 @@
 // open, which removes every file of ours the manifest does not name. In a directory that is not ours any more nothing
 // is deleted.
 import type { Logger } from '../base/logger.ts'
-import { parseFileName, tablePath, walPath } from '../io/file-names.ts'
+import { parseFileName, segmentPath, tablePath, walPath } from '../io/file-names.ts'
 import type { FileSystem } from '../io/file-system.ts'
 import { errorCode } from './disk/failures.ts'
 
@@ -26,6 +26,10 @@ export class ObsoleteFiles {
     this.#remove(tablePath(this.#directory, number))
   }
 
+  removeSegment(number: number): void {
+    this.#remove(segmentPath(this.#directory, number))
+  }
+
   removeWal(number: number): void {
     this.#remove(walPath(this.#directory, number))
   }
@@ -34,6 +38,7 @@ export class ObsoleteFiles {
   removeOrphans(keep: {
     readonly tables: ReadonlySet<number>
     readonly wals: ReadonlySet<number>
+    readonly segments: ReadonlySet<number>
     readonly manifest: number
   }): number {
     let removed = 0
@@ -43,6 +48,7 @@ export class ObsoleteFiles {
       const orphan =
         (file.kind === 'sst' && !keep.tables.has(file.number)) ||
         (file.kind === 'wal' && !keep.wals.has(file.number)) ||
+        (file.kind === 'vlog' && !keep.segments.has(file.number)) ||
         (file.kind === 'manifest' && file.number !== keep.manifest) ||
         file.kind === 'currentTemp'
       if (!orphan) continue

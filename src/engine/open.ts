@@ -30,13 +30,13 @@ import { assemble } from './assemble.ts'
 import { errorCode } from './disk/failures.ts'
 import type { StorageEngine } from './engine.ts'
 import type { Foundation } from './foundation.ts'
-import { planMemory, tableShape } from './memory-plan.ts'
+import { planMemory } from './memory-plan.ts'
 import { finishRepair } from './repair/set-aside.ts'
-import { requireCodecs, requireRegularFiles, requireTables } from './require-files.ts'
+import { requireCodecs, requireNamed, requireRegularFiles } from './require-files.ts'
 import type { Environment } from './types.ts'
 
 /** Where there is one of these, there is a database, whole or not. */
-const OF_A_DATABASE: ReadonlySet<FileKind> = new Set(['current', 'sst', 'wal'])
+const OF_A_DATABASE: ReadonlySet<FileKind> = new Set(['current', 'sst', 'vlog', 'wal'])
 
 /** Directories this process holds, by device and inode. */
 const locks = new LockRegistry()
@@ -105,7 +105,7 @@ async function openSteps(
   if (recovered === undefined && !made) makeNameDurable(directory, environment)
   if (recovered !== undefined && !options.readOnly) finishRepair(fs, directory, recovered)
   const manifest = recovered?.state ?? EMPTY_STATE
-  requireTables(fs, directory, manifest)
+  requireNamed(fs, directory, manifest)
   requireCodecs(directory, manifest, zstd)
   const { heapBytes, ...plan } = planMemory(fs, directory, options, manifest)
 
@@ -125,9 +125,6 @@ async function openSteps(
     manifest,
     manifestNumber: recovered?.number ?? 0,
     ...plan,
-    get shape() {
-      return tableShape(options)
-    },
   }
   return assemble(foundation, undo)
 }

@@ -15,6 +15,7 @@ import {
   DESC_VALUE_LENGTH,
   DESC_VERSION,
   KIND_MASK,
+  KIND_POINTER,
   KIND_PUT,
   RECORD_HEADER,
   RECORD_HEADER_WITH_EXPIRY,
@@ -63,7 +64,9 @@ export interface PointReadParts extends KernelHeap {
 }
 
 export class PointRead {
-  // What the last FOUND lookup left. The value lies in the heap until the next lookup or cache use.
+  // What the last FOUND lookup left. The value lies in the heap until the next lookup or cache use; or, if it is
+  // `separated`, a pointer to it does.
+  separated = false
   valueAddress = 0
   valueLength = 0
   version = 0
@@ -93,6 +96,15 @@ export class PointRead {
     this.#desc = region.address
     this.#hash = region.address + DESC_SIZE
     this.#key = this.#hash + 8
+  }
+
+  /** Where the key of the last lookup lies in the heap, until the next one. */
+  get keyAddress(): number {
+    return this.#key
+  }
+
+  get keyLength(): number {
+    return this.#keyLength
   }
 
   /** True when recent reads from disk were slow. */
@@ -213,10 +225,16 @@ export class PointRead {
     this.#spare = undefined
   }
 
+  /** False: there is no value. */
+  #takeKind(kind: number): boolean {
+    this.separated = kind === KIND_POINTER
+    return kind === KIND_PUT || kind === KIND_POINTER
+  }
+
   #takeRecord(record: number): number {
     const { heap } = this.#parts
     const tag = heap.bytes[record + RECORD_TAG]!
-    if ((tag & KIND_MASK) !== KIND_PUT) return ABSENT
+    if (!this.#takeKind(tag & KIND_MASK)) return ABSENT
     const expires = (tag & TAG_EXPIRY) !== 0
     const word = heap.u32[(record + RECORD_KEY_LENGTH) >>> 2]!
     const header = expires ? RECORD_HEADER_WITH_EXPIRY : RECORD_HEADER
@@ -231,7 +249,7 @@ export class PointRead {
   #takeDescriptor(): number {
     const { heap } = this.#parts
     const desc = this.#desc
-    if ((heap.bytes[desc + DESC_TAG]! & KIND_MASK) !== KIND_PUT) return ABSENT
+    if (!this.#takeKind(heap.bytes[desc + DESC_TAG]! & KIND_MASK)) return ABSENT
     this.valueAddress = loadU32(heap.u32, desc + DESC_VALUE)
     this.valueLength = loadU32(heap.u32, desc + DESC_VALUE_LENGTH)
     this.version = loadU64(heap.u32, desc + DESC_VERSION)

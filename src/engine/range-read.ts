@@ -2,6 +2,7 @@
 // between pages but its place; the cursors over the current view are kept for the reader that used them last,
 // until the view changes or another reader comes.
 import { SettError } from '../base/errors.ts'
+import { MIB } from '../base/limits.ts'
 import type { ResolvedOptions } from '../base/options.ts'
 import type { Bound, Bounds } from '../cursor/bounds.ts'
 import { isEmptyRange, mayOverlap } from '../cursor/bounds.ts'
@@ -21,11 +22,16 @@ import { readError } from './disk/failures.ts'
 import { PageCopy } from './page-copy.ts'
 import type { ReadView, ReadViews } from './read-view.ts'
 import type { Data, RangeOptions, RangeReader } from './types.ts'
+import type { SeparatedValues } from './value-log/separated-values.ts'
 
 /** Keys and values of a page; values above a quarter of it are copied one by one. */
 const SLAB_BYTES = 512 * 1024
 const INLINE_MAX = SLAB_BYTES / 4
 const SPAN_BYTES = 256 * 1024
+
+/** Values that are read one by one, or from segments, end a page when there are so many bytes of them: what a caller
+ * gets at once stays bounded, whatever it asks for. */
+const LARGE_BYTES: number = 2 * MIB
 
 type Pair = [key: Data | undefined, value: Data | undefined]
 
@@ -35,6 +41,7 @@ export interface RangeReadParts extends KernelHeap {
   readonly cache: BlockCache
   readonly options: ResolvedOptions
   readonly views: () => ReadViews
+  readonly values: SeparatedValues
 }
 
 /** A merge over one view, and whom it serves. */
@@ -42,6 +49,8 @@ interface OpenMerge {
   readonly owner: object
   readonly merge: ScanMerge
   readonly lazy: LazyValues
+  /** What the owner has not taken of the merge's last page. */
+  page: PageCopy | undefined
 }
 
 export class RangeReads {
@@ -56,8 +65,9 @@ export class RangeReads {
     this.#spare = spareMemory(parts.allocator)
   }
 
-  get machine(): KernelHeap {
-    return this.#parts
+  /** The merge's next page. */
+  pageOf({ merge, lazy }: OpenMerge, count: number): PageCopy {
+    return new PageCopy(this.#parts, { page: merge.page, count, lazy })
   }
 
   /** What expires by `now` is hidden, on later pages too. */
@@ -106,7 +116,7 @@ export class RangeReads {
       keysOnly: !range.values,
       pageCapacity: options.scanPageSize,
     })
-    this.#open = { owner, merge, lazy }
+    this.#open = { owner, merge, lazy, page: undefined }
     return this.#open
   }
 
@@ -213,11 +223,10 @@ class Reader implements RangeReader {
   next(limit: number): Pair[] {
     const pairs: Pair[] = []
     const place = this.#place
+    let room = LARGE_BYTES
     try {
-      while (pairs.length < limit && !this.#ended) {
-        const before = pairs.length
-        this.#page(limit - before, pairs)
-        if (pairs.length === before) this.#ended = true
+      while (pairs.length < limit && room > 0 && !this.#ended) {
+        room = this.#page(limit - pairs.length, pairs, room)
       }
     } catch (error) {
       // The caller gets none of these pairs, and the cursors may stand anywhere: asked again, it begins here again.
@@ -238,19 +247,27 @@ class Reader implements RangeReader {
     this.#place = near !== undefined && outside ? near : { key: target, inclusive: true }
   }
 
-  #page(limit: number, pairs: Pair[]): void {
+  /** Adds up to `limit` entries, as far as there is `room` for their values; returns what is left of it. */
+  #page(limit: number, pairs: Pair[], room: number): number {
     const open =
       this.#reads.current(this) ??
       this.#reads.begin(this, this.#range, this.#remaining(), this.#now)
-    const count = open.merge.next(limit)
-    if (count === 0) {
-      this.#ended = true
-      this.#reads.invalidate()
-      return
+    if (open.page === undefined) {
+      const count = open.merge.next(limit)
+      if (count === 0) {
+        this.#ended = true
+        this.#reads.invalidate()
+        return 0
+      }
+      open.page = this.#reads.pageOf(open, count)
     }
-    const copy = new PageCopy(this.#reads.machine, open.merge.page, count)
-    this.#place = { key: copy.lastKey(), inclusive: false }
-    copy.appendTo(pairs, this.#range, open.lazy)
+    const { page } = open
+    const before = pairs.length
+    const large = page.appendTo(pairs, this.#range, { limit, room })
+    if (pairs.length > before) this.#place = { key: page.lastKey(), inclusive: false }
+    if (!page.ended) return 0
+    open.page = undefined
+    return room - large
   }
 
   #remaining(): Bounds {

@@ -65,7 +65,7 @@ export async function recoverLogs(
     if (wal.cutAt <= FILE_HEADER_BYTES) continue
     const { arena } = replayed.get(number)!
     const memtable = Memtable.adopt(machine, arena, wal)
-    frozen.push({ memtable, walNumber: number, wal: undefined, unfinished: 0 })
+    frozen.push({ memtable, walNumber: number, wal: undefined, unfinished: 0, keeps: [] })
     used.add(number)
   }
   for (const [number, { arena }] of replayed) if (!used.has(number)) allocator.free(arena)

@@ -1,14 +1,14 @@
-// Before an open touches anything: what stands under a name of ours is a regular file, and every table the manifest
-// names is there in its length. By name, kind and size alone, so it costs a call per file; what is inside is checked
-// when it is read. Main thread.
+// Before an open touches anything: what stands under a name of ours is a regular file, and every table and segment the
+// manifest names is there in its length. By name, kind and size alone, so it costs a call per file; what is inside is
+// checked when it is read. Main thread.
 import { CorruptionError, type CorruptionPlace } from '../base/errors.ts'
 import type { Zstd } from '../base/zstd.ts'
-import { CODEC_ZSTD } from '../format/sstable-block.ts'
+import { CODEC_ZSTD } from '../format/packed-form.ts'
 import { type DirectoryEntry, listEntries, notAFile } from '../inspect/directory-entries.ts'
-import { tablePath } from '../io/file-names.ts'
+import { segmentPath, tablePath } from '../io/file-names.ts'
 import type { FileSystem } from '../io/file-system.ts'
 import type { ManifestState } from '../manifest/apply-edit.ts'
-import { requireZstd } from '../sstable/packing/unpack-block.ts'
+import { requireZstd } from '../packing/unpack-block.ts'
 
 /** As many are named in the error; the rest is counted. */
 const NAMED_MAX = 20
@@ -28,19 +28,26 @@ export function requireRegularFiles(fs: FileSystem, directory: string): readonly
   return entries
 }
 
-/** Throws CorruptionError at the first table that is not there, and tells which others are not. */
-export function requireTables(fs: FileSystem, directory: string, { levels }: ManifestState): void {
+/** Throws CorruptionError at the first table or segment that is not there, and tells which others are not. */
+export function requireNamed(
+  fs: FileSystem,
+  directory: string,
+  { levels, segments }: Pick<ManifestState, 'levels' | 'segments'>,
+): void {
   const wrong: CorruptionPlace[] = []
-  for (const { number, size } of levels.flat()) {
-    const file = tablePath(directory, number)
+  const requireOne = (what: string, file: string, size: number): void => {
     const there = fs.statSync(file)
-    const expected = `a table of ${size} bytes, which the manifest names`
+    const expected = `a ${what} of ${size} bytes, which the manifest names`
     if (there === undefined) wrong.push({ file, offset: 0, expected, found: 'no file' })
     else if (there.size !== size) {
       const offset = Math.min(there.size, size)
       wrong.push({ file, offset, expected, found: `${there.size} bytes` })
     }
   }
+  for (const { number, size } of levels.flat())
+    requireOne('table', tablePath(directory, number), size)
+  for (const { number, size } of segments)
+    requireOne('segment', segmentPath(directory, number), size)
   refuseAll(wrong)
 }
 

@@ -12,6 +12,7 @@ import type { PinnedPoint, ReadPoint } from '../mvcc/pins.ts'
 import type { Executor, WorkerStats } from '../pool/executor.ts'
 import type { DiskNotice } from './disk/disk-watch.ts'
 import type { StallNotice } from './pressure/stall-watch.ts'
+import type { CollectReport } from './value-log/report.ts'
 import type { VerifyOptions, VerifyReport } from './verify/report.ts'
 
 export type { ReadPoint } from '../mvcc/pins.ts'
@@ -66,12 +67,28 @@ export type CompactionNotice = WorkNotice & {
     | WorkEnd
   )
 
+/** A table is rewritten where it is, and the values it points to in some segments are copied, so that these become
+ * free. */
+export type CollectionNotice = WorkNotice & {
+  readonly event: 'collection'
+  readonly level: number
+} & (
+    | {
+        readonly phase: 'begin'
+        /** Of which it copies values. */
+        readonly segments: number
+        /** Of these values, as they are stored. */
+        readonly bytes: number
+      }
+    | WorkEnd
+  )
+
 /** Installed, or failed: then it is tried again, unless the database closes or it met damage. */
 export type WorkEnd =
   | {
       readonly phase: 'end'
       readonly tables: number
-      /** Of the tables it wrote. */
+      /** Of the tables and segments it wrote. */
       readonly bytes: number
       readonly ms: number
     }
@@ -132,6 +149,7 @@ export type EngineNotice =
   | StallNotice
   | FlushNotice
   | CompactionNotice
+  | CollectionNotice
   | MaintenanceNotice
   | WarningNotice
 
@@ -154,6 +172,18 @@ export interface WriteOptions {
   readonly durability?: 'sync' | 'none'
   /** Called with the commit's version after it became visible, before the promise resolves. */
   readonly onCommit?: (version: number) => void
+}
+
+/** Options of putStream. */
+export interface StreamOptions extends WriteOptions {
+  /** Ends it, unless the source has ended, with LEVEL_ABORTED. */
+  readonly signal?: AbortSignal
+}
+
+/** Where the bytes of a value come from. One call at a time. */
+export interface ValueInput {
+  /** The next bytes, which stay as they are until the call after; undefined: there are no more. */
+  next(): Promise<Uint8Array | undefined>
 }
 
 /** What a reader sees, kept alive until released; release is idempotent. */
@@ -182,9 +212,26 @@ export interface RangeOptions {
   readonly now?: number
 }
 
+/** Bytes of a value, from `start` up to and without `end`, which may lie behind it. */
+export interface ValueRange {
+  readonly start: number
+  readonly end: number
+}
+
+/** A value piece by piece; close it. */
+export interface ValueSource {
+  /** Of the whole value. */
+  readonly length: number
+  /** The next bytes of the range, at most 1 MiB, the caller's own; undefined at its end. One call at a time. */
+  next(): Promise<Buffer | undefined>
+  /** Idempotent; a read that is under way ends first. */
+  close(): void
+}
+
 /** Reads a range page by page at one version. */
 export interface RangeReader {
-  /** Up to `limit` more entries; an empty array at the end. [key, value]; what was not asked for is undefined. */
+  /** Up to `limit` more entries, fewer when their values are large; an empty array at the end. [key, value]; what was
+   * not asked for is undefined. */
   next(limit: number): [key: Data | undefined, value: Data | undefined][]
   /** Continues at the first entry at or after (reverse: at or before) the key, inside the range. */
   seek(key: Data): void
@@ -197,9 +244,20 @@ export interface LevelStats {
   readonly entries: number
 }
 
+/** The value log. */
+export interface SegmentStats {
+  readonly count: number
+  /** Of their files. */
+  readonly bytes: number
+  /** Of these, bytes that tables point to. A value that was overwritten or deleted is among them until a compaction has
+   * dropped its entry. */
+  readonly liveBytes: number
+}
+
 export interface EngineStats {
   readonly version: number
   readonly levels: readonly LevelStats[]
+  readonly segments: SegmentStats
   readonly memtables: readonly { readonly entries: number; readonly bytes: number }[]
   readonly wals: number
   readonly flushes: number
@@ -207,7 +265,12 @@ export interface EngineStats {
   /** Jobs these compactions were split into; as many where none was. */
   readonly compactionParts: number
   readonly bytesFlushed: number
+  /** Written by compactions and collections, values included. */
   readonly bytesCompacted: number
+  /** Tables rewritten for the sake of the values they point to. */
+  readonly collections: number
+  /** Of segment files that were given up since the open. */
+  readonly bytesCollected: number
   readonly walBytes: number
   readonly walWrites: number
   readonly walSyncs: number
@@ -215,12 +278,17 @@ export interface EngineStats {
   readonly stallMs: number
   /** Groups of commits were held back for so long, in ms, while flush or compaction was behind. */
   readonly delayMs: number
-  /** Bytes of all files: tables, logs, manifest. */
+  /** Bytes of all files: tables, segments, logs, manifest. */
   readonly diskBytes: number
+  /** Values of so many bytes or more leave the tree from now on; Infinity: none. With valueThreshold 'auto' it follows
+   * what is written. */
+  readonly valueThreshold: number
   readonly tornTailsCut: number
   readonly cache: { readonly hits: number; readonly misses: number; readonly bytes: number }
   readonly workers: readonly WorkerStats[]
   readonly snapshots: number
+  /** Bytes of tables that are due to be merged downwards. */
+  readonly debtBytes: number
 }
 
 /** The engine as api/ sees it. */
@@ -231,9 +299,11 @@ export interface Engine {
   del(key: Data, options: WriteOptions): Promise<void>
   /** One atomic commit. */
   batch(operations: readonly WriteOperation[], options: WriteOptions): Promise<void>
+  /** One value that is never held whole; commits when the source has ended. */
+  putStream(key: Data, source: ValueInput, options: StreamOptions): Promise<void>
   /** Value as a reader sees it (undefined: one that begins now), or undefined. Answers on the calling thread. */
   getSync(key: Data, at: ReadPoint | undefined, form: DataForm): Data | undefined
-  /** As getSync, but cold blocks are read without blocking the thread. Inline answers come as plain values. */
+  /** As getSync, but what is slow to read comes without blocking the thread. Inline answers come as plain values. */
   get(
     key: Data,
     at: ReadPoint | undefined,
@@ -245,6 +315,12 @@ export interface Engine {
     keyForm: DataForm,
     valueForm: DataForm,
   ): Entry | undefined
+  /** A value to read piece by piece; undefined: there is none. As get(). */
+  openValue(
+    key: Data,
+    at: ReadPoint | undefined,
+    range: ValueRange,
+  ): ValueSource | undefined | Promise<ValueSource | undefined>
   hasSync(key: Data, at: ReadPoint | undefined): boolean
   /** The newest visible version and the time, kept readable until released. */
   pin(): Pin
@@ -258,7 +334,9 @@ export interface Engine {
   compactRange(start: Data | undefined, end: Data | undefined): Promise<void>
   /** Moves everything into the last level, dropping what no reader needs. */
   flatten(): Promise<void>
-  /** Resolves once no flush or compaction runs or is due. */
+  /** Frees segments of which more than `ratio` is garbage, and tells of every segment what came of it. */
+  collectGarbage(ratio: number): Promise<CollectReport>
+  /** Resolves once no flush, compaction or collection runs or is due. */
   settle(): Promise<void>
   /** Reads every file back; damage is in the report. */
   verify(options: VerifyOptions): Promise<VerifyReport>

@@ -24,5 +24,10 @@ function takeBytes(
 /** The same for bytes that are the caller's to keep already. */
 export function asForm(data: Buffer, form: DataForm): Data {
   if (form === 'utf8') return data.toString('utf8')
-  return form === 'buffer' ? data : new Uint8Array(data)
+  if (form === 'buffer') return data
+  const { buffer, byteOffset, length } = data
+  // Over memory of its own it need not be copied.
+  return buffer.byteLength === length
+    ? new Uint8Array(buffer, byteOffset, length)
+    : new Uint8Array(data)
 }

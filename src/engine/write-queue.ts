@@ -2,16 +2,30 @@
 // next turn of the event loop, or at once if its writer is alone, and goes: WAL write → (sync) → link → visible →
 // promises. At most one group is in flight; later ones go out in order. A rejected group is never linked.
 import type { Clock, TimerHandle } from '../base/clock.ts'
-import { SettError } from '../base/errors.ts'
-import { KEY_LENGTH_MAX, VALUE_LENGTH_MAX } from '../base/limits.ts'
 import { FRAME_HAS_LINK, FRAME_HEADER_BYTES, LINK_BYTES, writeLink } from '../format/wal-frame.ts'
 import type { Kernels } from '../kernel/kernels.ts'
-import { KIND_DELETE, KIND_PUT, TAG_COMMIT_END } from '../kernel/layout.ts'
+import { KIND_PUT, TAG_COMMIT_END } from '../kernel/layout.ts'
 import type { SharedHeap } from '../memory/shared-heap.ts'
-import { dataLength, EXPIRY_BYTES, recordBytes } from '../memtable/memtable.ts'
+import { EXPIRY_BYTES, recordBytes } from '../memtable/memtable.ts'
 import type { Oracle } from '../mvcc/oracle.ts'
 import type { FillAhead } from '../wal/fill-ahead.ts'
+import {
+  checkCommitBytes,
+  checkKey,
+  checkValue,
+  commitBytes,
+  copiedBytes,
+  copyData,
+  copyOperation,
+  type Expiries,
+  isPut,
+  KIND_OF,
+  lengthBound,
+  tooManyWaiting,
+} from './commit/commit-operations.ts'
+import { holdsLarge, LargeCommit } from './commit/large-commit.ts'
 import { LoneWriter } from './commit/lone-writer.ts'
+import { type Commit, type WaitingCommit, WaitingCommits } from './commit/waiting-commits.ts'
 import { CommitGroup } from './commit-group.ts'
 import type { DiskReserve } from './disk/disk-reserve.ts'
 import type { DiskWatch } from './disk/disk-watch.ts'
@@ -21,25 +35,13 @@ import type { Memtables } from './memtables.ts'
 import type { StallWatch } from './pressure/stall-watch.ts'
 import type { WritePressure } from './pressure/write-pressure.ts'
 import type { Data, Durability, WriteOperation, WriteOptions } from './types.ts'
+import type { LargeValues, StoredValues } from './value-log/large-values.ts'
 import type { WalSyncer } from './wal-syncer.ts'
 
 /** Groups this long, or after a slow write, are written without blocking the thread (handoff §0). */
 const ASYNC_WRITE_BYTES = 256 * 1024
 const SLOW_WRITE_MS = 2
 const FRAME_ROOM = FRAME_HEADER_BYTES + LINK_BYTES
-
-/** By operation: ms since 1970, 0: never. undefined: none expires. */
-type Expiries = readonly number[] | undefined
-
-interface Waiter {
-  readonly operations: readonly WriteOperation[]
-  readonly expiries: Expiries
-  /** Copied for it. */
-  readonly bytes: number
-  readonly options: WriteOptions
-  readonly resolve: (done: Promise<void>) => void
-  readonly reject: (error: unknown) => void
-}
 
 export interface WriteQueueParts {
   readonly heap: SharedHeap
@@ -61,6 +63,9 @@ export interface WriteQueueParts {
   readonly commitBytesMax: number
   /** Commits longer than this get a memtable of their own. */
   readonly ownMemtableBytes: number
+  /** Values longer than this go to segments, and the commit points to them. */
+  readonly heldValueBytes: number
+  readonly values: LargeValues
   /** Bytes that may be copied for commits that wait for room, beside the first. Strings are not copied. */
   readonly waitingBytesMax: number
 }
@@ -70,11 +75,10 @@ export class WriteQueue {
   #open: CommitGroup | undefined
   #inFlight: CommitGroup | undefined
   readonly #queued: CommitGroup[] = []
-  readonly #waiting: Waiter[] = []
+  readonly #waiting = new WaitingCommits()
   readonly #lone: LoneWriter
   #turnScheduled = false
   #lastWriteMs = 0
-  #waitingBytes = 0
   /** Until it is up no group goes out. */
   #pause: TimerHandle | undefined
   #idle: (() => void)[] = []
@@ -123,34 +127,60 @@ export class WriteQueue {
     return operations.length === 0 ? Promise.resolve() : this.#commit(operations, options, expiries)
   }
 
+  /** As put(), of a value that a segment holds, or will once the promise resolves. The commit has its place among
+   * the others from now on. */
+  putStored(
+    key: Data,
+    stored: Promise<StoredValues>,
+    options: WriteOptions,
+    expiresAt: number,
+  ): Promise<void> {
+    const own = this.#keptOptions(options)
+    const copy = copyData(key)
+    const pending = stored.then((stored): Commit => {
+      const operations = [{ type: 'pointer', key: copy, value: stored.pointers[0]! }] as const
+      return {
+        operations,
+        expiries: expiresAt === 0 ? undefined : [expiresAt],
+        options: own,
+        stored,
+      }
+    })
+    return this.#waitFor(0, pending)
+  }
+
   /** A waiting commit may fit now. */
   resume(): void {
-    while (this.#waiting.length > 0) {
-      const waiter = this.#waiting[0]!
+    const { stalls, memtables } = this.#parts
+    for (;;) {
+      const waiter = this.#waiting.head
+      if (waiter?.commit === undefined) break
       try {
-        const done = this.#tryCommit(waiter.operations, waiter.options, waiter.expiries)
-        if (done === undefined) break
+        const done = this.#tryCommit(waiter.commit)
+        if (done === undefined) {
+          stalls.stopped(memtables.waitsFor)
+          return
+        }
         waiter.resolve(done)
       } catch (error) {
+        waiter.commit.stored?.release()
         waiter.reject(error)
       }
       // Unless a failure just told all of them.
-      if (this.#waiting.shift() === waiter) this.#waitingBytes -= waiter.bytes
-    }
-    const { stalls, memtables } = this.#parts
-    if (this.#waiting.length > 0) {
-      stalls.stopped(memtables.waitsFor)
-      return
+      this.#waiting.remove(waiter)
     }
     stalls.resumed()
     // The last of them may have been refused: then no group will say so.
     this.#reportIdle()
   }
 
-  /** The job that waiting commits depend on failed: they are told. */
+  /** The job that waiting commits depend on failed: they are told. None depends on one while values are written. */
   rejectWaiting(error: unknown): void {
-    for (const waiter of this.#waiting.splice(0)) waiter.reject(error)
-    this.#waitingBytes = 0
+    if (this.#waiting.head?.commit !== undefined) this.#rejectWaiting(error)
+  }
+
+  #rejectWaiting(error: unknown): void {
+    this.#waiting.rejectAll(error)
     this.#parts.stalls.resumed()
     this.#reportIdle()
   }
@@ -170,6 +200,11 @@ export class WriteQueue {
     })
   }
 
+  /** Resolves once no large value is being written: those of rejected commits may still be. */
+  settled(): Promise<void> {
+    return this.#parts.values.settled()
+  }
+
   /** Ends the open group so that its memtable can be frozen. */
   closeOpenGroup(): void {
     const group = this.#open
@@ -185,41 +220,71 @@ export class WriteQueue {
     options: WriteOptions,
     expiries: Expiries,
   ): Promise<void> {
-    const { stalls, memtables, waitingBytesMax, durability } = this.#parts
+    const { stalls, memtables, heldValueBytes } = this.#parts
+    if (operations.some((operation) => holdsLarge(operation, heldValueBytes))) {
+      return this.#commitLarge(new LargeCommit(operations, expiries, this.#parts), options)
+    }
     if (this.#waiting.length === 0) {
-      const done = this.#tryCommit(operations, options, expiries)
+      const done = this.#tryCommit({ operations, options, expiries })
       if (done !== undefined) return done
       stalls.stopped(memtables.waitsFor)
     }
-    const bytes = operations.reduce(addCopiedBytes, 0)
-    if (this.#waiting.length > 0 && this.#waitingBytes + bytes > waitingBytesMax) {
-      throw tooManyWaiting(this.#waitingBytes)
-    }
-    this.#waitingBytes += bytes
+    const bytes = copiedBytes(operations)
+    this.#checkWaiting(bytes)
+    const copies = operations.map(copyOperation)
+    const commit = { operations: copies, expiries, options: this.#keptOptions(options) }
     return new Promise((resolve, reject) => {
-      const copies = operations.map(copyOperation)
-      // tune() may come before its turn does.
-      const own = { durability: durability === 'sync' ? 'sync' : 'none', ...options } as const
-      this.#waiting.push({ operations: copies, expiries, bytes, options: own, resolve, reject })
+      this.#waiting.push({ commit, bytes, resolve, reject })
+    })
+  }
+
+  /** Its large values are written first; the commit waits for that, and those after it wait behind it. */
+  #commitLarge(commit: LargeCommit, options: WriteOptions): Promise<void> {
+    const { reserve, values } = this.#parts
+    this.#checkWaiting(commit.bytes)
+    reserve.spend(commit.valueBytes)
+    return this.#waitFor(commit.bytes, commit.store(values, this.#keptOptions(options)))
+  }
+
+  #checkWaiting(bytes: number): void {
+    if (this.#waiting.length > 0 && this.#waiting.bytes + bytes > this.#parts.waitingBytesMax) {
+      throw tooManyWaiting(this.#waiting.bytes)
+    }
+  }
+
+  /** The options of a commit that waits: tune() may come before its turn does. */
+  #keptOptions(options: WriteOptions): WriteOptions {
+    return { durability: this.#parts.durability === 'sync' ? 'sync' : 'none', ...options }
+  }
+
+  /** Takes the last place among those that wait for a commit still in the making. */
+  #waitFor(bytes: number, pending: Promise<Commit>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const waiter: WaitingCommit = { commit: undefined, bytes, resolve, reject }
+      this.#waiting.push(waiter)
+      pending.then(
+        (commit) => {
+          if (this.#waiting.has(waiter)) {
+            waiter.commit = commit
+            this.resume()
+          } else {
+            commit.stored?.release()
+          }
+        },
+        (error: unknown) => {
+          if (!this.#waiting.remove(waiter)) return
+          reject(error)
+          this.resume()
+        },
+      )
     })
   }
 
   /** Encodes the commit, or returns undefined when there is no room yet. */
-  #tryCommit(
-    operations: readonly WriteOperation[],
-    options: WriteOptions,
-    expiries: Expiries,
-  ): Promise<void> | undefined {
+  #tryCommit({ operations, options, expiries, stored }: Commit): Promise<void> | undefined {
     const { memtables, reserve, ownMemtableBytes, commitBytesMax } = this.#parts
-    const expiryBytes = EXPIRY_BYTES * (expiries?.length ?? 0)
-    const bytes = operations.reduce(addRecordBytes, expiryBytes)
-    if (bytes > commitBytesMax) {
-      throw new SettError(
-        'SETT_TOO_LARGE',
-        `The commit takes ${bytes} bytes; at most memoryBudget / 4 = ${commitBytesMax} fit. ` +
-          'Split it, or raise memoryBudget.',
-      )
-    }
+    const bytes = commitBytes(operations, expiries)
+    checkCommitBytes(bytes, commitBytesMax)
     // Deletes give room back, so they may use up what puts must leave.
     if (operations.some(isPut)) reserve.spend(bytes)
     const count = operations.length
@@ -227,17 +292,18 @@ export class WriteQueue {
     if (own || !memtables.active.memtable.fits(bytes + FRAME_ROOM, count)) {
       if (!memtables.advance(own ? bytes : 0, count, () => this.closeOpenGroup())) return undefined
     }
-    const { memtable } = memtables.active
+    const { memtable, keeps } = memtables.active
     return this.#encode(options, (version) => {
       let record = 0
       for (let i = 0; i < count; i++) {
         const { type, key, value } = operations[i]!
         const expiresAt = expiries?.[i] ?? 0
-        const tag = type === 'put' ? KIND_PUT : KIND_DELETE
+        const tag = KIND_OF[type]
         if (expiresAt === 0) record = memtable.encode(tag, version, key, value)
         else record = memtable.encodeExpiring(tag, version, { key, value, expiresAt })
       }
       memtable.markTag(record, TAG_COMMIT_END)
+      if (stored !== undefined) keeps.push(stored.release)
       return count
     })
   }
@@ -291,21 +357,22 @@ export class WriteQueue {
     return (
       group.commits === 1 &&
       !group.wantsSync &&
-      !this.#parts.pressure.limited &&
       this.#pause === undefined &&
       this.#inFlight === undefined &&
       this.#queued.length === 0 &&
       this.#waiting.length === 0 &&
       this.#lastWriteMs <= SLOW_WRITE_MS &&
       group.target.memtable.recordEnd - group.start < ASYNC_WRITE_BYTES &&
-      this.#lone.alone
+      this.#lone.alone &&
+      this.#parts.pressure.waitMs() === 0
     )
   }
 
   #goAtOnce(group: CommitGroup): void {
     group.atOnce = true
     this.#lone.goes(group)
-    this.#pump()
+    this.#closeForTurn()
+    this.#write(this.#queued.shift()!)
   }
 
   #schedule(): void {
@@ -503,72 +570,11 @@ export class WriteQueue {
       group.target.unfinished -= 1
       group.reject(error)
     }
-    this.rejectWaiting(error)
-    this.#reportIdle()
+    this.#rejectWaiting(error)
   }
 
   #reportIdle(): void {
     if (!this.idle) return
     for (const resolve of this.#idle.splice(0)) resolve()
   }
-}
-
-/** No more bytes than this once encoded; cheap. */
-function lengthBound(data: Data): number {
-  return typeof data === 'string' ? data.length * 3 : data.length
-}
-
-function checkKey(key: Data): void {
-  if (lengthBound(key) <= KEY_LENGTH_MAX) return
-  const length = dataLength(key)
-  if (length > KEY_LENGTH_MAX) {
-    throw new SettError(
-      'SETT_TOO_LARGE',
-      `A key of ${length} bytes is too long: at most ${KEY_LENGTH_MAX} fit. Hash or shorten it.`,
-    )
-  }
-}
-
-function checkValue(value: Data): void {
-  if (lengthBound(value) <= VALUE_LENGTH_MAX) return
-  const length = dataLength(value)
-  if (length > VALUE_LENGTH_MAX) {
-    throw new SettError(
-      'SETT_TOO_LARGE',
-      `A value of ${length} bytes is too long: at most ${VALUE_LENGTH_MAX} fit. Store it in parts.`,
-    )
-  }
-}
-
-function tooManyWaiting(bytes: number): SettError {
-  return new SettError(
-    'SETT_BUSY',
-    `${bytes} bytes of commits wait for room in memory already, and memoryBudget allows no more: this one was not ` +
-      'stored. Await earlier writes before the next, or raise memoryBudget.',
-  )
-}
-
-function isPut({ type }: WriteOperation): boolean {
-  return type === 'put'
-}
-
-function addRecordBytes(sum: number, { key, value }: WriteOperation): number {
-  return sum + recordBytes(dataLength(key), value === undefined ? 0 : dataLength(value))
-}
-
-function addCopiedBytes(sum: number, { key, value }: WriteOperation): number {
-  return sum + copiedBytes(key) + (value === undefined ? 0 : copiedBytes(value))
-}
-
-function copiedBytes(data: Data): number {
-  return typeof data === 'string' ? 0 : data.length
-}
-
-function copyOperation({ type, key, value }: WriteOperation): WriteOperation {
-  const copy = { type, key: copyData(key) }
-  return value === undefined ? copy : { ...copy, value: copyData(value) }
-}
-
-function copyData(data: Data): Data {
-  return typeof data === 'string' ? data : Uint8Array.prototype.slice.call(data)
 }

@@ -1,10 +1,17 @@
 // Manifest edits ⇄ bytes (FORMAT §7). An edit is chained to the one before: its checksum is seeded
 // with that one's, so a lost, doubled or swapped edit does not verify.
 import { alignUp, compareBytes, readSafeU64, writeSafeU64 } from '../base/bytes.ts'
-import { KEY_LENGTH_MAX, LEVEL_COUNT, PACKED_PAYLOAD_MAX } from '../base/limits.ts'
+import {
+  KEY_LENGTH_MAX,
+  LEVEL_COUNT,
+  PACKED_PAYLOAD_MAX,
+  SEGMENTS_PER_TABLE_MAX,
+} from '../base/limits.ts'
 import { hash64 } from '../base/xxh64.ts'
 import { BLOCK_TRAILER } from '../kernel/layout.ts'
-import { CODEC_LZ4, CODEC_ZSTD } from './sstable-block.ts'
+import { CODEC_LZ4, CODEC_ZSTD } from './packed-form.ts'
+import type { SegmentMeta, SegmentUse } from './segment-meta.ts'
+import { SEGMENT_BYTES_MIN } from './segment-part.ts'
 import type { TableMeta } from './table-meta.ts'
 import { FieldReader, FieldWriter } from './varint.ts'
 
@@ -26,9 +33,12 @@ const TAG = {
   walDropped: 8,
   retentionFloor: 9,
   retentionFloorRemoved: 10,
+  segmentAdded: 11,
+  segmentDropped: 12,
   tablePacking: 13,
   snapshot: 14,
   tableExpiry: 15,
+  tableSegments: 16,
 } as const
 
 export interface TablePlace {
@@ -72,6 +82,8 @@ export interface ManifestEdit {
   readonly walsAdded?: readonly WalAddition[]
   readonly walsSealed?: readonly WalSeal[]
   readonly walsDropped?: readonly number[]
+  readonly segmentsAdded?: readonly SegmentMeta[]
+  readonly segmentsDropped?: readonly number[]
   readonly retentionFloors?: readonly RetentionFloor[]
   readonly retentionFloorsRemoved?: readonly string[]
 }
@@ -94,6 +106,10 @@ export function encodeEditPayload(edit: ManifestEdit): Buffer {
     out.bytes(digestBytes(digest))
   }
   for (const number of edit.walsDropped ?? []) out.u8(TAG.walDropped).varint(number)
+  for (const { number, size, salt } of edit.segmentsAdded ?? []) {
+    out.u8(TAG.segmentAdded).varint(number).varint(size).bytes(Buffer.from(salt, 'hex'))
+  }
+  for (const number of edit.segmentsDropped ?? []) out.u8(TAG.segmentDropped).varint(number)
   for (const { name, version } of edit.retentionFloors ?? []) {
     writeName(out.u8(TAG.retentionFloor), name).varint(version)
   }
@@ -110,12 +126,16 @@ function writeTable(out: FieldWriter, level: number, table: TableMeta): void {
   out.varint(table.largestBlock).varint(table.newestWal).bytes(Buffer.from(table.salt, 'hex'))
   out.varint(table.smallestKey.length).bytes(table.smallestKey)
   out.varint(table.largestKey.length).bytes(table.largestKey)
-  const { earliestExpiry, latestExpiry, packing } = table
+  const { earliestExpiry, latestExpiry, packing, segments } = table
   if (earliestExpiry > 0) {
     out.u8(TAG.tableExpiry).varint(table.number).varint(earliestExpiry).varint(latestExpiry)
   }
-  if (packing === undefined) return
-  out.u8(TAG.tablePacking).varint(table.number).u8(packing.codec).varint(packing.payloadBytes)
+  if (packing !== undefined) {
+    out.u8(TAG.tablePacking).varint(table.number).u8(packing.codec).varint(packing.payloadBytes)
+  }
+  if (segments === undefined) return
+  out.u8(TAG.tableSegments).varint(table.number).varint(segments.length)
+  for (const { number, bytes } of segments) out.varint(number).varint(bytes)
 }
 
 function writeName(out: FieldWriter, name: string): FieldWriter {
@@ -139,6 +159,8 @@ interface EditParts {
   readonly walsAdded: WalAddition[]
   readonly walsSealed: WalSeal[]
   readonly walsDropped: number[]
+  readonly segmentsAdded: SegmentMeta[]
+  readonly segmentsDropped: number[]
   readonly retentionFloors: RetentionFloor[]
   readonly retentionFloorsRemoved: string[]
 }
@@ -154,6 +176,8 @@ export function decodeEditPayload(payload: Buffer, file: string, offset: number)
     walsAdded: [],
     walsSealed: [],
     walsDropped: [],
+    segmentsAdded: [],
+    segmentsDropped: [],
     retentionFloors: [],
     retentionFloorsRemoved: [],
   }
@@ -209,6 +233,15 @@ function readField(reader: FieldReader, parts: EditParts): void {
     case TAG.walDropped:
       parts.walsDropped.push(readNumber(reader))
       return
+    case TAG.segmentAdded:
+      parts.segmentsAdded.push(readSegment(reader))
+      return
+    case TAG.segmentDropped:
+      parts.segmentsDropped.push(readNumber(reader))
+      return
+    case TAG.tableSegments:
+      readSegments(reader, parts.tablesAdded)
+      return
     case TAG.tablePacking:
       readPacking(reader, parts.tablesAdded)
       return
@@ -221,6 +254,15 @@ function readField(reader: FieldReader, parts: EditParts): void {
     default:
       reader.fail('a field of this format version', `tag ${tag}`)
   }
+}
+
+function readSegment(reader: FieldReader): SegmentMeta {
+  const number = readNumber(reader)
+  const size = reader.varint()
+  if (size < SEGMENT_BYTES_MIN) {
+    reader.fail(`a segment of ${SEGMENT_BYTES_MIN} bytes or more`, `${size}`)
+  }
+  return { number, size, salt: reader.view(8).toString('hex') }
 }
 
 function readLevel(reader: FieldReader): number {
@@ -299,6 +341,26 @@ function readPacking(reader: FieldReader, tables: TableAddition[]): void {
     reader.fail('a table whose blocks fit in memory', `${payloadBytes} bytes of blocks`)
   }
   amend(tables, { packing: { codec, payloadBytes } })
+}
+
+function readSegments(reader: FieldReader, tables: TableAddition[]): void {
+  const table = amended(reader, tables, 'segments')
+  if (table.segments !== undefined) reader.fail('one list of segments per table', 'a second one')
+  const count = reader.varint()
+  if (count === 0 || count > SEGMENTS_PER_TABLE_MAX) {
+    reader.fail(`1 to ${SEGMENTS_PER_TABLE_MAX} segments of a table`, `${count}`)
+  }
+  const segments: SegmentUse[] = []
+  let last = 0
+  for (let i = 0; i < count; i += 1) {
+    const use = { number: reader.varint(), bytes: reader.varint() }
+    if (use.number <= last || use.bytes === 0) {
+      reader.fail('segments of a table by number, each with bytes', 'others')
+    }
+    last = use.number
+    segments.push(use)
+  }
+  amend(tables, { segments })
 }
 
 function readKey(reader: FieldReader): Buffer {

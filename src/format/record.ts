@@ -6,6 +6,7 @@ import { CorruptionError } from '../base/errors.ts'
 import {
   KIND_DELETE,
   KIND_MASK,
+  KIND_POINTER,
   KIND_PUT,
   RECORD_HEADER,
   RECORD_HEADER_WITH_EXPIRY,
@@ -18,11 +19,21 @@ import {
   TAG_EXPIRY,
   TAG_META,
 } from '../kernel/layout.ts'
+import { readValuePointer, VALUE_POINTER_BYTES } from './value-pointer.ts'
 
 const TAG_RESERVED = 0x40
 
+/** `pointer`: a put whose value lies in a segment; in its place stands the value pointer of FORMAT §9. */
+export type RecordKind = 'put' | 'delete' | 'pointer'
+
+const KINDS: Readonly<Record<RecordKind, number>> = {
+  put: KIND_PUT,
+  delete: KIND_DELETE,
+  pointer: KIND_POINTER,
+}
+
 export interface LogRecord {
-  readonly kind: 'put' | 'delete'
+  readonly kind: RecordKind
   readonly key: Uint8Array
   readonly value: Uint8Array
   readonly version: number
@@ -44,7 +55,7 @@ export function encodeRecord(record: LogRecord): Buffer {
   bytes.writeUInt32LE(record.value.length, RECORD_VALUE_LENGTH)
   bytes.writeUInt16LE(record.key.length, RECORD_KEY_LENGTH)
   bytes[RECORD_TAG] =
-    (record.kind === 'put' ? KIND_PUT : KIND_DELETE) |
+    KINDS[record.kind] |
     (record.meta === 0 ? 0 : TAG_META) |
     (record.expiresAt === 0 ? 0 : TAG_EXPIRY) |
     (record.commitEnd ? TAG_COMMIT_END : 0)
@@ -71,10 +82,7 @@ export function decodeRecord(bytes: Buffer, file: string, offset: number): Decod
   }
   if (bytes.length < RECORD_HEADER) fail('a record header', `${bytes.length} bytes`)
   const tag = bytes[RECORD_TAG]!
-  const kind = tag & KIND_MASK
-  if ((kind !== KIND_PUT && kind !== KIND_DELETE) || (tag & TAG_RESERVED) !== 0) {
-    fail('a put or a delete', `tag ${tag}`)
-  }
+  const kind = kindOf(tag) ?? fail('a put, a delete or a pointer', `tag ${tag}`)
   const keyLength = bytes.readUInt16LE(RECORD_KEY_LENGTH)
   const header = (tag & TAG_EXPIRY) === 0 ? RECORD_HEADER : RECORD_HEADER_WITH_EXPIRY
   const end = header + keyLength + bytes.readUInt32LE(RECORD_VALUE_LENGTH)
@@ -83,14 +91,23 @@ export function decodeRecord(bytes: Buffer, file: string, offset: number): Decod
   const meta = bytes[RECORD_META]!
   if (meta !== 0 && (tag & TAG_META) === 0) fail('no meta byte', `${meta}`)
   for (let at = end; at < length; at += 1) if (bytes[at] !== 0) fail('zero padding', `${bytes[at]}`)
+  const value = bytes.subarray(header + keyLength, end)
+  const pointed = value.length === VALUE_POINTER_BYTES && readValuePointer(value, 0) !== undefined
+  if (kind === 'pointer' && !pointed) fail('a value pointer', 'other bytes')
   return {
-    kind: kind === KIND_PUT ? 'put' : 'delete',
+    kind,
     key: bytes.subarray(header, header + keyLength),
-    value: bytes.subarray(header + keyLength, end),
+    value,
     version: readSafeU64(bytes, RECORD_VERSION, file),
     expiresAt: header === RECORD_HEADER ? 0 : readSafeU64(bytes, RECORD_HEADER, file),
     meta,
     commitEnd: (tag & TAG_COMMIT_END) !== 0,
     length,
   }
+}
+
+function kindOf(tag: number): RecordKind | undefined {
+  if ((tag & TAG_RESERVED) !== 0) return undefined
+  const kinds: readonly RecordKind[] = ['put', 'delete', 'pointer']
+  return kinds.find((kind) => KINDS[kind] === (tag & KIND_MASK))
 }

@@ -1,28 +1,21 @@
 // The trailer of a block (FORMAT §6) and the entry of a block of its own (FORMAT §6.1). No IO.
-import { CorruptionError, SettError } from '../base/errors.ts'
+import { CorruptionError } from '../base/errors.ts'
 import { KEY_LENGTH_MAX, VERSION_MAX } from '../base/limits.ts'
-import { KIND_DELETE, KIND_MASK, KIND_PUT, TAG_EXPIRY, TAG_META } from '../kernel/layout.ts'
+import {
+  KIND_DELETE,
+  KIND_MASK,
+  KIND_POINTER,
+  KIND_PUT,
+  TAG_EXPIRY,
+  TAG_META,
+} from '../kernel/layout.ts'
+import { CODEC_NONE, type PackedForm, refuseNewerCodec } from './packed-form.ts'
+import { readValuePointer, VALUE_POINTER_BYTES } from './value-pointer.ts'
 
-export const CODEC_NONE = 0
-export const CODEC_LZ4 = 1
-export const CODEC_ZSTD = 2
 /** What a tag may have in a table; the end of a commit is the WAL's business. */
 const TAG_BITS = KIND_MASK | TAG_META | TAG_EXPIRY
 /** Bytes of the trailer that its checksum covers together with the payload. */
 export const TRAILER_COVERED = 8
-
-/** How a payload is stored. */
-export interface PackedForm {
-  readonly codec: number
-  /** Bytes stored, without the trailer; with codec 0 the payload's length. */
-  readonly length: number
-}
-
-/** Longest form in which a payload is stored compressed: it saves an eighth. (RocksDB's rule, "GoodCompressionRatio":
- * below that the reader's work is not worth the space.) */
-export function packedMax(payloadLength: number): number {
-  return payloadLength - (payloadLength >>> 3)
-}
 
 /** Writes codec, stored and payload length; the checksum is the caller's. */
 export function encodeTrailer(
@@ -50,13 +43,7 @@ export interface TrailerPlace {
 export function checkTrailer(bytes: Buffer, at: number, place: TrailerPlace): number {
   const { file, offset, storedLength, payloadLength } = place
   const codec = bytes[at] as number
-  if (codec > CODEC_ZSTD) {
-    throw new SettError(
-      'SETT_NEWER_FORMAT',
-      `${file} has a block with codec ${codec} at offset ${offset}; this release reads codecs 0 to ` +
-        `${CODEC_ZSTD}. Open the database with a newer release.`,
-    )
-  }
+  refuseNewerCodec(codec, file, offset)
   const refuse = (behind: number, expected: string, found: string): never => {
     throw new CorruptionError({ file, offset: offset + storedLength + behind, expected, found })
   }
@@ -131,8 +118,12 @@ export function decodeAlone(payload: Buffer, baseVersion: number): AloneEntry | 
   const expiresAt = (tag & TAG_EXPIRY) !== 0 ? takeVarint(reader) : 0
   const whole = keyLength <= KEY_LENGTH_MAX && reader.at + keyLength + valueLength === reader.end
   const kind = tag & KIND_MASK
-  const known = (kind === KIND_PUT || kind === KIND_DELETE) && (tag & ~TAG_BITS) === 0
+  const known = [KIND_PUT, KIND_DELETE, KIND_POINTER].includes(kind) && (tag & ~TAG_BITS) === 0
   if (!reader.ok || shared !== 0 || !whole || !known || version > VERSION_MAX) return undefined
+  if (kind === KIND_POINTER) {
+    if (valueLength !== VALUE_POINTER_BYTES) return undefined
+    if (readValuePointer(payload, reader.at + keyLength) === undefined) return undefined
+  }
   return { keyStart: reader.at, keyLength, valueLength, tag, meta, version, expiresAt }
 }
 

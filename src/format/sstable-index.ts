@@ -5,7 +5,7 @@ import { alignUp, writeSafeU64 } from '../base/bytes.ts'
 import { PACKED_PAYLOAD_MAX } from '../base/limits.ts'
 import { BLOCK_TRAILER } from '../kernel/layout.ts'
 import { FILE_HEADER_BYTES } from './file-header.ts'
-import { packedMax } from './sstable-block.ts'
+import { packedMax } from './packed-form.ts'
 
 const PREFIXES = 16
 

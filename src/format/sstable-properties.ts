@@ -1,8 +1,9 @@
 // What a table says of itself (FORMAT §6.5). No IO.
 import { readSafeU64, writeSafeU64 } from '../base/bytes.ts'
 import { CorruptionError } from '../base/errors.ts'
-import { RESTART_INTERVAL } from '../base/limits.ts'
-import { CODEC_ZSTD } from './sstable-block.ts'
+import { RESTART_INTERVAL, SEGMENTS_PER_TABLE_MAX } from '../base/limits.ts'
+import { CODEC_ZSTD } from './packed-form.ts'
+import type { SegmentUse } from './segment-meta.ts'
 
 export interface TableProperties {
   readonly entries: number
@@ -24,13 +25,16 @@ export interface TableProperties {
   readonly blocks: number
   /** Codec of the blocks that are compressed; 0: none is. */
   readonly codec: number
+  /** By number; empty: no value lies in a segment. */
+  readonly segments: readonly SegmentUse[]
 }
 
 export const PROPERTIES_BYTES = 104
 const SEGMENT_BYTES = 16
 
 export function encodeProperties(properties: TableProperties): Buffer {
-  const bytes = Buffer.alloc(PROPERTIES_BYTES)
+  const { segments } = properties
+  const bytes = Buffer.alloc(PROPERTIES_BYTES + SEGMENT_BYTES * segments.length)
   const numbers = [
     properties.entries,
     properties.tombstones,
@@ -47,7 +51,12 @@ export function encodeProperties(properties: TableProperties): Buffer {
   writeSafeU64(bytes, properties.largestBlock, 72)
   writeSafeU64(bytes, properties.newestWal, 80)
   writeSafeU64(bytes, properties.blocks, 88)
+  bytes.writeUInt32LE(segments.length, 96)
   bytes.writeUInt32LE(properties.codec, 100)
+  for (const [i, { number, bytes: used }] of segments.entries()) {
+    writeSafeU64(bytes, number, PROPERTIES_BYTES + SEGMENT_BYTES * i)
+    writeSafeU64(bytes, used, PROPERTIES_BYTES + SEGMENT_BYTES * i + 8)
+  }
   return bytes
 }
 
@@ -57,8 +66,11 @@ export function decodeProperties(payload: Buffer, file: string, offset: number):
     throw new CorruptionError({ file, offset: offset + at, expected, found })
   }
   if (payload.length < PROPERTIES_BYTES) refuse(0, '104 bytes or more', `${payload.length}`)
-  const segments = payload.readUInt32LE(96)
-  const length = PROPERTIES_BYTES + SEGMENT_BYTES * segments
+  const count = payload.readUInt32LE(96)
+  if (count > SEGMENTS_PER_TABLE_MAX) {
+    refuse(96, `at most ${SEGMENTS_PER_TABLE_MAX} segments`, `${count}`)
+  }
+  const length = PROPERTIES_BYTES + SEGMENT_BYTES * count
   if (payload.length !== length) refuse(96, `${length} bytes`, `${payload.length}`)
   if (payload.readUInt32LE(64) !== RESTART_INTERVAL) {
     refuse(64, `restart interval ${RESTART_INTERVAL}`, `${payload.readUInt32LE(64)}`)
@@ -66,6 +78,16 @@ export function decodeProperties(payload: Buffer, file: string, offset: number):
   const codec = payload.readUInt32LE(100)
   if (codec > CODEC_ZSTD) refuse(100, `a codec from 0 to ${CODEC_ZSTD}`, `${codec}`)
   const number = (at: number) => readSafeU64(payload, at, file)
+  const segments = Array.from({ length: count }, (_, i) => {
+    const at = PROPERTIES_BYTES + SEGMENT_BYTES * i
+    return { number: number(at), bytes: number(at + 8) }
+  })
+  segments.forEach((use, i) => {
+    const ascends = use.number > (segments[i - 1]?.number ?? 0)
+    if (!ascends || use.bytes === 0) {
+      refuse(PROPERTIES_BYTES + SEGMENT_BYTES * i, 'segments by number, each with bytes', 'others')
+    }
+  })
   return {
     entries: number(0),
     tombstones: number(8),
@@ -80,5 +102,6 @@ export function decodeProperties(payload: Buffer, file: string, offset: number):
     newestWal: number(80),
     blocks: number(88),
     codec,
+    segments,
   }
 }

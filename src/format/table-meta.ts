@@ -1,4 +1,5 @@
 // What the manifest records of an SSTable: plain data, cloneable between threads.
+import type { SegmentUse } from './segment-meta.ts'
 
 export interface TableMeta {
   readonly number: number
@@ -22,6 +23,8 @@ export interface TableMeta {
   readonly largestKey: Uint8Array
   /** How blocks are compressed; undefined: none is. */
   readonly packing?: TablePacking
+  /** Segments its values lie in, by number, each above 0 bytes; undefined: none. At most SEGMENTS_PER_TABLE_MAX. */
+  readonly segments?: readonly SegmentUse[]
 }
 
 export interface TablePacking {
@@ -34,6 +37,19 @@ export interface TablePacking {
 /** Bytes of the data blocks before compression; for a table without, its size. */
 export function plainBytes({ size, packing }: TableMeta): number {
   return packing?.payloadBytes ?? size
+}
+
+/** Bytes in segments of the values it points to. */
+export function referredBytes(table: TableMeta): number {
+  const { segments = [] } = table
+  let bytes = 0
+  for (const use of segments) bytes += use.bytes
+  return bytes
+}
+
+/** Bytes of the table's file, and of the values it points to. */
+export function weightOf(table: TableMeta): number {
+  return table.size + referredBytes(table)
 }
 
 /** Bytes of the tables' files. */

@@ -8,13 +8,15 @@ import { LazyValues } from '../cursor/lazy-values.ts'
 import { Scratch } from '../cursor/scratch.ts'
 import type { TableMeta } from '../manifest/levels.ts'
 import type { Region } from '../memory/shared-heap.ts'
-import { unpackRoom } from '../sstable/packing/unpack-block.ts'
+import { unpackRoom } from '../packing/unpack-block.ts'
 import { checkTable, decodeBytes } from '../sstable/table-check.ts'
 import { TableSource, tableSourceBytes } from '../sstable/table-source.ts'
 import { TablesWriter } from '../sstable/tables-writer.ts'
 import type { CompactSpec, JobContext, TablesResult } from './job.ts'
 import { JobTables } from './job-tables.ts'
 import { mergeIntoTables, orAbandon } from './merge-tables.ts'
+import { OutputNumbers } from './output-numbers.ts'
+import { separationMemory, separatorOf } from './separate-values.ts'
 import { compactSourceBlock } from './workspace.ts'
 
 export function runCompaction(spec: CompactSpec, context: JobContext): TablesResult {
@@ -26,10 +28,13 @@ export function runCompaction(spec: CompactSpec, context: JobContext): TablesRes
   const mergeMemory = scratch.region(compactScratchBytes(sources.length, snapshots.length))
   const memories = sources.map(() => scratch.region(tableSourceBytes(inlineMax)))
   const salts = scratch.take(8 * inputs.length)
+  const valuesMemory = separationMemory(scratch, shape)
   const writerMemory = scratch.region(scratch.free - 64, 64)
   const { fs } = context
   const { directory } = spec
   const lazy = new LazyValues()
+  const numbers = new OutputNumbers(spec.numbers)
+  const takeNumber = (): number => numbers.take()
   const opener = new JobTables(context, {
     fs,
     directory,
@@ -43,7 +48,8 @@ export function runCompaction(spec: CompactSpec, context: JobContext): TablesRes
       fs,
       directory,
       shape,
-      numbers: spec.numbers,
+      takeNumber,
+      tablesAhead: spec.numbers.tablesAhead ?? 0,
       baseVersion: smallestVersion(inputs),
       newestWal: inputs.reduce((newest, table) => Math.max(newest, table.newestWal), 0),
       lazy,
@@ -62,8 +68,10 @@ export function runCompaction(spec: CompactSpec, context: JobContext): TablesRes
       horizons: spec.horizons,
       dropTombstones: spec.dropTombstones,
     })
-    return orAbandon(writer, () => {
-      const result = mergeIntoTables(context, merge, writer)
+    const values = separatorOf(context, valuesMemory, { spec, takeNumber, lazy, spare: writer })
+    const outputs = { tables: writer, values }
+    return orAbandon(outputs, () => {
+      const result = mergeIntoTables(context, merge, outputs)
       const { least, most } = entriesWithin(inputs, bounds)
       const { entriesIn } = result
       assert(least <= entriesIn && entriesIn <= most, 'every entry of the inputs was read')

@@ -3,6 +3,7 @@
 import type { CorruptionPlace, ErrorRecord } from '../base/errors.ts'
 import type { Compression } from '../base/option-table.ts'
 import type { Bounds } from '../cursor/bounds.ts'
+import type { SegmentMeta } from '../format/segment-meta.ts'
 import type { FilterShape } from '../format/sstable-filter.ts'
 import type { WeighedKey } from '../format/sstable-index.ts'
 import type { FileSystem } from '../io/file-system.ts'
@@ -10,8 +11,18 @@ import type { Kernels } from '../kernel/kernels.ts'
 import type { TableMeta } from '../manifest/levels.ts'
 import type { Region, SharedHeap } from '../memory/shared-heap.ts'
 import type { ReplayedWal } from '../wal/replay.ts'
+import type { LostValues } from './salvage/lost-values.ts'
 
 export type { WalLink } from '../format/wal-frame.ts'
+
+/** Which values leave the tree, and into what segments. */
+export interface Separation {
+  /** Values of so many bytes or more; Infinity: none. */
+  readonly threshold: number
+  /** A segment is closed after so many bytes, or values. */
+  readonly segmentSize: number
+  readonly segmentMaxEntries: number
+}
 
 /** How outputs are shaped; the same for flush and compaction. */
 export interface TableShape {
@@ -20,14 +31,22 @@ export interface TableShape {
   readonly tableSize: number
   /** Size of the bloom filter. */
   readonly filter: FilterShape
-  /** Of data blocks. */
+  /** Of data blocks, and of values in segments. */
   readonly compression: Compression
+  /** A table is closed at the first user key after it refers to so many bytes in segments. Without: four times
+   * `tableSize`. */
+  readonly valueBytesMax?: number
+  /** undefined: no value leaves the tree. */
+  readonly separation?: Separation
 }
 
-/** Output numbers are taken in order from [first, first + count); count bounds the number of outputs. */
+/** Output numbers, of tables and segments alike, are taken in order from [first, first + count); count bounds the
+ * number of outputs. */
 export interface FileNumbers {
   readonly first: number
   readonly count: number
+  /** So many of them are for tables closed ahead of their size, for what they refer to in segments. Without: none. */
+  readonly tablesAhead?: number
 }
 
 export interface FlushSpec {
@@ -44,6 +63,8 @@ export interface FlushSpec {
   readonly snapshots: readonly number[]
   /** For each of them: what expired by then has expired for all who read there or later. Without: nothing expires. */
   readonly horizons?: readonly number[]
+  /** The result is to tell the sizes of values. */
+  readonly measureValues?: boolean
 }
 
 export interface CompactSpec {
@@ -62,6 +83,8 @@ export interface CompactSpec {
   readonly horizons?: readonly number[]
   /** Nothing older of these keys lies in deeper levels. */
   readonly dropTombstones: boolean
+  /** Values that lie in one of these segments are copied into new ones. */
+  readonly relocate?: readonly SegmentMeta[]
 }
 
 /** Finds keys at about equal distances in tables, by their indexes: where a compaction may be cut into parts. */
@@ -94,7 +117,16 @@ export interface WalExtent {
   readonly digest: string
 }
 
-/** Copies what verifies of a damaged table into new ones; a table without damage stays as it is. */
+/** A segment as a repair found it. */
+export interface FoundSegment extends SegmentMeta {
+  /** The number in the file's name. */
+  readonly file: number
+  /** It stays as it is; else the values that can be read are copied into new ones. */
+  readonly sound: boolean
+}
+
+/** Copies what verifies of a damaged table into new ones, and of a table with values in segments that do not stay; any
+ * other table stays as it is. */
 export interface SalvageSpec {
   readonly kind: 'salvage'
   readonly directory: string
@@ -102,17 +134,22 @@ export interface SalvageSpec {
   readonly file: number
   /** What the manifest says of the table; undefined: as the file says. */
   readonly meta?: TableMeta
+  /** Whatever its values may lie in. */
+  readonly segments: readonly FoundSegment[]
   readonly shape: TableShape
   readonly numbers: FileNumbers
   readonly workspace: Region
 }
 
-/** Re-reads tables and logs: every checksum, order, counts, filter membership. */
+/** Re-reads tables, logs and segments: every checksum, order, counts, filter membership, where pointers lead. */
 export interface VerifySpec {
   readonly kind: 'verify'
   readonly directory: string
   readonly tables: readonly TableMeta[]
+  /** Segments that values of the tables and logs lie in. Pointers of tables into others are not followed. */
+  readonly pointed?: readonly SegmentMeta[]
   readonly wals?: readonly WalExtent[]
+  readonly segments?: readonly SegmentMeta[]
   readonly workspace: Region
 }
 
@@ -121,13 +158,18 @@ export type JobSpec = FlushSpec | CompactSpec | SampleSpec | ReplaySpec | Verify
 export interface TablesResult {
   readonly kind: 'tables'
   readonly tables: readonly TableMeta[]
+  /** Segments written, by number; every one is referred to by one of the tables. */
+  readonly segments: readonly SegmentMeta[]
   readonly entriesIn: number
   readonly entriesOut: number
   readonly entriesDropped: number
   /** Highest version of an entry that was dropped, or that expired and became a tombstone; 0 none. */
   readonly droppedVersion: number
   readonly bytesRead: number
+  /** Of tables and segments. */
   readonly bytesWritten: number
+  /** Of a flush that was asked: bytes of the values of 2^i bytes or more, but less than 2^(i + 1), at i. */
+  readonly bytesBySize?: readonly number[]
 }
 
 export interface SampleResult {
@@ -143,7 +185,7 @@ export interface ReplayResult extends ReplayedWal {
 
 export interface VerifyResult {
   readonly kind: 'verify'
-  /** Of tables, and records of logs. */
+  /** Of tables, records of logs, values in segments. */
   readonly entries: number
   readonly bytesRead: number
   /** Damage never fails the job. */
@@ -169,6 +211,11 @@ export interface SalvageResult {
   /** Why it is not whole. */
   readonly damage: readonly CorruptionPlace[]
   readonly lost: readonly LostPart[]
+  /** Segments written, as in TablesResult. */
+  readonly segments: readonly SegmentMeta[]
+  readonly lostValues: readonly LostValues[]
+  /** Numbers of the segments of which values could be read. */
+  readonly readSegments: readonly number[]
 }
 
 export type JobResult = TablesResult | SampleResult | ReplayResult | VerifyResult | SalvageResult

@@ -5,50 +5,72 @@ import { SettError } from '../base/errors.ts'
 import { MIB } from '../base/limits.ts'
 import type { CompactMerge } from '../cursor/compact-merge.ts'
 import type { TablesWriter } from '../sstable/tables-writer.ts'
+import type { ValueSeparator } from '../value-log/value-separator.ts'
+import type { ValueSizes } from '../value-log/value-sizes.ts'
 import type { JobContext, TablesResult } from './job.ts'
 
 /** Bytes read and written between two reports, and two looks at the cancel flag. */
 const REPORT_BYTES = 4 * MIB
 
+/** Where a job's outputs go. */
+export interface Outputs {
+  readonly tables: TablesWriter
+  /** undefined: values stay where they are. */
+  readonly values?: ValueSeparator | undefined
+  /** undefined: nobody asks. */
+  readonly sizes?: ValueSizes | undefined
+}
+
 export function mergeIntoTables(
   context: JobContext,
   merge: CompactMerge,
-  writer: TablesWriter,
+  outputs: Outputs,
 ): TablesResult {
+  const { tables: writer, values } = outputs
+  const moved = (): { bytesRead: number; bytesWritten: number } => ({
+    bytesRead: merge.bytesRead + (values?.bytesRead ?? 0),
+    bytesWritten: writer.bytesWritten + (values?.bytesWritten ?? 0),
+  })
   let reported = 0
   let paced = 0
-  for (let count = merge.next(); count >= 0; count = merge.next()) {
-    if (count > 0) writer.append(merge.batch, count)
-    context.pace?.(writer.bytesWritten - paced)
-    paced = writer.bytesWritten
-    const moved = merge.bytesRead + writer.bytesWritten
-    if (moved - reported < REPORT_BYTES) continue
-    reported = moved
-    context.report({
-      kind: 'progress',
-      bytesRead: merge.bytesRead,
-      bytesWritten: writer.bytesWritten,
-    })
+  const getOn = (): void => {
+    const { bytesRead, bytesWritten } = moved()
+    context.pace?.(bytesWritten - paced)
+    paced = bytesWritten
+    if (bytesRead + bytesWritten - reported < REPORT_BYTES) return
+    reported = bytesRead + bytesWritten
+    context.report({ kind: 'progress', bytesRead, bytesWritten })
     refuseIfCancelled(context)
   }
+  if (values !== undefined) values.onWritten = getOn
+  for (let count = merge.next(); count >= 0; count = merge.next()) {
+    outputs.sizes?.add(merge.batch, count)
+    values?.separate(merge.batch, count)
+    if (count > 0) writer.append(merge.batch, count)
+    getOn()
+  }
   refuseIfCancelled(context)
+  // Segments first: the tables' end makes the directory entries of both durable.
+  const segments = values?.finish() ?? []
   const tables = writer.finish()
-  const { entriesIn, dropped: entriesDropped, droppedVersion, bytesRead } = merge
+  const { entriesIn, dropped: entriesDropped, droppedVersion } = merge
   const entriesOut = writer.entries
   assert(entriesIn === entriesOut + entriesDropped, 'entries in = entries out + entries dropped')
   let sum = 0
   for (const { entries } of tables) sum += entries
   assert(sum === entriesOut, 'the outputs hold what was kept')
-  const { bytesWritten } = writer
+  const { bytesRead, bytesWritten } = moved()
   return {
     kind: 'tables',
     tables,
+    segments,
     entriesIn,
     entriesOut,
     entriesDropped,
     droppedVersion,
     bytesRead,
     bytesWritten,
+    ...(outputs.sizes === undefined ? {} : { bytesBySize: outputs.sizes.bytesBySize }),
   }
 }
 
@@ -61,11 +83,12 @@ export function refuseIfCancelled(context: JobContext): void {
 }
 
 /** Runs a job's work; when it fails, its outputs are removed and the first error is the one that counts. */
-export function orAbandon<T>(writer: TablesWriter, work: () => T): T {
+export function orAbandon<T>({ tables, values }: Outputs, work: () => T): T {
   try {
     return work()
   } catch (error) {
-    const leftover = writer.abandon()
+    const leftovers = [tables.abandon(), values?.abandon()]
+    const leftover = leftovers.find((failure) => failure !== undefined)
     if (leftover !== undefined && error instanceof Error) error.cause ??= leftover
     throw error
   }

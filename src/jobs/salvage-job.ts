@@ -24,6 +24,11 @@ import { TableSource, tableSourceBytes } from '../sstable/table-source.ts'
 import { TablesWriter } from '../sstable/tables-writer.ts'
 import type { JobContext, LostPart, SalvageResult, SalvageSpec } from './job.ts'
 import { mergeIntoTables, orAbandon } from './merge-tables.ts'
+import { OutputNumbers } from './output-numbers.ts'
+import { LostValueList } from './salvage/lost-values.ts'
+import { POINTED_VALUES_BYTES, PointedValues } from './salvage/pointed-values.ts'
+import { ValueJudge, ValueSieve } from './salvage/value-sieve.ts'
+import { separationMemory, separatorOf } from './separate-values.ts'
 import { placeOf, runVerify } from './verify-job.ts'
 import { compactSourceBlock, salvageImageBytes } from './workspace.ts'
 
@@ -36,7 +41,7 @@ export function runSalvage(spec: SalvageSpec, context: JobContext): SalvageResul
     const { whole, damage } = wholeTable(spec, context, file)
     if (whole !== undefined) {
       const { number, entries } = whole
-      return { kind: 'salvage', whole, tables: [], number, entries, damage, lost: [] }
+      return { kind: 'salvage', ...NOTHING_WRITTEN, whole, number, entries, damage, lost: [] }
     }
     const identity = identify(file, spec.file, spec.meta)
     // Another table under this name: whose it is, the caller knows.
@@ -65,11 +70,13 @@ export function runSalvage(spec: SalvageSpec, context: JobContext): SalvageResul
     const size = file.sizeSync()
     const first = damage[0] ?? unreadable(file.path)
     const lost = [{ ...first, offset: 0, length: size }]
-    return { kind: 'salvage', tables: [], number, entries: 0, damage, lost }
+    return { kind: 'salvage', ...NOTHING_WRITTEN, number, entries: 0, damage, lost }
   }
 }
 
-/** The table's facts when all of it verifies; else everything that is wrong with it. */
+const NOTHING_WRITTEN = { tables: [], segments: [], lostValues: [], readSegments: [] }
+
+/** The table's facts when all of it verifies and its segments stay; else what is known to be wrong with it. */
 function wholeTable(
   spec: SalvageSpec,
   context: JobContext,
@@ -88,7 +95,11 @@ function wholeTable(
     return { damage: [place] }
   }
   const { directory, workspace } = spec
-  const { problems } = runVerify({ kind: 'verify', directory, tables: [meta], workspace }, context)
+  const uses = new Set(meta.segments?.map((use) => use.number))
+  const pointed = spec.segments.filter((each) => each.sound && uses.has(each.number))
+  if (pointed.length < uses.size) return { damage: [] }
+  const tables = [meta]
+  const { problems } = runVerify({ kind: 'verify', directory, tables, pointed, workspace }, context)
   return problems.length === 0 ? { whole: meta, damage: [] } : { damage: problems }
 }
 
@@ -196,6 +207,8 @@ function gaps(file: string, good: readonly Block[], limit: number | undefined): 
   return lost
 }
 
+type Copied = Pick<SalvageResult, 'tables' | 'entries' | 'segments' | 'lostValues' | 'readSegments'>
+
 interface CopyPlan {
   readonly identity: TableIdentity
   readonly file: OpenFile
@@ -207,22 +220,27 @@ function copyBlocks(
   spec: SalvageSpec,
   context: JobContext,
   { identity, file, blocks, newestWal }: CopyPlan,
-): Pick<SalvageResult, 'tables' | 'entries'> {
-  if (blocks.length === 0) return { tables: [], entries: 0 }
+): Copied {
+  if (blocks.length === 0) return { ...NOTHING_WRITTEN, entries: 0 }
   const scratch = new Scratch(spec.workspace)
   const saltAddress = scratch.take(8)
   context.heap.bytes.set(identity.salt, saltAddress)
   const inlineMax = compactSourceBlock(largestOf(blocks))
   const mergeMemory = scratch.region(compactScratchBytes(1, 1))
   const sourceMemory = scratch.region(tableSourceBytes(inlineMax))
+  const valueMemory = scratch.region(POINTED_VALUES_BYTES)
   const { fs, randomFill } = context
-  const { directory, shape, numbers } = spec
+  const { directory, shape } = spec
+  const numbers = new OutputNumbers(spec.numbers)
+  const takeNumber = (): number => numbers.take()
+  const separation = separationMemory(scratch, shape)
   const lazy = new LazyValues()
   const writer = new TablesWriter(context, scratch.region(scratch.free - 64, 64), {
     fs,
     directory,
     shape,
-    numbers,
+    takeNumber,
+    tablesAhead: spec.numbers.tablesAhead ?? 0,
     baseVersion: identity.baseVersion,
     newestWal,
     lazy,
@@ -239,13 +257,29 @@ function copyBlocks(
     reverse: false,
     inlineMax,
   })
+  const values = new PointedValues(context, valueMemory, spec, fs)
+  const list = new LostValueList()
+  const judge = new ValueJudge(context, values, list, file.path)
   const merge = new CompactMerge(context, mergeMemory, {
-    sources: [source],
+    sources: [new ValueSieve(context, source, judge)],
     snapshots: [VERSION_MAX],
     dropTombstones: false,
   })
-  return orAbandon(writer, () => {
-    const { tables, entriesOut } = mergeIntoTables(context, merge, writer)
-    return { tables, entries: entriesOut }
+  const separator = separatorOf(context, separation, {
+    spec,
+    takeNumber,
+    lazy,
+    spare: writer,
+    sources: values,
   })
+  const outputs = { tables: writer, values: separator }
+  try {
+    return orAbandon(outputs, () => {
+      const { tables, segments, entriesOut: entries } = mergeIntoTables(context, merge, outputs)
+      const lostValues = list.runs()
+      return { tables, segments, entries, lostValues, readSegments: list.readSegments() }
+    })
+  } finally {
+    values.closeAll()
+  }
 }

@@ -1,18 +1,28 @@
 // How much scratch memory a job needs. The engine allocates it and puts it into the spec; the job carves it by
 // the same numbers. Everything is in bytes.
-import { MIB, PACKED_PAYLOAD_MAX } from '../base/limits.ts'
-import { compactScratchBytes } from '../cursor/compact-merge.ts'
+
+import { KEY_LENGTH_MAX, MIB, PACKED_PAYLOAD_MAX } from '../base/limits.ts'
+import { COMPACT_BATCH, compactScratchBytes } from '../cursor/compact-merge.ts'
+import type { SegmentMeta } from '../format/segment-meta.ts'
 import type { TableMeta } from '../manifest/levels.ts'
 import { MEMTABLE_SOURCE_BYTES } from '../memtable/memtable-source.ts'
-import { unpackRoom } from '../sstable/packing/unpack-block.ts'
+import { unpackRoom } from '../packing/unpack-block.ts'
 import { checkBytes, decodeBytes } from '../sstable/table-check.ts'
 import { tableSourceBytes } from '../sstable/table-source.ts'
 import { writerBytes } from '../sstable/writer-workspace.ts'
+import { SEGMENT_CHECK_BYTES } from '../value-log/segment-check.ts'
+import { separatorBytes } from '../value-log/value-separator.ts'
 import type { TableShape } from './job.ts'
+import { POINTED_VALUES_BYTES } from './salvage/pointed-values.ts'
 
 /** Live read versions there is always room for: heaps are sized by it. */
 const SNAPSHOTS = 4096
 const SLACK = 1024
+
+/** Scratch in which a job takes values out of its entries. */
+export function separationBytes({ separation, compression }: TableShape): number {
+  return separation === undefined ? 0 : separatorBytes(compression, COMPACT_BATCH) + 64
+}
 
 /** Scratch of a flush of a memtable whose largest key + value is `largestEntry`. */
 export function flushWorkspaceBytes(
@@ -23,9 +33,15 @@ export function flushWorkspaceBytes(
   return (
     compactScratchBytes(1, Math.max(SNAPSHOTS, snapshotCount)) +
     MEMTABLE_SOURCE_BYTES +
-    writerBytes(shape, largestEntry) +
+    separationBytes(shape) +
+    writerBytes(shape, Math.min(largestEntry, inlineMax(shape))) +
     SLACK
   )
+}
+
+/** Longest key + value that reaches the tables of a flush: longer values go to segments. */
+function inlineMax({ separation }: TableShape): number {
+  return separation === undefined ? Number.POSITIVE_INFINITY : separation.threshold + KEY_LENGTH_MAX
 }
 
 /** Scratch of a compaction of that many sources; `largestBlock` is the largest of its input tables'. */
@@ -38,6 +54,7 @@ export function compactWorkspaceBytes(
   return (
     compactScratchBytes(sourceCount, Math.max(SNAPSHOTS, snapshotCount)) +
     sourceCount * tableSourceBytes(compactSourceBlock(largestBlock)) +
+    separationBytes(shape) +
     writerBytes(shape, largestBlock) +
     SLACK
   )
@@ -68,7 +85,7 @@ export function compactSourceBlock(largestBlock: number): number {
 export function salvageWorkspaceBytes(shape: TableShape, fileBytes: number): number {
   const image = salvageImageBytes(fileBytes)
   const search = image + decodeBytes(image) + SLACK
-  return Math.max(search, compactWorkspaceBytes(shape, 1, image))
+  return Math.max(search, compactWorkspaceBytes(shape, 1, image) + POINTED_VALUES_BYTES)
 }
 
 /** The whole file, or any block of it while it is read. */
@@ -76,9 +93,12 @@ export function salvageImageBytes(fileBytes: number): number {
   return Math.max(fileBytes + 8, unpackRoom(PACKED_PAYLOAD_MAX))
 }
 
-/** Scratch of a verification of these tables. */
-export function verifyWorkspaceBytes(tables: readonly TableMeta[]): number {
-  let bytes = 0
+/** Scratch of a verification of these tables, or of segments one by one. */
+export function verifyWorkspaceBytes(
+  tables: readonly TableMeta[],
+  segments: readonly SegmentMeta[] = [],
+): number {
+  let bytes = segments.length === 0 ? 0 : SEGMENT_CHECK_BYTES
   for (const table of tables) bytes = Math.max(bytes, checkBytes(table))
   return bytes + SLACK
 }

@@ -62,8 +62,8 @@ export interface Kernels {
    * lengths agree with stored ones. */
   fenceValidate(index: number, length: number, fileLimit: number): number
 
-  /** Compresses to an LZ4 block of at most `capacity` bytes. `table` is LZ4_TABLE_BYTES, 8-aligned, zeroed before its
-   * first use; what it holds from earlier calls changes nothing. Returns the length, 0 = it does not fit. */
+  /** Compresses to an LZ4 block of at most `capacity` bytes. `table` is LZ4_TABLE_BYTES, 8-aligned; what it
+   * holds changes nothing. Returns the length, 0 = it does not fit. */
   lz4Compress(
     source: number,
     length: number,
@@ -110,6 +110,11 @@ export interface Kernels {
     keysCapacity: number,
     stopped: number,
   ): number
+
+  /** 1 when each of the descriptors from `first` on comes before the next one: key ascending, version descending. */
+  entriesAscend(first: number, count: number): number
+  /** Copies bytes; the areas may overlap. */
+  moveBytes(target: number, source: number, length: number): void
 
   /** Merges sources into the newest visible put of each key: see MERGE_* in layout.ts. Keys and values are
    * copied to the slab; a value longer than a quarter of the slab stays in place (DESC_IN_PLACE), as do

@@ -196,7 +196,7 @@ export const BLOCK_ENTRY_PAYLOAD = 32
 
 /** Bytes after a block's payload (FORMAT §6). */
 export const BLOCK_TRAILER = 16
-/** Memory an LZ4 compressor works in: 2^12 slots of u32 and its stamp. */
-export const LZ4_TABLE_BYTES = 16_392
+/** Memory an LZ4 compressor works in: 2^12 slots of u32. */
+export const LZ4_TABLE_BYTES = 16_384
 /** First byte of filter bits in a filter payload (FORMAT §6.3). */
 export const FILTER_HEADER = 64

@@ -41,6 +41,8 @@ export function wasmKernels(memory: HeapMemory): Kernels {
     blockSeek: wasm.blockSeek,
     blockRestarts: wasm.blockRestarts,
     blockDecode: wasm.blockDecode,
+    entriesAscend: wasm.entriesAscend,
+    moveBytes: wasm.moveBytes,
     mergeScan: wasm.mergeScan,
     mergeCompact: wasm.mergeCompact,
     builderStart: wasm.builderStart,

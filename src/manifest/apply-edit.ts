@@ -1,10 +1,12 @@
 // The manifest's state and how an edit changes it. Pure: a state is never modified, and an edit
-// that contradicts the state changes nothing. Invariant: tables and WALs are unique by number,
-// levels below 0 are sorted and disjoint.
+// that contradicts the state changes nothing. Invariant: files are unique by number, levels below 0 are
+// sorted and disjoint, every segment a table refers to is there.
 import { compareBytes } from '../base/bytes.ts'
 import { SettError } from '../base/errors.ts'
 import { LEVEL_COUNT } from '../base/limits.ts'
 import type { ManifestEdit, TableAddition, TablePlace } from '../format/manifest-edit.ts'
+import type { SegmentMeta } from '../format/segment-meta.ts'
+import { SEGMENT_FRAME_BYTES } from '../format/segment-part.ts'
 import type { Levels, TableMeta } from './levels.ts'
 
 export interface WalState {
@@ -22,6 +24,8 @@ export interface ManifestState {
   readonly levels: Levels
   /** By number, so in the order they were written. */
   readonly wals: readonly WalState[]
+  /** By number. */
+  readonly segments: readonly SegmentMeta[]
   /** Above every number ever named. */
   readonly nextFileNumber: number
   readonly lastVersion: number
@@ -37,6 +41,7 @@ export type RejectEdit = (what: string) => never
 export const EMPTY_STATE: ManifestState = {
   levels: Array.from({ length: LEVEL_COUNT }, () => []),
   wals: [],
+  segments: [],
   nextFileNumber: 1,
   lastVersion: 0,
   historyFloor: 0,
@@ -57,14 +62,18 @@ export function applyEdit(
   const base = edit.snapshot === true ? EMPTY_STATE : state
   const levels = changeLevels(base.levels, edit, reject)
   const wals = changeWals(base.wals, edit, reject)
+  const segments = changeSegments(base.segments, edit, reject)
   const numbers = [
     ...(edit.tablesAdded ?? []).map(({ table }) => table.number),
     ...(edit.walsAdded ?? []).map(({ number }) => number),
+    ...(edit.segmentsAdded ?? []).map(({ number }) => number),
   ]
-  requireOneKind(levels, wals, numbers, reject)
+  requireOneKind({ levels, wals, segments }, numbers, reject)
+  requireSegments({ levels, segments }, edit, reject)
   return {
     levels,
     wals,
+    segments,
     nextFileNumber: numbers.reduce(
       (next, number) => Math.max(next, number + 1),
       Math.max(base.nextFileNumber, edit.nextFileNumber ?? 0),
@@ -74,6 +83,11 @@ export function applyEdit(
     retentionFloors: changeFloors(base.retentionFloors, edit, reject),
     editNumber: state.editNumber + 1,
   }
+}
+
+/** How many files it names. */
+export function namedFiles({ levels, wals, segments }: ManifestState): number {
+  return levels.flat().length + wals.length + segments.length
 }
 
 /** The edit that makes `state` out of nothing. */
@@ -89,6 +103,7 @@ export function snapshotEdit(state: ManifestState): ManifestEdit {
     tablesAdded: state.levels.flatMap((tables, level) => tables.map((table) => ({ level, table }))),
     walsAdded: state.wals.map(({ number, salt }) => ({ number, salt })),
     walsSealed: sealed,
+    segmentsAdded: state.segments,
     retentionFloors: [...state.retentionFloors].map(([name, version]) => ({ name, version })),
   }
 }
@@ -163,16 +178,85 @@ function requireUnique(levels: Levels, reject: RejectEdit): void {
 }
 
 function requireOneKind(
-  levels: Levels,
-  wals: readonly WalState[],
+  { levels, wals, segments }: Pick<ManifestState, 'levels' | 'wals' | 'segments'>,
   added: readonly number[],
   reject: RejectEdit,
 ): void {
-  for (const number of added) {
-    const isWal = wals.some((wal) => wal.number === number)
-    const isTable = isWal && levels.flat().some((table) => table.number === number)
-    if (isTable) reject(`file ${number} is both a table and a WAL`)
+  if (added.length === 0) return
+  const wanted = new Set(added)
+  const found = new Set<number>()
+  for (const files of [wals, segments, ...levels]) {
+    for (const { number } of files) {
+      if (!wanted.has(number)) continue
+      // Of one kind no number is there twice.
+      if (found.has(number)) reject(`file ${number} is of two kinds`)
+      found.add(number)
+    }
   }
+}
+
+/** Only an edit that adds tables or drops segments can leave a table without one of its segments. */
+function requireSegments(
+  { levels, segments }: Pick<ManifestState, 'levels' | 'segments'>,
+  edit: ManifestEdit,
+  reject: RejectEdit,
+): void {
+  for (const { table } of edit.tablesAdded ?? []) {
+    for (const { number, bytes } of table.segments ?? []) {
+      const segment = withNumber(segments, number)
+      if (segment === undefined) {
+        reject(`table ${table.number} refers to segment ${number}, which is not there`)
+      } else if (bytes > segment.size - SEGMENT_FRAME_BYTES) {
+        reject(`table ${table.number} refers to more than segment ${number} holds`)
+      }
+    }
+  }
+  for (const number of edit.segmentsDropped ?? []) {
+    const isIn = (table: TableMeta): boolean =>
+      withNumber(table.segments ?? [], number) !== undefined
+    const user = levels.flat().find(isIn)
+    if (user === undefined) continue
+    reject(`table ${user.number} refers to segment ${number}, which is not there`)
+  }
+}
+
+/** In a list by number. */
+function withNumber<T extends { readonly number: number }>(
+  list: readonly T[],
+  number: number,
+): T | undefined {
+  let low = 0
+  let high = list.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (list[middle]!.number < number) low = middle + 1
+    else high = middle
+  }
+  return list[low]?.number === number ? list[low] : undefined
+}
+
+function changeSegments(
+  segments: readonly SegmentMeta[],
+  { segmentsAdded = [], segmentsDropped = [] }: ManifestEdit,
+  reject: RejectEdit,
+): readonly SegmentMeta[] {
+  if (segmentsAdded.length + segmentsDropped.length === 0) return segments
+  const added = [...segmentsAdded].sort((a, b) => a.number - b.number)
+  const isTwice = ({ number }: SegmentMeta, i: number): boolean =>
+    added[i - 1]?.number === number || withNumber(segments, number) !== undefined
+  const twice = added.find(isTwice)
+  if (twice !== undefined) reject(`segment ${twice.number} is there twice`)
+  const all = [...segments, ...added]
+  // Numbers rise, so new ones stand at the end nearly always.
+  const inOrder = added.length === 0 || added[0]!.number > (segments.at(-1)?.number ?? 0)
+  if (!inOrder) all.sort((a, b) => a.number - b.number)
+  const gone = new Set<number>()
+  for (const number of segmentsDropped) {
+    const there = withNumber(all, number) !== undefined && !gone.has(number)
+    if (!there) reject(`segment ${number} is dropped but not there`)
+    gone.add(number)
+  }
+  return gone.size === 0 ? all : all.filter(({ number }) => !gone.has(number))
 }
 
 function changeWals(

@@ -121,8 +121,9 @@ export class ManifestLog {
     if (!this.stillOwned()) throw this.#loss
   }
 
-  /** Makes an edit durable, after those asked for before; resolves with the state it made. */
-  append(edit: ManifestEdit): Promise<ManifestState> {
+  /** Makes an edit durable, after those asked for before; resolves with the state it made. A function makes the edit of
+   * the state it will change. */
+  append(edit: ManifestEdit | ((state: ManifestState) => ManifestEdit)): Promise<ManifestState> {
     const turn = this.#tail.then(() => this.#append(edit))
     this.#tail = turn.catch(() => undefined)
     return turn
@@ -149,9 +150,12 @@ export class ManifestLog {
     this.#file.closeSync()
   }
 
-  async #append(edit: ManifestEdit): Promise<ManifestState> {
+  async #append(
+    asked: ManifestEdit | ((state: ManifestState) => ManifestEdit),
+  ): Promise<ManifestState> {
     this.#requireUsable()
     this.requireOwner()
+    const edit = typeof asked === 'function' ? asked(this.#state) : asked
     const state = applyEdit(this.#state, edit)
     const { bytes, checksum } = sealEdit(encodeEditPayload(edit), state.editNumber, this.#checksum)
     await this.#write(bytes)

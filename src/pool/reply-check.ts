@@ -2,6 +2,7 @@
 // is believed, for what a flush or a compaction says goes into the manifest.
 import { compareBytes } from '../base/bytes.ts'
 import { KEY_LENGTH_MAX } from '../base/limits.ts'
+import type { SegmentMeta } from '../format/segment-meta.ts'
 import type { FileNumbers, JobResult, JobSpec } from '../jobs/job.ts'
 import type { TableMeta } from '../manifest/levels.ts'
 import type { JobReply } from './protocol.ts'
@@ -50,8 +51,11 @@ export function isResultOf(spec: JobSpec, result: JobResult): boolean {
 function isTablesResult(fields: Fields, numbers: FileNumbers): boolean {
   const counts = ['entriesIn', 'entriesOut', 'entriesDropped', 'droppedVersion'] as const
   if (!areCounts(fields, ...counts, 'bytesRead', 'bytesWritten')) return false
-  const { tables, entriesIn, entriesOut, entriesDropped } = fields
-  if (!areNewTables(tables, numbers)) return false
+  const { tables, entriesIn, entriesOut, entriesDropped, bytesBySize } = fields
+  if (bytesBySize !== undefined && !isList(bytesBySize, isCount)) return false
+  if (!areNewTables(tables, numbers) || !areNewSegments(fields['segments'], tables, numbers)) {
+    return false
+  }
   const entries = tables.reduce((sum, table) => sum + table.entries, 0)
   return entries === entriesOut && entriesIn === entries + (entriesDropped as number)
 }
@@ -74,7 +78,15 @@ function isSalvage(fields: Fields, numbers: FileNumbers): boolean {
   const { whole, tables, damage, lost } = fields
   const told = areCounts(fields, 'number', 'entries') && isList(damage, isPlace)
   if (!told || !isList(lost, isPlace) || !(whole === undefined || isTable(whole))) return false
-  return areNewTables(tables, numbers)
+  const { lostValues, readSegments } = fields
+  if (!isList(lostValues, isLostValues) || !isList(readSegments, isCount)) return false
+  return areNewTables(tables, numbers) && areNewSegments(fields['segments'], tables, numbers)
+}
+
+function isLostValues(value: unknown): boolean {
+  if (!isRecord(value) || !isPlace(value) || !isRecord(value['keys'])) return false
+  const { first, last } = value['keys']
+  return areCounts(value, 'segment', 'from', 'length', 'values') && isKey(first) && isKey(last)
 }
 
 /** Written by this job: under numbers that were given to it, each once. */
@@ -85,6 +97,33 @@ function areNewTables(value: unknown, { first, count }: FileNumbers): value is T
   return [...numbers].every((number) => number >= first && number < first + count)
 }
 
+/** Under numbers of this job that none of its tables has, each once, and each of use to one of them. */
+function areNewSegments(
+  value: unknown,
+  tables: readonly TableMeta[],
+  { first, count }: FileNumbers,
+): boolean {
+  if (!isList(value, isSegment)) return false
+  const taken = new Set(tables.map(({ number }) => number))
+  const used = new Set(tables.flatMap(({ segments = [] }) => segments.map(({ number }) => number)))
+  for (const { number } of value as readonly SegmentMeta[]) {
+    const given = number >= first && number < first + count
+    if (!given || taken.has(number) || !used.has(number)) return false
+    taken.add(number)
+  }
+  return true
+}
+
+function isSegment(value: unknown): boolean {
+  return isRecord(value) && areCounts(value, 'number', 'size') && isHex(value['salt'])
+}
+
+function areSegmentUses(value: unknown): boolean {
+  if (value === undefined) return true
+  const isUse = (use: unknown): boolean => isRecord(use) && areCounts(use, 'number', 'bytes')
+  return isList(value, isUse)
+}
+
 function isTable(value: unknown): boolean {
   if (!isRecord(value)) return false
   const sizes = ['number', 'size', 'entries', 'tombstones', 'largestBlock', 'newestWal'] as const
@@ -93,6 +132,7 @@ function isTable(value: unknown): boolean {
   if (!areCounts(value, ...sizes, ...versions, ...times) || !isHex(value['salt'])) return false
   const { smallestKey, largestKey, smallestVersion, largestVersion } = value as unknown as TableMeta
   if (!isKey(smallestKey) || !isKey(largestKey) || !isPacking(value['packing'])) return false
+  if (!areSegmentUses(value['segments'])) return false
   return compareBytes(smallestKey, largestKey) <= 0 && smallestVersion <= largestVersion
 }
 

@@ -1,8 +1,9 @@
 // Job reports as ring messages: u32 job, u8 kind, u8 0, u16 0, then for progress two f64, for a table
-// u32 key lengths (two), both keys and the other fields as JSON. Both sides are one version of one
-// program, and nothing of this is stored.
+// u32 key lengths (two), u32 count of segments, u32 0, both keys, two f64 per segment, and the other fields
+// as JSON. Both sides are one version of one program, and nothing of this is stored.
 import { assert } from '../base/assert.ts'
-import { KEY_LENGTH_MAX } from '../base/limits.ts'
+import { KEY_LENGTH_MAX, SEGMENTS_PER_TABLE_MAX } from '../base/limits.ts'
+import type { SegmentUse } from '../format/segment-meta.ts'
 import type { JobReport } from '../jobs/job.ts'
 import type { TableMeta } from '../manifest/levels.ts'
 
@@ -13,11 +14,13 @@ const KIND_TABLE = 2
 const KIND_RESULT_TABLE = 3
 
 const HEADER = 8
-const TABLE_HEADER = HEADER + 8
-/** Room for the fields of a table that are not keys. */
+const TABLE_HEADER = HEADER + 16
+const SEGMENT_BYTES = 16
+/** Room for the other fields of a table. */
 const FIELDS_MAX = 4096
 
-export const MESSAGE_MAX: number = TABLE_HEADER + 2 * KEY_LENGTH_MAX + FIELDS_MAX
+export const MESSAGE_MAX: number =
+  TABLE_HEADER + 2 * KEY_LENGTH_MAX + SEGMENTS_PER_TABLE_MAX * SEGMENT_BYTES + FIELDS_MAX
 
 export interface DecodedReport {
   readonly job: number
@@ -41,13 +44,20 @@ export function encodeReport(
     target.writeDoubleLE(report.bytesWritten, HEADER + 8)
     return target.subarray(0, HEADER + 16)
   }
-  const { smallestKey, largestKey, ...fields } = report.table
+  const { smallestKey, largestKey, segments = [], ...fields } = report.table
   target[4] = resultOnly ? KIND_RESULT_TABLE : KIND_TABLE
   target.writeUInt32LE(smallestKey.length, HEADER)
   target.writeUInt32LE(largestKey.length, HEADER + 4)
+  target.writeUInt32LE(segments.length, HEADER + 8)
+  target.writeUInt32LE(0, HEADER + 12)
   target.set(smallestKey, TABLE_HEADER)
   target.set(largestKey, TABLE_HEADER + smallestKey.length)
-  const at = TABLE_HEADER + smallestKey.length + largestKey.length
+  const uses = TABLE_HEADER + smallestKey.length + largestKey.length
+  for (const [i, { number, bytes }] of segments.entries()) {
+    target.writeDoubleLE(number, uses + SEGMENT_BYTES * i)
+    target.writeDoubleLE(bytes, uses + SEGMENT_BYTES * i + 8)
+  }
+  const at = uses + SEGMENT_BYTES * segments.length
   const json = JSON.stringify(fields)
   assert(json.length * 3 <= target.length - at, 'the fields of a table fit its report')
   return target.subarray(0, at + target.write(json, at))
@@ -65,14 +75,24 @@ export function decodeReport(message: Buffer): DecodedReport {
   assert(kind === KIND_TABLE || kind === KIND_RESULT_TABLE, 'a report is of a known kind')
   const second = TABLE_HEADER + message.readUInt32LE(HEADER)
   const end = second + message.readUInt32LE(HEADER + 4)
-  const fields = JSON.parse(message.toString('utf8', end)) as TableFields
+  const count = message.readUInt32LE(HEADER + 8)
+  const segments = decodeUses(message, end, count)
+  const fields = JSON.parse(message.toString('utf8', end + SEGMENT_BYTES * count)) as TableFields
   const smallestKey = copy(message, TABLE_HEADER, second)
   const largestKey = copy(message, second, end)
-  const table: TableMeta = { ...fields, smallestKey, largestKey }
+  const referred = count === 0 ? {} : { segments }
+  const table: TableMeta = { ...fields, smallestKey, largestKey, ...referred }
   return { job, report: { kind: 'table', table }, resultOnly: kind === KIND_RESULT_TABLE }
 }
 
-type TableFields = Omit<TableMeta, 'smallestKey' | 'largestKey'>
+type TableFields = Omit<TableMeta, 'smallestKey' | 'largestKey' | 'segments'>
+
+function decodeUses(message: Buffer, start: number, count: number): readonly SegmentUse[] {
+  return Array.from({ length: count }, (_, i) => {
+    const at = start + SEGMENT_BYTES * i
+    return { number: message.readDoubleLE(at), bytes: message.readDoubleLE(at + 8) }
+  })
+}
 
 /** An array of its own, neither shared nor part of Buffer's pool. */
 function copy(message: Buffer, from: number, to: number): Uint8Array {

@@ -5,7 +5,7 @@ import { assert } from '../base/assert.ts'
 import { alignUp } from '../base/bytes.ts'
 import type { KernelHeap } from '../cursor/words.ts'
 import type { Region } from '../memory/shared-heap.ts'
-import { unpackRoom } from './packing/unpack-block.ts'
+import { unpackRoom } from '../packing/unpack-block.ts'
 import { readTableBlock, readTableBlockAsync, roomOf, type TableBlocks } from './table-blocks.ts'
 
 export interface CacheStats {

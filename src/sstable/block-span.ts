@@ -3,8 +3,9 @@
 
 import { KIB } from '../base/limits.ts'
 import type { KernelHeap } from '../cursor/words.ts'
+import { readWhole } from '../io/read-whole.ts'
 import type { Region } from '../memory/shared-heap.ts'
-import { openTableBlock, readWhole, type TableBlocks } from './table-blocks.ts'
+import { openTableBlock, type TableBlocks } from './table-blocks.ts'
 
 const FIRST_READ = 16 * KIB
 

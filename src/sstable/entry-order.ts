@@ -1,12 +1,6 @@
 // The order of entries: user key ascending as unsigned bytes, then version descending. Descriptors only.
 import { type KernelHeap, loadU32, loadU64 } from '../cursor/words.ts'
-import {
-  DESC_KEY,
-  DESC_KEY_LENGTH,
-  DESC_PREFIX,
-  DESC_SIZE,
-  DESC_VERSION,
-} from '../kernel/layout.ts'
+import { DESC_KEY, DESC_KEY_LENGTH, DESC_SIZE, DESC_VERSION } from '../kernel/layout.ts'
 
 /** Remembers the last entry of a batch beyond the memory its descriptor points into. */
 export class LastEntry {
@@ -72,29 +66,4 @@ export function firstDescriptor(
     else high = middle
   }
   return first + low * DESC_SIZE
-}
-
-/** True when the entry of descriptor `a` comes before that of `b`. Spelled out: it runs once per entry written. */
-export function entriesAscend({ heap }: KernelHeap, a: number, b: number): boolean {
-  const { u32, bytes } = heap
-  const highA = loadU32(u32, a + DESC_PREFIX + 4)
-  const highB = loadU32(u32, b + DESC_PREFIX + 4)
-  if (highA !== highB) return highA < highB
-  const lowA = loadU32(u32, a + DESC_PREFIX)
-  const lowB = loadU32(u32, b + DESC_PREFIX)
-  if (lowA !== lowB) return lowA < lowB
-  const keyA = loadU32(u32, a + DESC_KEY)
-  const keyB = loadU32(u32, b + DESC_KEY)
-  const lengthA = loadU32(u32, a + DESC_KEY_LENGTH)
-  const lengthB = loadU32(u32, b + DESC_KEY_LENGTH)
-  const shorter = Math.min(lengthA, lengthB)
-  if (keyA !== keyB) {
-    for (let i = 0; i < shorter; i++) {
-      const byteA = bytes[keyA + i] as number
-      const byteB = bytes[keyB + i] as number
-      if (byteA !== byteB) return byteA < byteB
-    }
-  }
-  if (lengthA !== lengthB) return lengthA < lengthB
-  return loadU64(u32, a + DESC_VERSION) > loadU64(u32, b + DESC_VERSION)
 }

@@ -18,6 +18,8 @@ export interface OpenTablesOptions {
   readonly capacityBytes: number
   /** The cache whose slots a closing table gives back. */
   readonly cache: BlockCache | undefined
+  /** Closes what else holds descriptors and is idle; false: nothing did. */
+  readonly closeOthers?: () => boolean
 }
 
 export class OpenTables implements TableOpener {
@@ -106,7 +108,9 @@ export class OpenTables implements TableOpener {
       return open()
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? error.code : undefined
-      if ((code !== 'EMFILE' && code !== 'ENFILE') || !this.closeIdle()) throw error
+      if (code !== 'EMFILE' && code !== 'ENFILE') throw error
+      const mine = this.closeIdle()
+      if (this.#options.closeOthers?.() !== true && !mine) throw error
       return open()
     }
   }

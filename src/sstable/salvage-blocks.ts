@@ -1,19 +1,21 @@
 // Finds the data blocks of a damaged table: by its index, or, where that is gone, by their own checksums,
 // which are bound to file and place, so that nothing a value contains can pass for one. Any thread, read
 // only.
+
 import { CorruptionError } from '../base/errors.ts'
 import { PACKED_PAYLOAD_MAX } from '../base/limits.ts'
 import type { KernelHeap } from '../cursor/words.ts'
 import { decodeFileHeader, FILE_HEADER_BYTES } from '../format/file-header.ts'
-import { CODEC_NONE, CODEC_ZSTD, TRAILER_COVERED } from '../format/sstable-block.ts'
+import { CODEC_NONE, CODEC_ZSTD } from '../format/packed-form.ts'
+import { TRAILER_COVERED } from '../format/sstable-block.ts'
 import { decodeFooter, FOOTER_BYTES, type TableFooter } from '../format/sstable-footer.ts'
 import { decodeBlockList, mayBePacked } from '../format/sstable-index.ts'
 import { decodeProperties, type TableProperties } from '../format/sstable-properties.ts'
 import type { TableMeta } from '../format/table-meta.ts'
 import type { OpenFile } from '../io/file-system.ts'
+import { readWhole } from '../io/read-whole.ts'
 import { BLOCK_TRAILER } from '../kernel/layout.ts'
 import type { Region } from '../memory/shared-heap.ts'
-import { readWhole } from './table-blocks.ts'
 import { readPart } from './table-parts.ts'
 
 /** Whose blocks these are: what their checksums and versions are bound to. */
@@ -83,6 +85,7 @@ export function ownMeta(file: OpenFile): TableMeta {
     smallestKey: new Uint8Array(list.smallestKey),
     largestKey: new Uint8Array(list.largestKey),
     ...(codec === CODEC_NONE ? {} : { packing: { codec, payloadBytes } }),
+    ...(properties.segments.length === 0 ? {} : { segments: properties.segments }),
   }
 }
 

@@ -3,11 +3,13 @@
 import { CorruptionError } from '../base/errors.ts'
 import type { KernelHeap } from '../cursor/words.ts'
 import { checksum, hex64 } from '../format/checksum.ts'
-import { CODEC_NONE, checkTrailer, TRAILER_COVERED } from '../format/sstable-block.ts'
+import { CODEC_NONE } from '../format/packed-form.ts'
+import { checkTrailer, TRAILER_COVERED } from '../format/sstable-block.ts'
 import type { TableMeta } from '../format/table-meta.ts'
 import type { OpenFile } from '../io/file-system.ts'
+import { readWhole, shortFile } from '../io/read-whole.ts'
 import { BLOCK_TRAILER } from '../kernel/layout.ts'
-import { blockRoom, unpackBlock, unpackCopy } from './packing/unpack-block.ts'
+import { blockRoom, unpackBlock, unpackCopy } from '../packing/unpack-block.ts'
 
 /** An open table as far as reading its data blocks goes. */
 export interface TableBlocks {
@@ -158,12 +160,6 @@ export function verifyBlockCopy(block: Buffer, place: CopyPlace, file: string): 
   return checkTrailer(block, storedLength, { file, offset, storedLength, payloadLength })
 }
 
-/** Reads until the target is full; an earlier end of the file is damage. */
-export function readWhole(file: OpenFile, target: Uint8Array, offset: number): void {
-  const found = file.readSync(target, offset)
-  if (found !== target.length) throw shortFile(file.path, offset, target.length, found)
-}
-
 export function checksumError(file: string, offset: number): CorruptionError {
   return new CorruptionError({
     file,
@@ -180,14 +176,5 @@ export function malformedBlock(table: TableBlocks, ordinal: number): CorruptionE
     offset: table.blockOffset(ordinal),
     expected: 'a well-formed data block',
     found: 'a malformed one',
-  })
-}
-
-function shortFile(file: string, offset: number, length: number, found: number): CorruptionError {
-  return new CorruptionError({
-    file,
-    offset: offset + found,
-    expected: `${length} bytes from offset ${offset}`,
-    found: `the end of the file after ${found}`,
   })
 }

@@ -1,20 +1,21 @@
 // Reads the data blocks of a table once through: every checksum, every entry, their order and counts. Any thread,
 // in memory of its own.
+
 import { assert } from '../base/assert.ts'
 import { CorruptionError } from '../base/errors.ts'
 import { MIB } from '../base/limits.ts'
 import { Scratch } from '../cursor/scratch.ts'
 import { type KernelHeap, loadU32 } from '../cursor/words.ts'
 import type { TableMeta } from '../format/table-meta.ts'
+import { readWhole } from '../io/read-whole.ts'
 import { DESC_SIZE } from '../kernel/layout.ts'
 import type { Region } from '../memory/shared-heap.ts'
-import { entriesAscend, LastEntry } from './entry-order.ts'
-import { isPacked, unpackRoom } from './packing/unpack-block.ts'
+import { isPacked, unpackRoom } from '../packing/unpack-block.ts'
+import { LastEntry } from './entry-order.ts'
 import {
   malformedBlock,
   openTableBlock,
   readTableBlock,
-  readWhole,
   roomOf,
   type TableBlocks,
 } from './table-blocks.ts'
@@ -30,8 +31,8 @@ export interface CheckMemory {
 }
 
 export interface CheckWatch {
-  /** Each batch of descriptors. */
-  readonly entries?: (first: number, end: number) => void
+  /** Each batch of descriptors, and the block they are from. */
+  readonly entries?: (first: number, end: number, ordinal: number) => void
   /** Is told of a damaged block, which is then left out; without it the first one is thrown. */
   readonly damaged?: (ordinal: number, error: CorruptionError) => void
   /** After each read. */
@@ -79,6 +80,10 @@ export function checkTable(
         found: `${tally[fact]}`,
       })
     }
+  }
+  if (!tally.refersTo(meta.segments ?? [])) {
+    const expected = 'values in the segments that the manifest says, as many bytes in each'
+    throw new CorruptionError({ file: file.path, offset: 0, expected, found: 'others' })
   }
   return tally
 }
@@ -216,11 +221,8 @@ class TableCheck {
     const machine = this.#machine
     const first = this.#descriptors
     const end = first + count * DESC_SIZE
-    let ordered = this.#last.isBefore(machine, first)
-    for (let at = first + DESC_SIZE; at < end && ordered; at += DESC_SIZE) {
-      ordered = entriesAscend(machine, at - DESC_SIZE, at)
-    }
-    if (!ordered) {
+    const follows = this.#last.isBefore(machine, first)
+    if (!follows || machine.kernels.entriesAscend(first, count) !== 1) {
       throw new CorruptionError({
         file: this.#table.file.path,
         offset: this.#table.blockOffset(ordinal),
@@ -230,6 +232,6 @@ class TableCheck {
     }
     this.#tally.add(machine, first, end)
     this.#last.remember(machine, end - DESC_SIZE)
-    this.#watch.entries?.(first, end)
+    this.#watch.entries?.(first, end, ordinal)
   }
 }

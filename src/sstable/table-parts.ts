@@ -1,9 +1,11 @@
 // The head and tail of a table file: header, footer and properties, checked against each other and against
 // what the manifest says. Any thread; ordinary buffers only.
+
 import { CorruptionError } from '../base/errors.ts'
 import { GIB } from '../base/limits.ts'
 import { decodeFileHeader, FILE_HEADER_BYTES } from '../format/file-header.ts'
-import { CODEC_NONE } from '../format/sstable-block.ts'
+import { CODEC_NONE } from '../format/packed-form.ts'
+import { sameUses } from '../format/segment-meta.ts'
 import {
   decodeFooter,
   FOOTER_BYTES,
@@ -14,8 +16,10 @@ import { decodeProperties, type TableProperties } from '../format/sstable-proper
 import type { TableMeta } from '../format/table-meta.ts'
 import { tablePath } from '../io/file-names.ts'
 import type { FileSystem, OpenFile } from '../io/file-system.ts'
+import { openNamed } from '../io/open-named.ts'
+import { readWhole } from '../io/read-whole.ts'
 import { BLOCK_TRAILER } from '../kernel/layout.ts'
-import { readWhole, verifyBlockCopy } from './table-blocks.ts'
+import { verifyBlockCopy } from './table-blocks.ts'
 import { COUNTED_FACTS } from './table-tally.ts'
 
 export interface TableParts {
@@ -31,8 +35,7 @@ const PROPERTIES_BYTES_MAX = 65_536
 /** Opens a table's file and checks its parts; the caller closes the file. Throws CorruptionError also when
  * the file is missing or is another table than the manifest's. */
 export function openTableParts(fs: FileSystem, directory: string, meta: TableMeta): TableParts {
-  const path = tablePath(directory, meta.number)
-  const file = openExisting(fs, path)
+  const file = openNamed(fs, tablePath(directory, meta.number), 'table')
   try {
     return readTableParts(file, meta)
   } catch (error) {
@@ -84,6 +87,9 @@ export function readTableParts(file: OpenFile, meta: TableMeta): TableParts {
   if (properties.codec !== codec) {
     refuse(offset + 100, `codec ${codec}, as the manifest says`, `${properties.codec}`)
   }
+  if (!sameUses(properties.segments, meta.segments ?? [])) {
+    refuse(offset + 96, 'the segments the manifest says', 'others')
+  }
   return { file, footer, properties }
 }
 
@@ -99,18 +105,4 @@ export function readPart(file: OpenFile, footer: TableFooter, part: TablePart): 
   const { salt, fileNumber } = footer
   verifyBlockCopy(block, { salt, fileNumber, position: part.offset }, file.path)
   return block.subarray(0, part.length)
-}
-
-function openExisting(fs: FileSystem, path: string): OpenFile {
-  try {
-    return fs.openSync(path, 'read')
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
-      throw new CorruptionError(
-        { file: path, offset: 0, expected: 'a table the manifest names', found: 'no file' },
-        error,
-      )
-    }
-    throw error
-  }
 }

@@ -1,5 +1,6 @@
 // An open table for point and range reads: its index and filter lie in the heap, verified; its blocks are
 // read on demand. Main thread (or any one thread that owns the memory it was given).
+
 import { alignUp } from '../base/bytes.ts'
 import { CorruptionError, SettError } from '../base/errors.ts'
 import type { KernelHeap } from '../cursor/words.ts'
@@ -15,9 +16,10 @@ import {
 import type { TableProperties } from '../format/sstable-properties.ts'
 import type { TableMeta } from '../format/table-meta.ts'
 import type { FileSystem, OpenFile } from '../io/file-system.ts'
+import { readWhole } from '../io/read-whole.ts'
 import { BLOCK_TRAILER, FILTER_HEADER } from '../kernel/layout.ts'
 import type { Region } from '../memory/shared-heap.ts'
-import { readWhole, type TableBlocks, verifyBlockAt } from './table-blocks.ts'
+import { type TableBlocks, verifyBlockAt } from './table-blocks.ts'
 import { openTableParts } from './table-parts.ts'
 
 /** Where a table's index and filter go; HeapAllocator is one. */

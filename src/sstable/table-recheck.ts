@@ -1,5 +1,6 @@
 // Reads a table back right after it was written, before anyone may rely on it: all parts, all blocks, all entries.
 // It runs in the writer's memory, which has nothing left to keep by then.
+
 import { CorruptionError } from '../base/errors.ts'
 import { KIB } from '../base/limits.ts'
 import type { KernelHeap } from '../cursor/words.ts'
@@ -8,10 +9,11 @@ import { type BlockList, decodeBlockList, firstBlockFrom } from '../format/sstab
 import type { TableProperties } from '../format/sstable-properties.ts'
 import type { TableMeta } from '../format/table-meta.ts'
 import type { OpenFile } from '../io/file-system.ts'
+import { readWhole } from '../io/read-whole.ts'
 import { BLOCK_TRAILER } from '../kernel/layout.ts'
 import type { Region } from '../memory/shared-heap.ts'
-import { unpackRoom } from './packing/unpack-block.ts'
-import { readWhole, type TableBlocks, verifyBlockAt } from './table-blocks.ts'
+import { unpackRoom } from '../packing/unpack-block.ts'
+import { type TableBlocks, verifyBlockAt } from './table-blocks.ts'
 import { checkTable } from './table-check.ts'
 import { readPart, readTableParts } from './table-parts.ts'
 import { checkFilter, unlikeMeta } from './table-reader.ts'

@@ -1,14 +1,18 @@
 // What is counted of a table's entries when it is read again; the builder kernel counts while it is written.
+import { readSafeU64 } from '../base/bytes.ts'
 import { type KernelHeap, loadU32, loadU64 } from '../cursor/words.ts'
+import type { SegmentUse } from '../format/segment-meta.ts'
 import {
   DESC_EXPIRES_AT,
   DESC_KEY_LENGTH,
   DESC_SIZE,
   DESC_TAG,
+  DESC_VALUE,
   DESC_VALUE_LENGTH,
   DESC_VERSION,
   KIND_DELETE,
   KIND_MASK,
+  KIND_POINTER,
 } from '../kernel/layout.ts'
 
 /** What is counted of a table as its properties and the manifest have it. */
@@ -30,6 +34,8 @@ export class TableTally {
   latestExpiry = 0
   keyBytes = 0
   valueBytes = 0
+  /** Stored bytes referred to, by segment. */
+  readonly referred: Map<number, number> = new Map()
   #neverExpires = false
 
   /** Counts the descriptors [first, end). */
@@ -41,10 +47,27 @@ export class TableTally {
       if (version > this.largestVersion) this.largestVersion = version
       this.keyBytes += loadU32(u32, at + DESC_KEY_LENGTH)
       this.valueBytes += loadU32(u32, at + DESC_VALUE_LENGTH)
-      if (((bytes[at + DESC_TAG] as number) & KIND_MASK) === KIND_DELETE) this.tombstones += 1
+      const kind = (bytes[at + DESC_TAG] as number) & KIND_MASK
+      if (kind === KIND_DELETE) this.tombstones += 1
+      else if (kind === KIND_POINTER) this.#refer(bytes, loadU32(u32, at + DESC_VALUE))
       this.#addExpiry(loadU64(u32, at + DESC_EXPIRES_AT))
     }
     this.entries += (end - first) / DESC_SIZE
+  }
+
+  /** The bytes were found to be a pointer when they were decoded. */
+  #refer(bytes: Buffer, pointer: number): void {
+    const segment = readSafeU64(bytes, pointer, '')
+    const stored = bytes.readUInt32LE(pointer + 20)
+    this.referred.set(segment, (this.referred.get(segment) ?? 0) + stored)
+  }
+
+  /** Whether that is what was counted. */
+  refersTo(uses: readonly SegmentUse[]): boolean {
+    const { referred } = this
+    return (
+      uses.length === referred.size && uses.every((use) => referred.get(use.number) === use.bytes)
+    )
   }
 
   #addExpiry(expiresAt: number): void {

@@ -8,13 +8,13 @@ import type { LazyValues } from '../cursor/lazy-values.ts'
 import { type KernelHeap, loadU32, loadU64, storeU32, storeU64 } from '../cursor/words.ts'
 import { checksum } from '../format/checksum.ts'
 import { encodeFileHeader, FILE_HEADER_BYTES } from '../format/file-header.ts'
+import { CODEC_NONE, type PackedForm } from '../format/packed-form.ts'
+import type { SegmentUse } from '../format/segment-meta.ts'
 import {
   ALONE_HEADER_MAX,
   ALONE_RESTARTS,
-  CODEC_NONE,
   encodeAloneHeader,
   encodeTrailer,
-  type PackedForm,
   TRAILER_COVERED,
 } from '../format/sstable-block.ts'
 import { filterBlocks } from '../format/sstable-filter.ts'
@@ -72,7 +72,7 @@ import {
   DESC_VERSION,
   FILTER_HEADER,
 } from '../kernel/layout.ts'
-import { BlockPacker } from './packing/block-packer.ts'
+import { BlockPacker } from '../packing/block-packer.ts'
 import type { WriterMemory, WriterShape } from './writer-workspace.ts'
 
 export interface TablePlan {
@@ -250,8 +250,8 @@ export class TableWriter {
   }
 
   /** Ends the table: filter, range tombstones, properties, index and footer, then the file's bytes are durable.
-   * Returns what the manifest is to know of it. */
-  finish(): TableMeta {
+   * Returns what the manifest is to know of it. `segments`: what its entries refer to there. */
+  finish(segments: readonly SegmentUse[]): TableMeta {
     this.settle()
     const { u32 } = this.#machine.heap
     const { plan, blocks } = { plan: this.#plan, blocks: this.#listBlocks() }
@@ -271,6 +271,7 @@ export class TableWriter {
         newestWal: plan.newestWal,
         blocks: blocks.length,
         codec,
+        segments,
       }),
       endOf(rangeTombstones),
     )
@@ -299,6 +300,7 @@ export class TableWriter {
       smallestKey: new Uint8Array(blocks[0]?.firstKey ?? []),
       largestKey: new Uint8Array(blocks.at(-1)?.lastKey ?? []),
       ...(codec === CODEC_NONE ? {} : { packing: { codec, payloadBytes } }),
+      ...(segments.length === 0 ? {} : { segments }),
     }
   }
 

@@ -2,10 +2,13 @@
 // counts, and takes everything back when the job fails. Any thread; one per job.
 import { assert } from '../base/assert.ts'
 import { SettError } from '../base/errors.ts'
+import { SEGMENTS_PER_TABLE_MAX } from '../base/limits.ts'
 import type { LazyValues } from '../cursor/lazy-values.ts'
 import type { SpareMemory } from '../cursor/run-source.ts'
+import { pointerOf, SegmentUses } from '../cursor/segment-uses.ts'
 import { type KernelHeap, loadU32 } from '../cursor/words.ts'
 import type { TableMeta } from '../format/table-meta.ts'
+import { VALUE_POINTER_BYTES } from '../format/value-pointer.ts'
 import { tablePath } from '../io/file-names.ts'
 import type { FileSystem, OpenFile } from '../io/file-system.ts'
 import { syncDirectoryOrPoison } from '../io/final-sync.ts'
@@ -14,14 +17,21 @@ import type { Region } from '../memory/shared-heap.ts'
 import { LastEntry } from './entry-order.ts'
 import { recheckTable } from './table-recheck.ts'
 import { TableWriter } from './table-writer.ts'
-import { carveWriter, type WriterMemory, type WriterShape } from './writer-workspace.ts'
+import {
+  carveWriter,
+  valueBytesMax,
+  type WriterMemory,
+  type WriterShape,
+} from './writer-workspace.ts'
 
 export interface TablesPlan {
   readonly fs: FileSystem
   readonly directory: string
   readonly shape: WriterShape
-  /** Output numbers, taken in order; running out of them is a bug of the planner. */
-  readonly numbers: { readonly first: number; readonly count: number }
+  /** The number of the next output. */
+  readonly takeNumber: () => number
+  /** Tables that may be closed only because they refer to much: there are numbers for so many more. Without: none. */
+  readonly tablesAhead?: number
   /** Not above any version that comes. */
   readonly baseVersion: number
   readonly newestWal: number
@@ -30,6 +40,10 @@ export interface TablesPlan {
   /** Each table, once it is synced and read back. */
   readonly finished: (table: TableMeta) => void
 }
+
+/** A table with values in so many segments is closed at the next user key; further versions of its last key may lie in
+ * as many more as there may be. */
+export const SEGMENTS_SOUGHT: number = SEGMENTS_PER_TABLE_MAX - 256
 
 export class TablesWriter implements SpareMemory {
   readonly tables: TableMeta[] = []
@@ -46,12 +60,18 @@ export class TablesWriter implements SpareMemory {
   #finishedBytes = 0
   #entries = 0
   #lent = false
+  /** Of the table being written. */
+  #uses = new SegmentUses()
+  /** The chunk holds a pointer. */
+  #refers = false
+  #tablesAhead: number
 
   /** `workspace`: writerBytes(…) for this writer alone. */
   constructor(machine: KernelHeap, workspace: Region, plan: TablesPlan) {
     this.#machine = machine
     this.#memory = carveWriter(workspace, plan.shape)
     this.#plan = plan
+    this.#tablesAhead = plan.tablesAhead ?? 0
   }
 
   /** Entries of all tables so far. */
@@ -71,16 +91,18 @@ export class TablesWriter implements SpareMemory {
       assert(this.#last.isBefore(this.#machine, at), 'entries come in order')
       if (this.#full && !sameKey) this.#finishTable()
       const writer = this.#writer ?? this.#startTable()
-      const chunk = this.#full ? 1 : this.#chunk(at, end)
+      const chunk = this.#chunk(at, end)
       const taken = writer.append(at, chunk)
       if (taken > 0) {
         this.#entries += taken
+        if (this.#refers) this.#countUses(at, taken)
         at += taken * DESC_SIZE
         this.#last.remember(this.#machine, at - DESC_SIZE)
       } else if (sameKey || this.#full) {
         throw tooManyVersions()
       }
-      this.#full = taken < chunk || writer.storedBytes >= this.#plan.shape.tableSize
+      const { shape } = this.#plan
+      this.#full = taken < chunk || writer.storedBytes >= shape.tableSize || this.#refersToMuch()
     }
   }
 
@@ -127,24 +149,57 @@ export class TablesWriter implements SpareMemory {
     this.#lent = false
   }
 
-  /** As many entries as may be appended before the table's size is looked at again. */
+  /** As many entries as may be appended before the table's size is looked at again: one, once it is to be closed. */
   #chunk(first: number, end: number): number {
     const { u32 } = this.#machine.heap
     const { tableSize, blockSize } = this.#plan.shape
-    const budget = Math.max(blockSize, tableSize / 64)
+    const budget = this.#full ? 1 : Math.max(blockSize, tableSize / 64)
+    this.#refers = false
     let bytes = 0
     let at = first
     while (at < end && bytes < budget) {
-      bytes += loadU32(u32, at + DESC_KEY_LENGTH) + loadU32(u32, at + DESC_VALUE_LENGTH) + 8
+      const valueLength = loadU32(u32, at + DESC_VALUE_LENGTH)
+      bytes += loadU32(u32, at + DESC_KEY_LENGTH) + valueLength + 8
+      if (valueLength === VALUE_POINTER_BYTES) bytes += this.#weightOf(at)
       at += DESC_SIZE
     }
     return (at - first) / DESC_SIZE
   }
 
+  /** What a value in a segment counts for when the size is looked at: a segment the table does not refer to yet ends
+   * the chunk once there are many. */
+  #weightOf(descriptor: number): number {
+    const pointer = pointerOf(this.#machine, descriptor)
+    if (pointer === undefined) return 0
+    this.#refers = true
+    const uses = this.#uses
+    if (uses.count >= SEGMENTS_SOUGHT / 2 && !uses.has(pointer.segment)) {
+      return Number.POSITIVE_INFINITY
+    }
+    const { shape } = this.#plan
+    return pointer.storedLength * (shape.tableSize / valueBytesMax(shape))
+  }
+
+  #countUses(first: number, count: number): void {
+    const uses = this.#uses
+    const end = first + count * DESC_SIZE
+    for (let at = first; at < end; at += DESC_SIZE) {
+      const pointer = pointerOf(this.#machine, at)
+      if (pointer !== undefined) uses.add(pointer)
+    }
+    if (uses.count > SEGMENTS_PER_TABLE_MAX) throw tooManyVersions()
+  }
+
+  /** Whether the table is to be closed for what it refers to in segments. */
+  #refersToMuch(): boolean {
+    const uses = this.#uses
+    if (uses.count >= SEGMENTS_SOUGHT) return true
+    return uses.bytes > valueBytesMax(this.#plan.shape) && this.#tablesAhead > 0
+  }
+
   #startTable(): TableWriter {
-    const { fs, directory, numbers, randomFill, shape, lazy } = this.#plan
-    assert(this.#paths.length < numbers.count, 'the job has a number for each of its outputs')
-    const number = numbers.first + this.#paths.length
+    const { fs, directory, takeNumber, randomFill, shape, lazy } = this.#plan
+    const number = takeNumber()
     const path = tablePath(directory, number)
     const file = fs.openSync(path, 'create')
     this.#paths.push(path)
@@ -162,7 +217,10 @@ export class TablesWriter implements SpareMemory {
     const writer = this.#writer
     const file = this.#file
     assert(writer !== undefined && file !== undefined, 'a table is finished once')
-    const meta = writer.finish()
+    const { shape, finished } = this.#plan
+    if (writer.storedBytes < shape.tableSize && this.#refersToMuch()) this.#tablesAhead -= 1
+    const meta = writer.finish(this.#uses.list())
+    this.#uses = new SegmentUses()
     recheckTable(this.#machine, this.#memory, file, meta)
     file.closeSync()
     this.#file = undefined
@@ -170,7 +228,7 @@ export class TablesWriter implements SpareMemory {
     this.#full = false
     this.#finishedBytes += meta.size
     this.tables.push(meta)
-    this.#plan.finished(meta)
+    finished(meta)
   }
 }
 

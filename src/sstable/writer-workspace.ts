@@ -14,8 +14,8 @@ import {
   FILTER_HEADER,
 } from '../kernel/layout.ts'
 import type { Region } from '../memory/shared-heap.ts'
-import { PACKER_BYTES } from './packing/block-packer.ts'
-import { unpackRoom } from './packing/unpack-block.ts'
+import { PACKER_BYTES } from '../packing/block-packer.ts'
+import { unpackRoom } from '../packing/unpack-block.ts'
 import { intervalKeyBytes } from './table-source.ts'
 
 /** How tables are to look. */
@@ -25,6 +25,18 @@ export interface WriterShape {
   readonly tableSize: number
   readonly filter: FilterShape
   readonly compression: Compression
+  /** A table is closed at the first user key after it refers to so many stored bytes in segments. Without:
+   * VALUES_PER_TABLE times `tableSize`. */
+  readonly valueBytesMax?: number
+}
+
+/** Bytes in segments that a table refers to, per byte of `tableSize`: collecting garbage copies the values of one table
+ * at a time, and is to stay a job like others. */
+const VALUES_PER_TABLE = 4
+
+/** Bytes of values in segments after which a table is closed. */
+export function valueBytesMax(shape: WriterShape): number {
+  return shape.valueBytesMax ?? VALUES_PER_TABLE * shape.tableSize
 }
 
 /** How many times more blocks a compressed table may have; one whose data is denser still is closed before it reaches

@@ -2,10 +2,12 @@
 // writer of this format makes. Reads the heap as 32-bit words: this runs once per record of every
 // WAL opened.
 import { CorruptionError } from '../base/errors.ts'
+import { readValuePointer, VALUE_POINTER_BYTES } from '../format/value-pointer.ts'
 import { type FrameHeader, RECORD_BYTES_MIN } from '../format/wal-frame.ts'
 import {
   KIND_DELETE,
   KIND_MASK,
+  KIND_POINTER,
   KIND_PUT,
   RECORD_HEADER,
   RECORD_HEADER_WITH_EXPIRY,
@@ -63,8 +65,9 @@ export class RecordWalk {
       const tag = (lengths >>> 16) & 0xff
       const keyLength = lengths & 0xffff
       const kind = tag & KIND_MASK
-      if ((kind !== KIND_PUT && kind !== KIND_DELETE) || (tag & TAG_RESERVED) !== 0) {
-        this.#refuse(at, 'a put or a delete', `tag ${tag}`)
+      const known = kind === KIND_PUT || kind === KIND_DELETE || kind === KIND_POINTER
+      if (!known || (tag & TAG_RESERVED) !== 0) {
+        this.#refuse(at, 'a put, a delete or a pointer', `tag ${tag}`)
       }
       const fixed = (tag & TAG_EXPIRY) === 0 ? RECORD_HEADER : RECORD_HEADER_WITH_EXPIRY
       const entry = keyLength + words[word]!
@@ -72,6 +75,7 @@ export class RecordWalk {
       const bytes = fixed + entry
       const next = at + bytes + (-bytes & 7)
       if (next > end) this.#refuse(at, 'a record inside its frame', 'none')
+      if (kind === KIND_POINTER) this.#pointer(at, at + fixed + keyLength, words[word]!)
       this.#version(at, words[word + 3]! * 2 ** 32 + words[word + 2]!, header.lastVersion)
       count += 1
       at = next
@@ -84,6 +88,14 @@ export class RecordWalk {
     if (count !== header.recordCount) {
       this.#refuse(first, `${header.recordCount} records in the frame`, `${count}`)
     }
+  }
+
+  #pointer(at: number, value: number, length: number): void {
+    const { buffer, byteOffset } = this.#words
+    const whole = length === VALUE_POINTER_BYTES
+    const bytes = Buffer.from(buffer, byteOffset + value, whole ? length : 0)
+    if (whole && readValuePointer(bytes, 0) !== undefined) return
+    this.#refuse(at, 'a value pointer', `${length} other bytes`)
   }
 
   #version(at: number, version: number, frameLast: number): void {

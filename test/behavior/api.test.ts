@@ -133,6 +133,70 @@ describe('a database', () => {
     await database.close()
   })
 
+  it('puts and deletes plain data as it does all other', async () => {
+    const database = await open(temporaryDirectory(), SMALL)
+    await database.put('a', '1')
+    await database.del('a')
+    await database.put('b', '')
+    const written: unknown[] = []
+    database.on('write', (operations: { type: string; key: unknown }[]) => {
+      written.push(...operations.map(({ type, key }) => [type, key]))
+    })
+    await database.put('c', '3')
+    await database.del('c')
+    database.removeAllListeners('write')
+    await database.put(4 as unknown as string, 5 as unknown as string)
+    await database.put(Buffer.from('d') as unknown as string, '6')
+    await expect(database.put(null as unknown as string, '7')).rejects.toMatchObject({
+      code: 'LEVEL_INVALID_KEY',
+    })
+    await expect(database.put('e', undefined as unknown as string)).rejects.toMatchObject({
+      code: 'LEVEL_INVALID_VALUE',
+    })
+    const twice = database.put('f', '8')
+    expect(database.put('g', '9')).not.toBe(twice)
+    database.hooks.prewrite.add((operation, batch) => {
+      if (operation.key === 'h') batch.add({ type: 'put', key: 'i', value: '11' })
+    })
+    await database.put('h', '10')
+    expect(written).toEqual([
+      ['put', 'c'],
+      ['del', 'c'],
+    ])
+    expect(await database.iterator().all()).toEqual([
+      ['4', '5'],
+      ['b', ''],
+      ['d', '6'],
+      ['f', '8'],
+      ['g', '9'],
+      ['h', '10'],
+      ['i', '11'],
+    ])
+    await database.close()
+    await expect(database.put('j', '12')).rejects.toMatchObject({ code: 'LEVEL_DATABASE_NOT_OPEN' })
+  })
+
+  it('passes every write through the methods a subclass may have of its own', async () => {
+    const calls: string[] = []
+    class Watched extends Database {
+      override _put(key: string, value: string, options: object | undefined): Promise<void> {
+        calls.push(`put ${key}`)
+        return super._put(key, value, options)
+      }
+      override _del(key: string, options: object | undefined): Promise<void> {
+        calls.push(`del ${key}`)
+        return super._del(key, options)
+      }
+    }
+    const database = new Watched(temporaryDirectory(), SMALL)
+    await database.open()
+    await database.put('a', '1')
+    await database.put('b', '2', { durability: 'none' })
+    await database.del('a')
+    await database.close()
+    expect(calls).toEqual(['put a', 'put b', 'del a'])
+  })
+
   it('gives entries with their version', async () => {
     const database = await open<string, object>(temporaryDirectory(), {
       ...SMALL,

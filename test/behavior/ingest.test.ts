@@ -5,8 +5,10 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { createServer } from 'node:net'
@@ -17,6 +19,7 @@ import { ByteGate } from '../../src/adapters/cli/ingest/byte-gate.ts'
 import { readSource } from '../../src/adapters/cli/ingest/read-source.ts'
 import type { IngestReport } from '../../src/adapters/cli/ingest/report.ts'
 import { storeFiles } from '../../src/adapters/cli/ingest/store-files.ts'
+import { streamSource } from '../../src/adapters/cli/ingest/stream-source.ts'
 import { listFiles } from '../../src/adapters/cli/ingest/walk.ts'
 import { Database, open } from '../../src/index.ts'
 import { builtUrl } from '../support/built.ts'
@@ -223,7 +226,16 @@ describe('what ingest refuses or skips', () => {
 
   it('a file larger than one commit may be', async () => {
     const { source } = workplace()
-    plant(source, { one: '1', huge: Buffer.alloc(9_000_000) })
+    plant(source, { one: '1', huge: Buffer.alloc(9_000_000, 'huge ') })
+    const { code, report } = await ingestJson(source)
+    expect(code).toBe(0)
+    expect(report).toMatchObject({ files: 2, skipped: {} })
+  })
+
+  it('a file longer than a value may be', async () => {
+    const { source } = workplace()
+    plant(source, { one: '1', huge: '' })
+    truncateSync(join(source, 'huge'), 1024 * 1024 * 1024 + 1)
     const { code, report } = await ingestJson(source)
     expect(code).toBe(3)
     expect(report).toMatchObject({ files: 1, skipped: { 'too large': 1 } })
@@ -256,6 +268,44 @@ describe('files that do not hold still', () => {
     const result = await readSource(Buffer.from(path), { bytesMax: 100, afterRead })
     expect(result).toEqual({ ok: false, reason: 'changed' })
     expect(reads).toBe(2)
+  })
+
+  it('changing while it is streamed: nothing of that try is stored', async () => {
+    const path = join(temporaryDirectory(), 'file')
+    writeFileSync(path, Buffer.alloc(3_000_000, 'a'))
+    const database = await open<Buffer, Buffer>('db', {
+      inMemory: true,
+      keyEncoding: 'buffer',
+      valueEncoding: 'buffer',
+    })
+    const store = Database.prototype.putStream
+    let changes = 0
+    async function* changing(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+      let change = changes-- > 0
+      for await (const piece of source) {
+        if (change) appendFileSync(path, 'b')
+        change = false
+        yield piece
+      }
+    }
+    const streams = vi.spyOn(Database.prototype, 'putStream').mockImplementation(function (
+      this: Database,
+      key,
+      source,
+    ) {
+      return store.call(this, key, changing(source as AsyncIterable<Uint8Array>))
+    })
+    onTestFinished(() => streams.mockRestore())
+    const key = Buffer.from('key')
+    const file = { path: Buffer.from(path), key, size: 3_000_000 }
+    changes = 2
+    expect(await streamSource(database, file)).toEqual({ ok: false, reason: 'changed' })
+    expect(await database.get(key)).toBe(undefined)
+    changes = 1
+    const result = await streamSource(database, file)
+    expect(result).toMatchObject({ ok: true, size: 3_000_003 })
+    expect((await database.get(key))!.equals(readFileSync(path))).toBe(true)
+    await database.close()
   })
 
   it('vanishing while read, or before: skipped', async () => {

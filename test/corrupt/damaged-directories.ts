@@ -37,6 +37,12 @@ export const OPTIONS: {
   tableSize: 16_384,
 }
 
+/** Long values lie in segments, a few in each. */
+export const SEGMENT_OPTIONS: typeof OPTIONS & {
+  readonly valueThreshold: number
+  readonly segmentMaxEntries: number
+} = { ...OPTIONS, valueThreshold: 150, segmentMaxEntries: 20 }
+
 /** A state by key. */
 export type Content = ReadonlyMap<string, string>
 
@@ -55,7 +61,13 @@ export interface DamagedDirectory {
   /** What an unrepaired database does: refuse to open, refuse some reads, or nothing. */
   readonly open: 'refuses' | 'refuses reads' | 'is right'
   /** What repair gets back. */
-  readonly saved: 'everything' | 'all but the log' | 'all but a part of a table'
+  readonly saved:
+    | 'everything'
+    | 'all but the log'
+    | 'all but a part of a table'
+    | 'all but values of a segment'
+  /** The database keeps long values in segments. */
+  readonly segments?: true
   readonly damage: (directory: string) => void
 }
 
@@ -75,6 +87,9 @@ function seededRandom(seed: number): Random {
 export interface MakeOptions {
   readonly seed?: number
   readonly keys?: number
+  /** Every third value is long, and long ones lie in segments; one of several parts, and two that only the log points
+   * to, lie in segments of their own. */
+  readonly segments?: boolean
   /** The real one by default. */
   readonly fs?: FileSystem
 }
@@ -82,17 +97,19 @@ export interface MakeOptions {
 /** Three levels of history: a compacted level, a newer table above it, and a log that was not flushed. */
 export async function makeDatabase(
   directory: string,
-  { seed = 1, keys = 600, fs }: MakeOptions = {},
+  { seed = 1, keys = 600, segments = false, fs }: MakeOptions = {},
 ): Promise<History> {
-  const engine = await openEngine(directory, resolveOptions(OPTIONS), {
+  const options = resolveOptions(segments ? SEGMENT_OPTIONS : OPTIONS)
+  const engine = await openEngine(directory, options, {
     random: seededRandom(seed),
     ...(fs === undefined ? {} : { fs }),
   })
   const content = new Map<string, string>()
   const everWritten = new Map<string, Set<string>>()
   const key = (i: number): string => `key ${String(i).padStart(4, '0')}`
-  const put = async (i: number, round: string): Promise<void> => {
-    const value = `${round} of ${i} ${halfNoise(60 + (i % 70), i)}`
+  const put = async (i: number, round: string, longer = 0): Promise<void> => {
+    const length = longer + (segments && i % 3 === 0 ? 200 + 9 * (i % 50) : 60 + (i % 70))
+    const value = `${round} of ${i} ${halfNoise(length, i)}`
     content.set(key(i), value)
     everWritten.set(key(i), (everWritten.get(key(i)) ?? new Set()).add(value))
     await engine.put(key(i), value, { durability: 'none' })
@@ -103,6 +120,7 @@ export async function makeDatabase(
   }
   for (let i = 0; i < keys; i++) await put(i, 'first')
   for (let i = 0; i < keys; i += 10) await del(i)
+  if (segments) await put(7, 'several parts', 1_100_000)
   await engine.compactRange(undefined, undefined)
   for (let i = 3; i < keys; i += 7) await put(i, 'second')
   for (let i = 5; i < keys; i += 35) await del(i)
@@ -110,6 +128,7 @@ export async function makeDatabase(
   const inTables = new Map(content)
   for (let i = 1; i < keys; i += 9) await put(i, 'third')
   for (let i = 8; i < keys; i += 45) await del(i)
+  if (segments) for (const i of [11, 10]) await put(i, 'in the log', 20_000)
   await engine.close()
   return { whole: content, inTables, everWritten }
 }
@@ -138,6 +157,12 @@ function log(directory: string): string {
 function table(directory: string, index: number): string {
   const path = tables(directory).at(index)
   if (path === undefined) throw new Error(`${directory} has no table ${index}`)
+  return path
+}
+
+function segment(directory: string, index: number): string {
+  const path = files(directory, '.vlog').at(index)
+  if (path === undefined) throw new Error(`${directory} has no segment ${index}`)
   return path
 }
 
@@ -258,5 +283,21 @@ export const DAMAGED_DIRECTORIES: readonly DamagedDirectory[] = [
         mode: 0o600,
       })
     },
+  },
+  {
+    name: 'missing-segment',
+    title: 'A segment is gone',
+    open: 'refuses',
+    saved: 'all but values of a segment',
+    segments: true,
+    damage: (directory) => rmSync(segment(directory, 1)),
+  },
+  {
+    name: 'flipped-value',
+    title: 'One bit of a value in a segment has flipped',
+    open: 'refuses reads',
+    saved: 'all but values of a segment',
+    segments: true,
+    damage: (directory) => flipBit(segment(directory, 1), 2000),
   },
 ]

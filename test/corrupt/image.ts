@@ -14,11 +14,13 @@ export type Image = ReadonlyMap<string, Buffer>
 export async function makeImage(
   seed: number,
   keys?: number,
+  segments = false,
 ): Promise<{ image: Image; history: History }> {
   const fs = memoryFileSystem()
   const history = await makeDatabase(DIRECTORY, {
     seed,
     fs,
+    segments,
     ...(keys === undefined ? {} : { keys }),
   })
   return { image: imageOf(fs), history }

@@ -19,7 +19,7 @@ async function transcript(one: DamagedDirectory): Promise<string> {
   const base = realpathSync(mkdtempSync(join(tmpdir(), 'sett-')))
   const directory = join(base, 'db')
   try {
-    await makeDatabase(directory)
+    await makeDatabase(directory, { segments: one.segments === true })
     one.damage(directory)
     const lines = [`### ${one.title}`, '', '```']
     for (const verb of ['doctor', 'verify', 'repair', 'verify']) {

@@ -11,6 +11,7 @@ import type { FaultFileSystem } from '../faults/fault-file-system.ts'
 import { codeOf } from '../support/small-engine.ts'
 import { temporaryDirectory } from '../support/temp-directory.ts'
 import { type History, OPTIONS } from './damaged-directories.ts'
+import { damage, randomOf, requireHonest } from './honest-repair.ts'
 import { DIRECTORY, type Image, imageOf, makeImage, place, readAll } from './image.ts'
 
 const SEED = Number(process.env['SETT_CORRUPT_SEED'] ?? Date.now() % 1_000_000)
@@ -19,54 +20,6 @@ const options = resolveOptions(OPTIONS)
 
 function mend(fs: FileSystem): Promise<RepairReport> {
   return repairDirectory(DIRECTORY, options, { fs })
-}
-
-function randomOf(seed: number): (below: number) => number {
-  let state = seed >>> 0
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return Math.floor((state / 2 ** 32) * below)
-  }
-}
-
-/** One file of the database, damaged in one way; says how. */
-function damage(image: Map<string, Buffer>, random: (below: number) => number): string {
-  const names = [...image.keys()].filter((name) => name !== 'LOCK')
-  const name = names[random(names.length)] as string
-  const bytes = Buffer.from(image.get(name) as Buffer)
-  const at = random(bytes.length)
-  const kind = random(5)
-  if (kind === 0) bytes[at] = (bytes[at] as number) ^ (1 << random(8))
-  else if (kind === 1) bytes.fill(0, at, Math.min(bytes.length, at + 512))
-  else if (kind === 2) bytes.copy(bytes, at, random(bytes.length), bytes.length)
-  if (kind === 4) image.delete(name)
-  else image.set(name, kind === 3 ? bytes.subarray(0, at) : bytes)
-  return `${['bit', 'zeros', 'copied', 'cut', 'removed'][kind]} at ${at} of ${name}`
-}
-
-function between(key: string, { lost }: RepairReport): boolean {
-  return lost.some(({ keys }) => {
-    const bytes = Buffer.from(key)
-    return (
-      keys !== undefined &&
-      Buffer.compare(keys.first, bytes) <= 0 &&
-      Buffer.compare(bytes, keys.last) <= 0
-    )
-  })
-}
-
-/** Right wherever nothing was lost; never a value the key did not have. */
-function requireHonest(
-  content: ReadonlyMap<string, string>,
-  { history, report, how }: { history: History; report: RepairReport; how: string },
-): void {
-  for (const [key, value] of content) expect(history.everWritten.get(key), how).toContain(value)
-  const logLost = report.lost.some(({ kind }) => kind === 'wal')
-  for (const key of history.everWritten.keys()) {
-    if (between(key, report)) continue
-    const right = [history.whole.get(key), ...(logLost ? [history.inTables.get(key)] : [])]
-    expect(right, `${key}: ${how}`).toContain(content.get(key))
-  }
 }
 
 describe(`repair (SETT_CORRUPT_SEED=${SEED})`, () => {

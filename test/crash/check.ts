@@ -1,12 +1,18 @@
 // Whether a database holds what the oracle allows, and its directory nothing but what it needs.
 import type { StorageEngine } from '../../src/engine/engine.ts'
-import { manifestPath, parseFileName, tablePath, walPath } from '../../src/io/file-names.ts'
+import {
+  manifestPath,
+  parseFileName,
+  segmentPath,
+  tablePath,
+  walPath,
+} from '../../src/io/file-names.ts'
 import type { FileSystem } from '../../src/io/file-system.ts'
 import { readManifest } from '../../src/manifest/read-manifest.ts'
 import type { Bounds, Content, History } from './history.ts'
 
 export const DIRECTORY = '/db'
-const ENTRIES_MOST = 10_000
+const PAGE = 1_000
 
 /** Returns the newest commit found; throws unless what is there is what that commit left. */
 export function checkContent(engine: StorageEngine, history: History, bounds: Bounds): number {
@@ -35,12 +41,13 @@ export function checkDirectory(fs: FileSystem): void {
 export function namedFiles(fs: FileSystem): string[] {
   const recovered = readManifest(fs, DIRECTORY)
   if (recovered === undefined) return []
-  const { levels, wals } = recovered.state
+  const { levels, wals, segments } = recovered.state
   return [
     `${DIRECTORY}/CURRENT`,
     manifestPath(DIRECTORY, recovered.number),
     ...wals.map(({ number }) => walPath(DIRECTORY, number)),
     ...levels.flat().map(({ number }) => tablePath(DIRECTORY, number)),
+    ...segments.map(({ number }) => segmentPath(DIRECTORY, number)),
   ].sort()
 }
 
@@ -62,7 +69,12 @@ function read(engine: StorageEngine, reverse: boolean): [string, string][] {
     version: engine.version,
     reverse,
   })
-  return reader.next(ENTRIES_MOST) as [string, string][]
+  const found: [string, string][] = []
+  for (;;) {
+    const page = reader.next(PAGE) as [string, string][]
+    if (page.length === 0) return found
+    found.push(...page)
+  }
 }
 
 function sorted(content: Content): Entries {

@@ -27,12 +27,13 @@ async function run(...names: readonly string[]): Promise<Told> {
   const operations = names.map((name) => OPERATIONS.find((each) => each.name === name)!)
   const eager = operations.some((operation) => operation.eager === true)
   const split = operations.some((operation) => operation.split === true)
+  const separate = operations.some((operation) => operation.separate === true)
   const session = new Session({
     fs,
     history: new History(),
     seed: 7,
     name: 'alone',
-    settings: { durability: 'none', l0CompactTrigger: eager ? 1 : 4, split },
+    settings: { durability: 'none', l0CompactTrigger: eager ? 1 : 4, split, separate },
   })
   await session.open()
   let from = 0
@@ -100,6 +101,37 @@ describe('the operation', () => {
   it('large begins a log', async () => {
     const { edits } = await run('put', 'large')
     expect(edits.some(({ walsAdded }) => walsAdded?.length === 1)).toBe(true)
+  })
+
+  it.each([
+    ['large-value', 1, 1],
+    ['large-values', 6, 2],
+    ['streamed-value', 6, 1],
+  ])('%s is %i commits, with %i segments named before', async (name, commits, segments) => {
+    const { history, edits } = await run(name)
+    expect(history.last).toBe(commits)
+    const named = edits.flatMap(({ segmentsAdded = [] }) => segmentsAdded)
+    expect(named.length).toBe(segments)
+  })
+
+  it('overwritten-value drops its segment when it is flushed', async () => {
+    const { edits } = await run('overwritten-value')
+    const dropped = edits.flatMap(({ segmentsDropped = [] }) => segmentsDropped)
+    expect(edits[0]?.segmentsAdded?.map(({ number }) => number)).toEqual(dropped)
+  })
+
+  it('failing-stream begins a segment and names none', async () => {
+    const { edits, steps } = await run('failing-stream')
+    expect(count(steps, 'create', /\.vlog$/)).toBe(1)
+    expect(edits.flatMap(({ segmentsAdded = [] }) => segmentsAdded)).toEqual([])
+  })
+
+  it('large-recovery opens logs that point to segments', async () => {
+    const { edits, history } = await run('large-recovery')
+    expect(history.last).toBeGreaterThan(1)
+    const opening = edits.findLast(({ snapshot }) => snapshot === true)
+    expect(opening?.segmentsAdded?.length).toBeGreaterThan(0)
+    expect(opening?.walsSealed?.length).toBeGreaterThan(0)
   })
 
   it('burst is many commits in few writes', async () => {
@@ -248,6 +280,50 @@ describe('the operation', () => {
     expect(tables[6]).toBeGreaterThan(0)
   })
 
+  it('separating-flush syncs segments before it names them and a table', async () => {
+    const { edits, steps } = await run('separating-flush')
+    const [flush] = edits.filter(({ segmentsAdded }) => segmentsAdded !== undefined)
+    expect(flush!.segmentsAdded!.length).toBeGreaterThan(1)
+    const used = flush!.tablesAdded!.flatMap(({ table }) => table.segments ?? [])
+    expect(new Set(used.map(({ number }) => number))).toEqual(
+      new Set(flush!.segmentsAdded!.map(({ number }) => number)),
+    )
+    const created = count(steps, 'create', /\.vlog$/)
+    expect(created).toBe(flush!.segmentsAdded!.length)
+  })
+
+  it('separated-compaction passes pointers on', async () => {
+    const { edits } = await run('separated-compaction')
+    const passing = edits.filter(({ tablesRemoved, tablesAdded = [], segmentsAdded }) => {
+      const refers = tablesAdded.some(({ table }) => table.segments !== undefined)
+      return refers && tablesRemoved !== undefined && segmentsAdded === undefined
+    })
+    expect(passing.length).toBeGreaterThan(0)
+  })
+
+  it.each(['collection', 'busy-collection'])(
+    '%s puts tables in the place of tables and drops segments',
+    async (name) => {
+      const { edits } = await run(name)
+      const swaps = edits.filter(({ tablesRemoved, segmentsAdded, segmentsDropped }) => {
+        return (
+          tablesRemoved !== undefined &&
+          segmentsAdded !== undefined &&
+          segmentsDropped !== undefined
+        )
+      })
+      expect(swaps.length).toBeGreaterThan(0)
+    },
+  )
+
+  it('killed-collection leaves the content', async () => {
+    const { history, edits } = await run('killed-collection')
+    expect(history.last).toBe(2)
+    expect(edits.some(({ snapshot, segmentsAdded }) => snapshot === true && segmentsAdded)).toBe(
+      true,
+    )
+  })
+
   it('settle leaves no log to flush', async () => {
     const { all } = await run('rotation', 'settle')
     const added = all.flatMap(({ walsAdded = [] }) => walsAdded).length
@@ -286,6 +362,9 @@ describe('the operation', () => {
       ...['flatten'],
       ...['settle', 'reopen', 'time-to-live', 'expiry', 'expired-table', 'side-by-side'],
       ...['durable-row', 'filled-rotation', 'filled-recovery'],
+      ...['separating-flush', 'separated-compaction', 'collection', 'busy-collection'],
+      ...['killed-collection', 'large-value', 'large-values', 'overwritten-value'],
+      ...['streamed-value', 'failing-stream', 'large-recovery'],
       ...['busy-close', 'read-only', 'recovery', 'repair', 'repair-killed'],
     ]
     expect(OPERATIONS.map(({ name }) => name).sort()).toEqual(tested.sort())

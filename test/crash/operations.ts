@@ -12,6 +12,8 @@ export interface CrashOperation {
   readonly alone?: true
   /** It needs a database that compacts after every flush. */
   readonly eager?: true
+  /** It needs a database with values in segments. */
+  readonly separate?: true
   /** It needs a database that merges in parts, however small. */
   readonly split?: true
   run(session: Session): Promise<void>
@@ -55,6 +57,17 @@ function burst(session: Session, count: number, length: number): Promise<unknown
   return Promise.all(commits)
 }
 
+/** A value longer than a quarter of a memtable. */
+function largeValue(session: Session): WriteOperation {
+  const value = `${session.history.last + 1} ${noise(session, 16_500 + session.random.below(9_000))}`
+  return { type: 'put', key: key(session), value }
+}
+
+/** A commit longer than a quarter of a memtable, without a large value. */
+function ownLog(session: Session): WriteOperation[] {
+  return Array.from({ length: 5 }, () => ({ ...put(session, 1), value: 'L'.repeat(4_000) }))
+}
+
 /** Keys of their own, beside all others. */
 async function apart(session: Session, count: number, length: number): Promise<void> {
   const prefix = `apart ${session.history.last + 1}.`
@@ -93,6 +106,15 @@ async function wideCompaction(session: Session): Promise<void> {
   await session.compact()
 }
 
+/** Keys that are overwritten: what is garbage then, lies in segments beside what is not. */
+async function wasteful(session: Session): Promise<void> {
+  for (let i = 0; i < 2; i++) {
+    await session.commit(batch(session, 14, 1_500), 'none')
+    await session.flush()
+  }
+  await session.compact()
+}
+
 export const OPERATIONS: readonly CrashOperation[] = [
   { name: 'put', run: (session) => session.commit([put(session, 700)], 'none') },
   { name: 'put-sync', run: (session) => session.commit([put(session, 700)], 'sync') },
@@ -103,8 +125,81 @@ export const OPERATIONS: readonly CrashOperation[] = [
   {
     // Longer than a quarter of a memtable: a log of its own.
     name: 'large',
-    run: (session) =>
-      session.commit([{ type: 'put', key: key(session), value: 'L'.repeat(20_000) }], 'sync'),
+    run: (session) => session.commit(ownLog(session), 'sync'),
+  },
+  {
+    // In a segment before it is committed.
+    name: 'large-value',
+    separate: true,
+    run: (session) => session.commit([largeValue(session)]),
+  },
+  {
+    // Some share a segment; what is handed over behind them waits.
+    name: 'large-values',
+    separate: true,
+    async run(session) {
+      const commits = [
+        session.commit(batch(session, 2, 200), 'none'),
+        session.commit([largeValue(session), ...batch(session, 3, 300), largeValue(session)]),
+        session.commit([largeValue(session)], 'none'),
+        session.commit(batch(session, 2, 200), 'sync'),
+      ]
+      await turns(2)
+      commits.push(session.commit([largeValue(session)]), session.commit([del(session)], 'none'))
+      await Promise.all(commits)
+    },
+  },
+  {
+    // Overwritten in the memtable: its segment goes once that is flushed.
+    name: 'overwritten-value',
+    separate: true,
+    async run(session) {
+      const { key, value } = largeValue(session)
+      await session.commit([{ type: 'put', key, value: value! }])
+      await session.commit([{ type: 'put', key, value: 'short' }])
+      await session.flush()
+    },
+  },
+  {
+    name: 'streamed-value',
+    separate: true,
+    alone: true,
+    async run(session) {
+      const others = burst(session, 4, 900)
+      const { key, value } = largeValue(session)
+      await session.stream(key as string, value as string, others)
+      await session.commit([del(session)])
+    },
+  },
+  {
+    // Its source fails: nothing of it is left.
+    name: 'failing-stream',
+    separate: true,
+    async run(session) {
+      const { key, value } = largeValue(session)
+      let pieces = 2
+      const next = async (): Promise<Buffer> => {
+        await turns(1)
+        if (pieces-- > 0) return Buffer.from(value as string)
+        throw new Error('The source fails.')
+      }
+      const failed = session.engine.putStream(key as string, { next }, {})
+      await Promise.allSettled([failed, session.commit(batch(session, 2, 300))])
+    },
+  },
+  {
+    // Killed while large values are under way: replayed logs point to segments.
+    name: 'large-recovery',
+    separate: true,
+    alone: true,
+    async run(session) {
+      await session.commit([largeValue(session)], 'sync')
+      const commits = [session.commit([largeValue(session)]), burst(session, 4, 900)]
+      await turns(session.random.below(8))
+      await session.kill(() => session.open())
+      await Promise.all(commits)
+      await session.commit([largeValue(session)])
+    },
   },
   {
     // Deletes, one by one, in one commit.
@@ -214,6 +309,55 @@ export const OPERATIONS: readonly CrashOperation[] = [
       await session.flush()
     },
   },
+  {
+    // Some of its values go to segments, and are there before the tables that point to them.
+    name: 'separating-flush',
+    separate: true,
+    async run(session) {
+      await burst(session, 6, 1_800)
+      await session.flush()
+    },
+  },
+  {
+    // Pointers are merged; segments that nothing points to any more go with the tables.
+    name: 'separated-compaction',
+    separate: true,
+    run: wasteful,
+  },
+  {
+    // What still counts is copied, and tables are put in the place of tables.
+    name: 'collection',
+    separate: true,
+    async run(session) {
+      await wasteful(session)
+      await session.collectGarbage()
+    },
+  },
+  {
+    // Beside flushes and merges, and commits.
+    name: 'busy-collection',
+    separate: true,
+    async run(session) {
+      await wasteful(session)
+      const collection = session.collectGarbage()
+      await burst(session, 5, 1_200)
+      await session.flush()
+      await Promise.all([collection, session.compact()])
+    },
+  },
+  {
+    // Killed while values are copied.
+    name: 'killed-collection',
+    alone: true,
+    separate: true,
+    async run(session) {
+      await wasteful(session)
+      const collection = session.collectGarbage().catch(() => undefined)
+      await turns(session.random.below(5))
+      await session.kill(() => session.open())
+      await collection
+    },
+  },
   { name: 'durable-row', run: (session) => row(session, 4, 1_400) },
   {
     // Commits that are not durable lie in the zeros, too; then one that wants a log of its own ends this one, and
@@ -222,7 +366,7 @@ export const OPERATIONS: readonly CrashOperation[] = [
     async run(session) {
       await row(session, 3, 300)
       await session.commit(batch(session, 3, 300), 'none')
-      await session.commit([{ type: 'put', key: key(session), value: 'L'.repeat(20_000) }], 'none')
+      await session.commit(ownLog(session), 'none')
       await row(session, 2, 300)
     },
   },

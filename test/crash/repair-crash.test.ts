@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { resolveOptions } from '../../src/base/options.ts'
 import { openEngine } from '../../src/engine/open.ts'
 import { repairDirectory } from '../../src/engine/repair/repair.ts'
-import { OPTIONS } from '../corrupt/damaged-directories.ts'
+import { SEGMENT_OPTIONS } from '../corrupt/damaged-directories.ts'
 import { type Image, makeImage, place, readAll } from '../corrupt/image.ts'
 import { Disk } from '../faults/disk.ts'
 import { FaultFileSystem } from '../faults/fault-file-system.ts'
@@ -16,7 +16,7 @@ const SEED = Number(process.env['SETT_CRASH_SEED'] ?? Date.now() % 1_000_000)
 const KEYS = 100
 /** Of each cut. */
 const STATES = 1
-const options = resolveOptions(OPTIONS)
+const options = resolveOptions(SEGMENT_OPTIONS)
 
 async function repaired(fs: FaultFileSystem): Promise<ReadonlyMap<string, string>> {
   await repairDirectory(DIRECTORY, options, { fs })
@@ -32,6 +32,14 @@ function flipped(image: Image): Image {
   return new Map([...image, [name, bytes]])
 }
 
+/** One bit of a value in a segment. */
+function valueFlipped(image: Image): Image {
+  const name = [...image.keys()].filter((each) => each.endsWith('.vlog')).sort()[0]!
+  const bytes = Buffer.from(image.get(name)!)
+  bytes[300] = bytes[300]! ^ 4
+  return new Map([...image, [name, bytes]])
+}
+
 function without(image: Image, pattern: RegExp): Image {
   return new Map([...image].filter(([name]) => !pattern.test(name)))
 }
@@ -39,12 +47,13 @@ function without(image: Image, pattern: RegExp): Image {
 describe(`a repair (SETT_CRASH_SEED=${SEED})`, () => {
   it.each([
     ['a flipped bit', flipped],
+    ['a flipped bit of a value', valueFlipped],
     ['no manifest', (image: Image) => without(image, /^MANIFEST/)],
     ['no CURRENT', (image: Image) => without(image, /^CURRENT/)],
   ] as const)(
     'of a database with %s stands any power cut',
     async (_, damage) => {
-      const { image } = await makeImage(SEED, KEYS)
+      const { image } = await makeImage(SEED, KEYS, true)
       const damaged = damage(image)
       const wanted = await repaired(place(damaged))
       const files = new Map([...damaged].map(([name, bytes]) => [`${DIRECTORY}/${name}`, bytes]))

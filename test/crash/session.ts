@@ -8,7 +8,7 @@ import type { Random } from '../../src/base/random.ts'
 import type { StorageEngine } from '../../src/engine/engine.ts'
 import { openEngine } from '../../src/engine/open.ts'
 import { repairDirectory } from '../../src/engine/repair/repair.ts'
-import type { Durability, Environment, WriteOperation } from '../../src/engine/types.ts'
+import type { Durability, Environment, ValueInput, WriteOperation } from '../../src/engine/types.ts'
 import type { Kernels } from '../../src/kernel/kernels.ts'
 import { wasmKernels } from '../../src/kernel/wasm-kernels.ts'
 import type { SharedHeap } from '../../src/memory/shared-heap.ts'
@@ -31,13 +31,19 @@ const OPTIONS = resolveOptions({
   blockSize: 512,
   tableSize: 16_384,
   l0StallTrigger: 8,
+  // Only large values leave the tables, which are as large as what is put.
+  valueThreshold: 16_384,
 })
+
+const SEPARATE = { valueThreshold: 600, segmentSize: 65_536, segmentMaxEntries: 5 } as const
 
 /** What a database of a workload is opened with. */
 export interface Settings {
   readonly durability: Durability
   /** 1: every flush is followed by a compaction, and one full level makes the next. */
   readonly l0CompactTrigger: 1 | 4
+  /** Values of some length lie in segments, a few in each. */
+  readonly separate?: boolean
   /** Merges of a few kilobytes are done in parts, one after the other. */
   readonly split?: boolean
 }
@@ -71,6 +77,7 @@ export class Session {
   #engine: StorageEngine | undefined
   /** Wall time, beside that of single looks. What expires in a session does so long before anybody else looks. */
   #wallMs: number
+  #collecting: Promise<void> = Promise.resolve()
   /** Commits and jobs that nobody waits for. */
   #running: Promise<unknown>[] = []
 
@@ -104,6 +111,15 @@ export class Session {
     await this.#acked(operations, durability, () => this.engine.batch(operations, options))
   }
 
+  /** A value that comes in two pieces, which takes its place among the commits once `ended` resolves. */
+  async stream(key: string, value: string, ended: Promise<unknown>): Promise<void> {
+    const { input, taken } = halves(value, ended)
+    const streamed = this.engine.putStream(key, input, {})
+    // Should it fail before.
+    await Promise.race([taken, streamed])
+    await this.#acked([{ type: 'put', key, value }], undefined, () => streamed)
+  }
+
   /** Deletes what is there between two keys, both included. */
   async clear(gte: string, lte: string): Promise<void> {
     const { engine } = this
@@ -121,6 +137,15 @@ export class Session {
 
   async compact(): Promise<void> {
     await this.#allSafe(() => this.engine.compactRange(undefined, undefined))
+  }
+
+  /** Values of every segment with garbage are copied, and the segment goes. */
+  async collectGarbage(): Promise<void> {
+    // One at a time.
+    const before = this.#collecting
+    const work = before.then(async () => void (await this.engine.collectGarbage(0)))
+    this.#collecting = work.catch(() => undefined)
+    await work
   }
 
   async flatten(): Promise<void> {
@@ -223,8 +248,8 @@ export class Session {
   }
 
   #options(): ResolvedOptions {
-    const { durability, l0CompactTrigger } = this.#parts.settings
-    return { ...OPTIONS, durability, l0CompactTrigger }
+    const { durability, l0CompactTrigger, separate } = this.#parts.settings
+    return { ...OPTIONS, durability, l0CompactTrigger, ...(separate && SEPARATE) }
   }
 
   #environment(): Omit<Environment, 'executor' | 'notify'> & { readonly fs: FaultFileSystem } {
@@ -247,6 +272,30 @@ export class Session {
     }
     return { debug: ignore, info: ignore, warn: ignore, error }
   }
+}
+
+interface Halves {
+  readonly input: ValueInput
+  /** Both were taken, and the end told. */
+  readonly taken: Promise<void>
+}
+
+/** A value in two pieces, and its end once `ended` resolves. */
+export function halves(value: string, ended: Promise<unknown>): Halves {
+  const half = Math.floor(value.length / 2)
+  const pieces = [value.slice(0, half), value.slice(half)].map((piece) => Buffer.from(piece))
+  let end = (): void => undefined
+  const taken = new Promise<void>((resolve) => {
+    end = resolve
+  })
+  const next = async (): Promise<Buffer | undefined> => {
+    const piece = pieces.shift()
+    if (piece !== undefined) return piece
+    await ended
+    end()
+    return undefined
+  }
+  return { input: { next }, taken }
 }
 
 function kindOf(fs: FaultFileSystem, step: number): string {
@@ -275,7 +324,7 @@ export async function turns(count: number): Promise<void> {
 }
 
 /** A clock on which each look takes a hundredth of a millisecond, and a millisecond one turn of the event loop. */
-function turnClock(): Clock {
+export function turnClock(): Clock {
   let now = 0
   const after = (delayMs: number, run: () => void): TimerHandle => {
     let left = Math.ceil(delayMs)

@@ -47,8 +47,15 @@ function boundedWorkload(number: number): Workload {
 
 function settingsOf(operations: readonly CrashOperation[], durability: Durability): Settings {
   const eager = operations.some((operation) => operation.eager === true)
+  const separate = operations.some((operation) => operation.separate === true)
   const split = operations.some((operation) => operation.split === true)
-  return { durability, l0CompactTrigger: eager ? 1 : 4, ...(split && { split }) }
+  const trigger = eager ? 1 : 4
+  return {
+    durability,
+    l0CompactTrigger: trigger,
+    ...(split && { split }),
+    ...(separate && { separate }),
+  }
 }
 
 export interface Lived {

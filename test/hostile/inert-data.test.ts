@@ -23,6 +23,7 @@ const OPTIONS = resolveOptions(
     tableSize: 65_536,
     // The values are to lie in the files as they are.
     compression: 'none',
+    valueThreshold: 'off',
   },
   {},
 )

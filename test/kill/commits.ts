@@ -20,7 +20,8 @@ export interface Commit {
 /** Shortest value: commit number u32, operation index u16, length u32. */
 export const VALUE_HEADER_BYTES = 10
 const KEY_COUNT = 2_000
-const LENGTH_MAX = 20 * 1024
+/** More than a quarter of a memtable, of any size they have. */
+const LENGTH_MAX = 48 * 1024
 
 export function commitOf(seed: number, number: number): Commit {
   const random = prng(seed, number)

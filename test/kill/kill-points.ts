@@ -25,6 +25,7 @@ type Place = Pick<KillPoint, 'when' | 'on' | 'path'> & Partial<KillPoint>
 
 const LOG = /\.wal$/
 const TABLE = /\.sst$/
+const SEGMENT = /\.vlog$/
 const MANIFEST = /^MANIFEST/
 const NEXT_CURRENT = /^CURRENT\.tmp$/
 const CURRENT = /^CURRENT$/
@@ -118,6 +119,33 @@ const JOBS: readonly KillPoint[] = [
   running('compaction: input gone', { when: 'after', on: 'remove', path: TABLE }),
 ]
 
+const VALUES: readonly KillPoint[] = [
+  running('flush: segment created', { when: 'after', on: 'create', path: SEGMENT, job: 'flush' }),
+  running('flush: half of a value', { when: 'halfway', on: 'write', path: SEGMENT, job: 'flush' }),
+  running('flush: segment not synced', { when: 'before', on: 'sync', path: SEGMENT, job: 'flush' }),
+  running('flush: segment synced', { when: 'after', on: 'sync', path: SEGMENT, job: 'flush' }),
+  running('compaction: half of a value', {
+    ...{ when: 'halfway', on: 'write', path: SEGMENT, job: 'compact' },
+  }),
+  running('compaction: segment not synced', {
+    ...{ when: 'before', on: 'sync', path: SEGMENT, job: 'compact' },
+  }),
+  running('segment about to go', { when: 'before', on: 'remove', path: SEGMENT }),
+  running('segment gone', { when: 'after', on: 'remove', path: SEGMENT }),
+  running('large value: segment created', {
+    ...{ when: 'after', on: 'create', path: SEGMENT, job: 'none' },
+  }),
+  running('large value: half written', {
+    ...{ when: 'halfway', on: 'write', path: SEGMENT, job: 'none' },
+  }),
+  running('large value: segment not synced', {
+    ...{ when: 'before', on: 'sync', path: SEGMENT, job: 'none' },
+  }),
+  running('large value: segment synced', {
+    ...{ when: 'after', on: 'sync', path: SEGMENT, job: 'none' },
+  }),
+]
+
 const CLOSING: readonly KillPoint[] = [
   closing('logs not sealed', { when: 'before', on: 'write', path: MANIFEST }),
   closing('half of the seal', { when: 'halfway', on: 'write', path: MANIFEST }),
@@ -134,5 +162,6 @@ export const KILL_POINTS: readonly KillPoint[] = [
   ...COMMIT,
   ...ROTATION,
   ...JOBS,
+  ...VALUES,
   ...CLOSING,
 ]

@@ -29,6 +29,7 @@ export interface CommitTarget {
   batch(writes: WriteRequest[]): Promise<void>
   flush(): Promise<void>
   compactRange(): Promise<void>
+  collectGarbage(): Promise<unknown>
   close(): Promise<void>
 }
 

@@ -20,6 +20,7 @@ export async function openAtPoint(
     batch: (writes) => engine.batch(writes, {}),
     flush: () => engine.flush(),
     compactRange: () => engine.compactRange(undefined, undefined),
+    collectGarbage: () => engine.collectGarbage(0.1),
     close() {
       kill.enter('closing')
       return engine.close()

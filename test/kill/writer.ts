@@ -42,6 +42,16 @@ function endLater({ by, afterMs }: NonNullable<WriterOrder['ending']>): void {
   }, afterMs)
 }
 
+/** One lane at a time. */
+let collecting = false
+
+async function collect(target: CommitTarget): Promise<void> {
+  if (collecting) return
+  collecting = true
+  await target.collectGarbage()
+  collecting = false
+}
+
 async function work(order: WriterOrder): Promise<void> {
   const target = await open(order)
   report(RECORD.ready, 0)
@@ -60,6 +70,7 @@ async function work(order: WriterOrder): Promise<void> {
         await target.flush()
         report(RECORD.flushed, 0)
       } else if (random.chance(0.003)) await target.compactRange()
+      if (random.chance(0.003)) await collect(target)
     }
   }
   await Promise.all(Array.from({ length: order.lanes }, lane))

@@ -25,6 +25,7 @@ export interface Store extends AbstractLevel<Buffer, Buffer, Buffer> {
   getEntry(key: Buffer): StoreEntry | undefined | Promise<StoreEntry | undefined>
   flush(): Promise<void>
   compactRange(start?: Buffer, end?: Buffer): Promise<void>
+  collectGarbage(): Promise<unknown>
   settle(): Promise<void>
   stats(): StoreStats
 }

@@ -58,6 +58,8 @@ export class Life {
   /** It failed or was slow. */
   disturbed = false
   poisoned = false
+  /** Garbage is being collected. */
+  collecting = false
   readonly #parts: LifeParts
   readonly #executor: SteppingExecutor
   readonly #deathsBefore: number

@@ -2,6 +2,7 @@
 import { SettError } from '../../src/base/errors.ts'
 import type { Prng } from '../model/prng.ts'
 import type { Range, Sight, Write } from './model.ts'
+import { THRESHOLDS } from './plan.ts'
 import type { Held, Simulation } from './simulation.ts'
 
 export interface SimOperation {
@@ -69,6 +70,7 @@ export const OPERATIONS: readonly SimOperation[] = [
     allSafe(sim, 'compact', () => sim.life.engine.compactRange(gte, lt))
   }),
   usual('flatten', 0.2, (sim) => allSafe(sim, 'flatten', () => sim.life.engine.flatten())),
+  usual('collect garbage', 0.5, collectGarbage),
   usual('verify', 0.2, verify),
   usual('stats', 1, (sim) => {
     sim.read('stats', () => sim.log(JSON.stringify(sim.life.engine.stats().levels)))
@@ -163,6 +165,9 @@ function tune(sim: Simulation, random: Prng): void {
     scanPageSize: 1 + random.below(50),
     levelSizeMultiplier: 2 + random.below(9),
     maxLevels: 2 + random.below(6),
+    valueThreshold: THRESHOLDS[random.below(THRESHOLDS.length)]!,
+    segmentSize: 65_536 << random.below(2),
+    segmentMaxEntries: 1 + random.below(40),
     compactionRateLimit: random.chance(0.5) ? 'off' : 65_536 << random.below(4),
     idleAfter: random.chance(0.3) ? 'off' : 10 ** (1 + random.below(4)),
     scrubInterval: random.chance(0.7) ? 'off' : 10 ** (3 + random.below(3)),
@@ -298,6 +303,18 @@ function clearRange(sim: Simulation, range: Range, limit: number, sight: Sight):
 function allSafe(sim: Simulation, what: string, work: () => Promise<void>): void {
   const last = sim.model.nextNumber - 1
   sim.begin(what, work, () => sim.model.promiseUpTo(last, 2))
+}
+
+/** One at a time. */
+function collectGarbage(sim: Simulation, random: Prng): void {
+  const { life } = sim
+  if (life.collecting) return
+  life.collecting = true
+  const ended = (): void => {
+    life.collecting = false
+  }
+  const ratio = random.chance(0.7) ? 0 : 0.5
+  sim.begin('collect garbage', () => life.engine.collectGarbage(ratio), ended, ended)
 }
 
 function verify(sim: Simulation): void {

@@ -60,6 +60,9 @@ export class SimFailure extends Error {
   }
 }
 
+/** Of values as long as they are here, none, some or most lie in segments. */
+export const THRESHOLDS: readonly (number | 'auto' | 'off')[] = [64, 100, 200, 380, 'auto', 'off']
+
 /** Sizes so small that logs are rotated, flushed and merged all the time. */
 export function optionsOf(random: Prng): ResolvedOptions {
   const durabilities = ['sync', 'none', { interval: 5 }, { interval: 100 }]
@@ -79,6 +82,9 @@ export function optionsOf(random: Prng): ResolvedOptions {
       scanPageSize: [1, 7, 100][random.below(3)]!,
       blockCacheSize: (256 << random.below(2)) * 1024,
       indexCacheSize: (256 << random.below(2)) * 1024,
+      valueThreshold: THRESHOLDS[random.below(THRESHOLDS.length)]!,
+      segmentSize: 65_536 << random.below(2),
+      segmentMaxEntries: [1, 4, 30, 1_000_000][random.below(4)]!,
     },
     {},
   )

@@ -88,7 +88,7 @@ const orders = {
     for (const each of tables.slice(0, reported)) report({ kind: 'table', table: each })
     const entries = { entriesIn: count + 1, entriesOut: count, entriesDropped: 1 }
     const counts = { ...entries, droppedVersion: 4 }
-    return { kind: 'tables', tables, ...counts, bytesRead: 1, bytesWritten: 2 }
+    return { kind: 'tables', tables, segments: [], ...counts, bytesRead: 1, bytesWritten: 2 }
   },
 }
 

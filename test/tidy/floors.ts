@@ -9,6 +9,7 @@ export const FLOORS: ReadonlyMap<string, number> = new Map([
   ['io', 1],
   ['format', 2],
   ['cursor', 3],
+  ['packing', 3],
   ['wal', 4],
   ['memtable', 4],
   ['sstable', 4],
@@ -111,6 +112,8 @@ export const LIMITS: {
 export const LARGE_FOLDERS: ReadonlyMap<string, number> = new Map([
   // All mutable state of a database, one owner per file.
   ['src/engine', 32],
+  // One file per structure on disk.
+  ['src/format', 20],
   // Main side and worker side of every thread.
   ['src/pool', 20],
   // One file per verb, and what the verbs share.

@@ -28,6 +28,7 @@ export function longParts(directory: string): readonly Part[] {
     { script: 'test:faults', args: ['--all'] },
     { script: 'test:corrupt', args: ['--every-bit', '--fuzz', '50000000'] },
     { script: 'test:sim', args: ['--seeds', '5000', '--ops', '5000'] },
+    { script: 'test:gc', args: ['--runs', '20000'] },
     { script: 'test:race', args: ['--rounds', '500'] },
     { script: 'test:model', args: [] },
     { script: 'test:growth', args: [] },

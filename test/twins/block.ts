@@ -16,10 +16,12 @@ import {
   DESC_VERSION,
   KIND_DELETE,
   KIND_MASK,
+  KIND_POINTER,
   KIND_PUT,
   TAG_EXPIRY,
   TAG_META,
 } from '../../src/kernel/layout.ts'
+import { isPointer } from './pointer.ts'
 
 /** Little-endian access to a wasm memory by address. */
 export class Memory {
@@ -161,12 +163,15 @@ class Block {
     const meta = (tag & TAG_META) !== 0 ? byte() : 0
     const expiresAt = (tag & TAG_EXPIRY) !== 0 ? varint() : 0
     const kind = tag & KIND_MASK
-    check((kind === KIND_PUT || kind === KIND_DELETE) && (tag & 0xc0) === 0)
+    check([KIND_PUT, KIND_DELETE, KIND_POINTER].includes(kind) && (tag & 0xc0) === 0)
     check(version < 2 ** 53 && expiresAt < 2 ** 53)
     check(shared <= previous.length && shared + other <= KEY_LENGTH_MAX)
     check(at + other + valueLength <= end)
     const rest = this.bytes.subarray(at, at + other)
     const valueAt = at + other
+    if (kind === KIND_POINTER) {
+      check(isPointer(this.bytes.subarray(valueAt, valueAt + valueLength)))
+    }
     return {
       shared,
       key: Buffer.concat([previous.subarray(0, shared), rest]),

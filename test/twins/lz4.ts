@@ -62,9 +62,10 @@ export function lz4EncodeTwin(input: Buffer): Buffer {
   function findMatch(): Match | undefined {
     for (let tries = 32; at <= lastStart; at += tries >> 5, tries++) {
       const slot = hash(input, at)
-      const candidate = seen.get(slot)
+      // An empty slot says position 0, as LZ4's own table does.
+      const candidate = seen.get(slot) ?? 0
       seen.set(slot, at)
-      if (candidate === undefined || at - candidate > OFFSET_MAX) continue
+      if (at === 0 || at - candidate > OFFSET_MAX) continue
       if (input.readUInt32LE(candidate) === input.readUInt32LE(at)) return widen(candidate, at)
     }
     return undefined

@@ -18,7 +18,10 @@ import {
   DESC_VALUE,
   DESC_VALUE_LENGTH,
   DESC_VERSION,
+  KIND_DELETE,
   KIND_MASK,
+  KIND_POINTER,
+  KIND_PUT,
   RECORD_HEADER,
   RECORD_HEADER_WITH_EXPIRY,
   RECORD_KEY_LENGTH,
@@ -30,6 +33,7 @@ import {
   TAG_EXPIRY,
   TAG_META,
 } from '../../src/kernel/layout.ts'
+import { isPointer } from './pointer.ts'
 
 /** What the kernel's tree may take; the twin refuses at the same size. */
 const NODE_BYTES_PER_ENTRY = 27
@@ -112,7 +116,7 @@ class Arena {
     let at = first
     while (at < end) {
       if (end - at < RECORD_HEADER || !this.plausible(at)) return undefined
-      if (this.size(at) > end - at) return undefined
+      if (this.size(at) > end - at || !this.pointsWell(at)) return undefined
       records.push(at)
       at += this.size(at)
     }
@@ -124,13 +128,19 @@ class Arena {
     const kind = tag & KIND_MASK
     const below2to53 = (at: number) => this.bytes.readBigUInt64LE(at) < 1n << 53n
     return (
-      kind >= 1 &&
-      kind <= 5 &&
+      [KIND_PUT, KIND_DELETE, KIND_POINTER].includes(kind) &&
       (tag & 0x40) === 0 &&
       ((tag & TAG_META) !== 0 || this.bytes[record + RECORD_META] === 0) &&
       below2to53(record + RECORD_VERSION) &&
       ((tag & TAG_EXPIRY) === 0 || below2to53(record + RECORD_HEADER))
     )
+  }
+
+  /** A value pointer, where the tag says that there is one, is well formed. */
+  pointsWell(record: number): boolean {
+    if ((this.tag(record) & KIND_MASK) !== KIND_POINTER) return true
+    const at = this.keyAddress(record) + this.keyLength(record)
+    return isPointer(this.bytes.subarray(at, at + this.valueLength(record)))
   }
 
   insert(record: number): void {

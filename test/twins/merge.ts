@@ -7,6 +7,7 @@ import {
   DESC_SIZE,
   KIND_DELETE,
   KIND_MASK,
+  KIND_POINTER,
   KIND_PUT,
   MERGE_DONE,
   MERGE_DROP_TOMBSTONES,
@@ -56,6 +57,11 @@ const CANDIDATE = 1 << 18
 const ENDED = 1 << 19
 /** There is a key in the scratch. */
 const HAS_KEY = 1 << 20
+
+/** A value, in its place or in a segment. */
+function hasValue({ tag }: Descriptor): boolean {
+  return [KIND_PUT, KIND_POINTER].includes(tag & KIND_MASK)
+}
 
 interface Head {
   source: number
@@ -202,7 +208,7 @@ class Scan extends Merge {
   private shown(entry: Descriptor): boolean {
     const now = this.get64(MERGE_NOW)
     const expired = entry.expiresAt > 0 && entry.expiresAt <= now
-    return (entry.tag & KIND_MASK) === KIND_PUT && !expired
+    return hasValue(entry) && !expired
   }
 
   private forward(head: Head): number {
@@ -327,7 +333,7 @@ class Compaction extends Merge {
   private expired(entry: Descriptor, rank: number): boolean {
     const horizons = this.get(MERGE_HORIZONS)
     if (horizons === 0 || rank === this.get(MERGE_SNAPSHOT_COUNT)) return false
-    if ((entry.tag & KIND_MASK) !== KIND_PUT || entry.expiresAt === 0) return false
+    if (!hasValue(entry) || entry.expiresAt === 0) return false
     return entry.expiresAt <= this.memory.u64(horizons + 8 * rank)
   }
 

@@ -3,12 +3,14 @@
 import type { Kernels } from '../../src/kernel/kernels.ts'
 import { blockTwin } from './block.ts'
 import { builderTwin } from './builder.ts'
+import { bytesTwin } from './bytes.ts'
 import { fenceTwin } from './fence.ts'
 import { filterTwin } from './filter.ts'
 import { hashTwin } from './hash.ts'
 import { lz4Twin } from './lz4.ts'
 import { memtableTwin } from './memtable.ts'
 import { mergeTwin } from './merge.ts'
+import { orderTwin } from './order.ts'
 
 export function twinKernels(memory: WebAssembly.Memory): Kernels {
   return {
@@ -20,5 +22,7 @@ export function twinKernels(memory: WebAssembly.Memory): Kernels {
     ...blockTwin(memory),
     ...mergeTwin(memory),
     ...builderTwin(memory),
+    ...orderTwin(memory),
+    ...bytesTwin(memory),
   }
 }

@@ -41,8 +41,13 @@ export async function verify(terminal: Terminal, target: CareTarget): Promise<nu
     megabytes(bytes),
     count(entries),
   ]
-  const { manifest, wals, tables, problems } = report
-  const rows = [row('manifest', manifest), row('logs', wals), row('tables', tables)]
+  const { manifest, wals, tables, segments, problems } = report
+  const rows = [
+    row('manifest', manifest),
+    row('logs', wals),
+    row('tables', tables),
+    row('segments', segments),
+  ]
   line(terminal.stdout, formatTable(['kind', 'files', 'MB', 'entries'], rows))
   for (const { file, offset, expected, found } of problems) {
     line(terminal.stdout, `\n${file} at ${offset}: expected ${expected}, found ${found}`)
@@ -72,12 +77,13 @@ export async function doctor(terminal: Terminal, target: CareTarget): Promise<nu
 function doctorText({ lock, manifest, sizes, freeBytes, findings, healthy }: DoctorReport): string {
   const size = (name: string, { files, bytes }: KindSizes): string =>
     `${name} ${count(files)} (${megabytes(bytes)} MB)`
-  const { tables, logs, manifests, others } = sizes
+  const { tables, logs, segments, manifests, others } = sizes
   const holder =
     lock.pid === undefined ? '' : ` · process ${lock.pid} on ${lock.host}, ${lock.since}`
   const files = [
     size('tables', tables),
     size('logs', logs),
+    size('segments', segments),
     size('manifests', manifests),
     size('others', others),
   ]
@@ -87,7 +93,8 @@ function doctorText({ lock, manifest, sizes, freeBytes, findings, healthy }: Doc
       ? 'manifest  none can be read'
       : `manifest  ${manifest.number}, format ${manifest.formatVersion}, edit ${manifest.lastEdit}, ` +
         `${manifest.closedCleanly ? 'closed cleanly' : 'not closed'}; names ` +
-        `${some(manifest.tables, 'table')} and ${some(manifest.logs, 'log')}`,
+        `${some(manifest.tables, 'table')}, ${some(manifest.logs, 'log')} and ` +
+        some(manifest.segments, 'segment'),
     `files     ${files.join(' · ')}`,
     `space     ${megabytes(freeBytes)} MB free`,
   ]
@@ -120,13 +127,20 @@ export async function repairCommand(terminal: Terminal, target: CareTarget): Pro
     `manifest ${manifest}: ${some(kept.tables, 'table')} kept, ${count(kept.salvagedTables)} salvaged, ` +
       `${some(kept.logRecords, 'record')} from logs; ${count(kept.entries)} entries now`,
   )
+  if (kept.segments + kept.salvagedSegments > 0) {
+    const salvaged = `${count(kept.salvagedSegments)} salvaged`
+    line(terminal.stdout, `values: ${some(kept.segments, 'segment')} kept, ${salvaged}`)
+  }
   for (const note of notes) line(terminal.stdout, `note: ${note}.`)
   for (const loss of lost) {
     const { file, offset, length, why } = loss
     const bytes = length === 0 ? '' : ` (${count(length)} bytes)`
     line(terminal.stdout, `lost: ${file} at ${offset}${bytes}: ${why}`)
     const { keys } = keyRange(loss, target)
-    if (keys !== undefined) line(terminal.stdout, `  of keys from ${keys.first} to ${keys.last}`)
+    const values = loss.values === undefined ? '' : `${some(loss.values, 'value')} `
+    if (keys !== undefined) {
+      line(terminal.stdout, `  ${values}of keys from ${keys.first} to ${keys.last}`)
+    }
   }
   const to =
     moved.names.length === 0

@@ -2,6 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { bench } from './bench-command.ts'
 import { doctor, repairCommand, verify } from './care-commands.ts'
+import { gc } from './gc-command.ts'
 import { ingest } from './ingest/ingest.ts'
 import { addOptionFlags, pickOptions } from './option-flags.ts'
 import { del, get, put, type ScanRange, scan, type Target } from './record-commands.ts'
@@ -70,6 +71,7 @@ function buildProgram(terminal: Terminal, version: string, finish: Finish): Comm
   addBench(program, finish)
   addSimulate(program, terminal, finish)
   addCareCommands(program, terminal, finish)
+  addGc(program, terminal, finish)
   return program
 }
 
@@ -113,6 +115,22 @@ function addCareCommands(program: Command, terminal: Terminal, finish: Finish): 
   command('repair', 'save what verifies of a damaged database, and tell what is lost').action(
     async (flags: Flags) => finish(await repairCommand(terminal, target(flags))),
   )
+}
+
+function addGc(program: Command, terminal: Terminal, finish: Finish): void {
+  const command = addCommon(
+    program.command('gc').description('free segments of the value log that hold garbage'),
+  )
+    .option(
+      '--ratio <share>',
+      'only those with more garbage than this, 0 to below 1',
+      shareBelowOne,
+    )
+    .option('--compact', 'merge everything first, so that what was overwritten or deleted counts')
+  addOptionFlags(command).action(async (flags: Flags) => {
+    const ratio = flags['ratio'] as number | undefined
+    finish(await gc(terminal, target(flags), { ratio, compact: flags['compact'] === true }))
+  })
 }
 
 function addRecordCommands(program: Command, terminal: Terminal, finish: Finish): void {
@@ -171,6 +189,14 @@ function positiveNumber(text: string): number {
   const value = Number(text)
   if (text === '' || !Number.isFinite(value) || value <= 0) {
     throw new InvalidArgumentError('It must be a positive number.')
+  }
+  return value
+}
+
+function shareBelowOne(text: string): number {
+  const value = Number(text)
+  if (text === '' || !(value >= 0 && value < 1)) {
+    throw new InvalidArgumentError('It must be a number from 0 to below 1.')
   }
   return value
 }

@@ -1,5 +1,4 @@
 // get, put, del, scan: one database operation each.
-import { buffer } from 'node:stream/consumers'
 import { Database } from '../../api/database.ts'
 import { SettError } from '../../base/errors.ts'
 import type { Options } from '../../base/option-table.ts'
@@ -35,22 +34,34 @@ export const READING: Options = { readOnly: true }
 
 export async function get(terminal: Terminal, target: Target, key: string): Promise<number> {
   const bytes = fromText(key, target.form)
+  if (target.form === 'utf8' && !target.json) return getPlain(terminal, target, bytes)
   const entry = await withDatabase(target, READING, async (database) => database.getEntry(bytes))
-  if (entry === undefined) {
-    throw new SettError('LEVEL_NOT_FOUND', 'There is no such key. Check it with: sett scan')
-  }
+  if (entry === undefined) throw noSuchKey()
   if (target.json) {
     const value = toText(entry.value, target.form)
     const { version, expiresAt } = entry
     line(terminal.stdout, JSON.stringify({ key, value, version, expiresAt }))
-  } else if (target.form === 'utf8') {
-    await write(terminal.stdout, entry.value)
-    // Into a file or a pipe go the bytes of the value and no other, so that a stored file comes out whole.
-    if (terminal.stdout.isTTY === true) line(terminal.stdout, '')
   } else {
     line(terminal.stdout, toText(entry.value, target.form))
   }
   return EXIT.ok
+}
+
+/** Into a file or a pipe go the bytes of the value and no other, so that a stored file comes out whole; a long one is
+ * never held whole. */
+async function getPlain(terminal: Terminal, target: Target, key: Buffer): Promise<number> {
+  const { stdout } = terminal
+  await withDatabase(target, READING, async (database) => {
+    const value = await database.getStream(key)
+    if (value === undefined) throw noSuchKey()
+    for await (const piece of value) await write(stdout, piece as Buffer)
+  })
+  if (stdout.isTTY === true) line(stdout, '')
+  return EXIT.ok
+}
+
+function noSuchKey(): SettError {
+  return new SettError('LEVEL_NOT_FOUND', 'There is no such key. Check it with: sett scan')
 }
 
 export interface PutInput {
@@ -63,10 +74,10 @@ export interface PutInput {
 
 export async function put(terminal: Terminal, target: Target, input: PutInput): Promise<number> {
   const key = fromText(input.key, target.form)
-  const value =
-    input.value === undefined ? await buffer(process.stdin) : fromText(input.value, target.form)
+  const { value, ttl } = input
   const version = await withDatabase(target, {}, async (database) => {
-    await database.put(key, value, { ttl: input.ttl })
+    if (value === undefined) await database.putStream(key, process.stdin, { ttl })
+    else await database.put(key, fromText(value, target.form), { ttl })
     return database.version
   })
   if (target.json) line(terminal.stdout, JSON.stringify({ key: input.key, version }))

@@ -14,6 +14,14 @@ export async function stats(terminal: Terminal, target: Target): Promise<number>
     return EXIT.ok
   }
   line(terminal.stdout, levelTable(figures))
+  const { segments } = figures
+  if (segments.count > 0) {
+    line(
+      terminal.stdout,
+      `\nvalue log: ${count(segments.count)} ${segments.count === 1 ? 'segment' : 'segments'}, ` +
+        `${megabytes(segments.bytes)} MB, of which ${megabytes(segments.liveBytes)} MB are in use`,
+    )
+  }
   const memory = figures.memtables.reduce((sum, { entries }) => sum + entries, 0)
   line(terminal.stdout, `\nversion ${count(figures.version)}`)
   line(

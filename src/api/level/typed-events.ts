@@ -4,6 +4,7 @@ import { AbstractLevel } from 'abstract-level'
 import type { DiskNotice } from '../../engine/disk/disk-watch.ts'
 import type { StallNotice } from '../../engine/pressure/stall-watch.ts'
 import type {
+  CollectionNotice,
   CompactionNotice,
   Data,
   FlushNotice,
@@ -17,6 +18,8 @@ export interface DatabaseEvents {
   readonly flush: readonly [notice: FlushNotice]
   /** Tables are being merged, or only moved; phases as of `flush`. */
   readonly compaction: readonly [notice: CompactionNotice]
+  /** A table is being rewritten so that segments of the value log become free; phases as of `flush`. */
+  readonly collection: readonly [notice: CollectionNotice]
   /** Writers are slowed or stopped because flush or compaction is behind, or no longer. */
   readonly stall: readonly [notice: StallNotice]
   /** Work of the engine's own accord, such as reading all files back; phases as of `flush`. */

@@ -26,6 +26,7 @@ export function joinParts(parts: readonly PartResult[], entries: number): Tables
   return {
     kind: 'tables',
     tables: results.flatMap(({ tables }) => tables),
+    segments: results.flatMap(({ segments }) => segments),
     entriesIn,
     entriesOut: sum(({ entriesOut }) => entriesOut),
     entriesDropped: sum(({ entriesDropped }) => entriesDropped),

@@ -1,6 +1,7 @@
 // Runs the merges of compaction plans on the executor, in one piece or in parts that idle workers share. Main thread.
 // Invariant: a merge ends with all its outputs, or with none left on the disk.
 import type { Clock } from '../../base/clock.ts'
+import { insideBytesMax } from '../../compaction/pick-level0.ts'
 import type { CompactionPlan } from '../../compaction/plan.ts'
 import {
   boundsBetween,
@@ -21,6 +22,7 @@ import type {
   TableShape,
   TablesResult,
 } from '../../jobs/job.ts'
+import { type JobInput, outputsAtMost } from '../../jobs/output-numbers.ts'
 import {
   compactWorkspaceBytes,
   plannedWorkspaceBytes,
@@ -29,7 +31,7 @@ import {
 import type { TableMeta } from '../../manifest/levels.ts'
 import type { Readers } from '../../mvcc/pins.ts'
 import { type CancelFlag, type Executor, type Pacer, PRIORITY } from '../../pool/executor.ts'
-import { tablesAtMost } from '../../sstable/writer-workspace.ts'
+import { valueBytesMax } from '../../sstable/writer-workspace.ts'
 import type { JobRunner } from '../job-runner.ts'
 import type { TreeState } from '../tree-state.ts'
 import { joinParts, type PartResult } from './join-parts.ts'
@@ -142,8 +144,9 @@ export class PlanMerges {
   }
 
   #mayBeSplit(plan: CompactionPlan): boolean {
-    // More tables in level 0 are what its compactions are to prevent.
-    if (this.#failed || plan.outputLevel === 0) return false
+    // More tables in level 0 are what its compactions are to prevent; and what is rewritten where it is, again and
+    // again, would be in pieces one day.
+    if (this.#failed || plan.outputLevel === 0 || plan.collects === true) return false
     const { shape } = this.#parts.tree
     const bytes = compactWorkspaceBytes(shape, plan.sources.length, largestBlock(plan.sources))
     // The heap has room for one of these per worker.
@@ -205,7 +208,7 @@ export class PlanMerges {
     const { directory, numbering } = tree
     const tables = sources.flat()
     const shape = shapeOf(plan, tree.shape)
-    const count = 16 + tables.length + tablesAtMost(shape, plainBytesOf(tables))
+    const outputs = outputsAtMost(shape, inputOf(tables))
     const block = largestBlock(sources)
     return runner.run<TablesResult>({
       priority: priorityOf(plan),
@@ -219,26 +222,47 @@ export class PlanMerges {
         bounds,
         outputLevel: plan.outputLevel,
         shape,
-        numbers: { first: numbering.takeRange(count), count },
+        numbers: { first: numbering.takeRange(outputs.count), ...outputs },
         workspace,
         ...readers,
         dropTombstones: plan.dropTombstones,
+        ...(plan.relocate !== undefined && { relocate: plan.relocate }),
       }),
     })
   }
 
   /** Outputs that nobody will name. */
   #discard(parts: readonly PartResult[]): void {
-    for (const { result } of parts) this.#parts.tree.discard(result.tables)
+    for (const { result } of parts) this.#parts.tree.discard(result)
   }
 }
 
-/** A merge inside level 0 is there to make one table of many. */
-function shapeOf({ outputLevel, sources }: CompactionPlan, shape: TableShape): TableShape {
-  return outputLevel === 0 ? { ...shape, tableSize: plainBytesOf(sources.flat()) } : shape
+/** A merge inside level 0 is there to make one table of many; what is rewritten where it is stays one, a little more
+ * than full though it may be. */
+function shapeOf(plan: CompactionPlan, shape: TableShape): TableShape {
+  const bytes = plainBytesOf(plan.sources.flat())
+  if (plan.outputLevel === 0) {
+    return { ...shape, tableSize: bytes, valueBytesMax: Number.POSITIVE_INFINITY }
+  }
+  if (plan.collects !== true) return shape
+  const tableSize = Math.min(Math.max(shape.tableSize, bytes), insideBytesMax(shape.tableSize))
+  // One that points to far more than a table should is cut.
+  const most = 2 * valueBytesMax(shape)
+  return { ...shape, tableSize, valueBytesMax: most }
+}
+
+function inputOf(tables: readonly TableMeta[]): JobInput {
+  const uses = tables.flatMap(({ segments = [] }) => segments)
+  return {
+    bytes: plainBytesOf(tables),
+    entries: tables.reduce((sum, { entries }) => sum + entries, 0),
+    tables: tables.length,
+    referred: uses.reduce((sum, { bytes }) => sum + bytes, 0),
+  }
 }
 
 function priorityOf(plan: CompactionPlan): number {
+  if (plan.collects === true) return PRIORITY.collect
   return plan.inputLevel === 0 ? PRIORITY.l0 : PRIORITY.deeper
 }
 

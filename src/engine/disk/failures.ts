@@ -46,7 +46,7 @@ export function readError(error: unknown): unknown {
 }
 
 /** Of a commit whose bytes could not be written. */
-export function writeError(error: unknown): SettError {
+export function writeError(error: unknown, what = 'Writing the log'): SettError {
   if (error instanceof SettError) return error
   if (isDiskFull(error)) {
     return new SettError(
@@ -57,7 +57,7 @@ export function writeError(error: unknown): SettError {
   }
   return new SettError(
     'LEVEL_IO_ERROR',
-    `Writing the log failed (${reasonOf(error)}): this commit was not stored. Retry it, or check the disk.`,
+    `${what} failed (${reasonOf(error)}): this commit was not stored. Retry it, or check the disk.`,
     error,
   )
 }

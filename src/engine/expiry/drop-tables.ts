@@ -9,6 +9,7 @@ export function dropTables(plan: CompactionPlan): TablesResult {
   return {
     kind: 'tables',
     tables: [],
+    segments: [],
     entriesIn: entries,
     entriesOut: 0,
     entriesDropped: entries,

@@ -12,13 +12,18 @@ export interface HealthFacts {
   readonly failing: string | undefined
   /** Compaction met damage and has stopped. */
   readonly compactionStopped: boolean
+  /** Segments in which a collection met damage: they are left alone. */
+  readonly spoiledSegments: number
   /** Damaged places the last scrub found. */
   readonly scrubProblems: number
   readonly triggers: Triggers
   /** Compaction waits for the end of a load, as it was told to. */
   readonly deferred: boolean
   readonly level0: number
-  /** Bytes of tables in all levels, in the deepest level that has any, and above their places. */
+  /** Of `bytes`, those of segments that no table points to. */
+  readonly garbageBytes: number
+  /** Bytes of tables and segments: all there are, what is in or referred to by the deepest level that has any, and
+   * above their places. */
   readonly bytes: number
   readonly deepestBytes: number
   readonly debtBytes: number
@@ -69,10 +74,12 @@ function failures(facts: HealthFacts): HealthWarning[] {
       nextStep: 'It is tried again by itself. Check the disk and its free space.',
     })
   }
-  if (facts.compactionStopped || facts.scrubProblems > 0) {
+  if (facts.compactionStopped || facts.spoiledSegments > 0 || facts.scrubProblems > 0) {
     const found = facts.compactionStopped
       ? 'A compaction met a damaged file, so nothing is compacted until the database is reopened.'
-      : `The last reading of all files found ${facts.scrubProblems} damaged places.`
+      : facts.spoiledSegments > 0
+        ? `${facts.spoiledSegments} segments of the value log hold damaged values; they are not collected.`
+        : `The last reading of all files found ${facts.scrubProblems} damaged places.`
     warnings.push({
       code: 'damage-found',
       message: found,
@@ -103,8 +110,13 @@ function treeWarnings(facts: HealthFacts): HealthWarning[] {
   if (facts.bytes > facts.deepestBytes * SPACE_FACTOR) {
     warnings.push({
       code: 'space-amplification',
-      message: `The tables take ${formatSize(facts.bytes)}, their deepest level ${formatSize(facts.deepestBytes)}.`,
-      nextStep: 'Wait for compaction, or call compactRange() at a quiet time.',
+      message:
+        `Tables and segments take ${formatSize(facts.bytes)}, ${formatSize(facts.garbageBytes)} of it garbage of ` +
+        `segments; what the deepest level holds, ${formatSize(facts.deepestBytes)}.`,
+      nextStep:
+        facts.garbageBytes > facts.bytes / 4
+          ? 'Wait for collections, raise compactionRateLimit, or call collectGarbage() at a quiet time.'
+          : 'Wait for compaction, or call compactRange() at a quiet time.',
     })
   }
   return warnings

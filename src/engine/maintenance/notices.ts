@@ -3,10 +3,18 @@
 
 import type { Clock } from '../../base/clock.ts'
 import type { CompactionPlan } from '../../compaction/plan.ts'
+import { relocatedBytes } from '../../compaction/values/pick-values.ts'
+import { segmentBytes } from '../../format/segment-meta.ts'
 import { storedBytes } from '../../format/table-meta.ts'
 import type { TablesResult } from '../../jobs/job.ts'
 import { errorCode } from '../disk/failures.ts'
-import type { CompactionNotice, EngineNotice, FlushNotice, WorkEnd } from '../types.ts'
+import type {
+  CollectionNotice,
+  CompactionNotice,
+  EngineNotice,
+  FlushNotice,
+  WorkEnd,
+} from '../types.ts'
 
 export interface NoticesParts {
   readonly clock: Clock
@@ -49,6 +57,15 @@ export class Notices {
     return this.#during(work, (end): CompactionNotice => ({ ...about, ...end }))
   }
 
+  /** Runs the rewriting of a table for the sake of the segments it points to, install included. */
+  collection(plan: CompactionPlan, work: Work): Promise<TablesResult | undefined> {
+    const { inputLevel: level, relocate = [] } = plan
+    const about = { event: 'collection', job: ++this.#job, level } as const
+    const segments = relocate.length
+    this.tell({ ...about, phase: 'begin', segments, bytes: relocatedBytes(plan) })
+    return this.#during(work, (end): CollectionNotice => ({ ...about, ...end }))
+  }
+
   async #during(
     work: Work,
     ended: (end: WorkEnd) => EngineNotice,
@@ -58,7 +75,8 @@ export class Notices {
     const ms = (): number => clock.monotonicMs() - began
     try {
       const result = await work()
-      const bytes = storedBytes(result?.tables ?? [])
+      const bytes =
+        result === undefined ? 0 : storedBytes(result.tables) + segmentBytes(result.segments)
       this.tell(ended({ phase: 'end', tables: result?.tables.length ?? 0, bytes, ms: ms() }))
       return result
     } catch (error) {

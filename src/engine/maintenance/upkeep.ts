@@ -61,6 +61,11 @@ export class Upkeep {
     return this.#idle && this.#parts.written() === this.#written
   }
 
+  /** Nothing is being written, or somebody waits for all that can be done. */
+  get rest(): boolean {
+    return this.idle || this.#asked === this.#parts.written()
+  }
+
   /** Compaction waits for the end of a load. */
   get deferred(): boolean {
     const { options, written, closing } = this.#parts

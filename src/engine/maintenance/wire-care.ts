@@ -1,17 +1,12 @@
 // Builds what looks after a running database: health, scrubbing, tuning. Main thread.
 import type { ResolvedOptions } from '../../base/options.ts'
-import {
-  baseLevelSize,
-  excessBytes,
-  levelBytes,
-  levelTargets,
-} from '../../compaction/level-targets.ts'
+import { baseLevelSize, debtBytes, levelBytes } from '../../compaction/level-targets.ts'
 import type { PickOptions } from '../../compaction/pick.ts'
-import type { Levels } from '../../manifest/levels.ts'
 import type { DiskWatch } from '../disk/disk-watch.ts'
 import type { EngineParts } from '../engine-parts.ts'
 import type { Foundation } from '../foundation.ts'
 import type { WritePressure } from '../pressure/write-pressure.ts'
+import { weigh } from '../value-log/table-weights.ts'
 import { HealthMonitor, type PlainFacts } from './health-monitor.ts'
 import type { Notices } from './notices.ts'
 import type { RateLimiter } from './rate-limiter.ts'
@@ -28,6 +23,7 @@ export interface CareParts
     | 'writes'
     | 'walSyncer'
     | 'compactions'
+    | 'collector'
     | 'upkeep'
     | 'verifier'
   > {
@@ -88,14 +84,16 @@ export function wireCare(parts: CareParts): Care {
 
 /** Level 0 and the base level of equal size cost the least to merge. */
 export function pickOptions(options: ResolvedOptions): PickOptions {
-  return { ...options, baseLevelSize: baseLevelSize(options) }
+  return { ...options, baseLevelSize: baseLevelSize(options), weigh }
 }
 
 function plainFacts(parts: CareParts, scrubProblems: number): PlainFacts {
-  const { foundation, health, compactions, tree, upkeep, watch } = parts
+  const { foundation, health, compactions, collector, tree, upkeep, watch } = parts
   const { options } = foundation
   const { levels } = tree
-  const bytes = levels.reduce((sum, _, level) => sum + levelBytes(levels, level), 0)
+  const values = tree.segmentSums
+  const bytes =
+    values.garbage + levels.reduce((sum, _, level) => sum + levelBytes(levels, level, weigh), 0)
   const deepest = levels.findLastIndex((tables) => tables.length > 0)
   return {
     readOnly: options.readOnly,
@@ -103,23 +101,18 @@ function plainFacts(parts: CareParts, scrubProblems: number): PlainFacts {
     failing: health.background?.message,
     compactionStopped: compactions.damage !== undefined,
     scrubProblems,
+    spoiledSegments: collector.spoiled,
+    garbageBytes: values.garbage,
     triggers: options,
     deferred: upkeep.deferred,
     level0: levels[0]!.length,
     bytes,
-    deepestBytes: deepest < 0 ? 0 : levelBytes(levels, deepest),
-    debtBytes: debtBytes(levels, options),
+    deepestBytes: deepest < 0 ? 0 : levelBytes(levels, deepest, weigh),
+    debtBytes: debtBytes(levels, { ...options, weigh }),
     smallBytes: 4 * options.memtableSize * options.l0CompactTrigger,
     volume: volumeOf(foundation),
     slowCall: watch.longest,
   }
-}
-
-/** Bytes of tables that are due to be merged downwards. */
-function debtBytes(levels: Levels, options: ResolvedOptions): number {
-  const targets = levelTargets(levels, pickOptions(options))
-  const due = levels[0]!.length >= options.l0CompactTrigger ? levelBytes(levels, 0) : 0
-  return due + excessBytes(levels, targets.bytes)
 }
 
 /** undefined: the system does not tell. */

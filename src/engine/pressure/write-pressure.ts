@@ -3,6 +3,7 @@
 import type { Clock } from '../../base/clock.ts'
 import { baseLevelSize, excessBytes, levelTargets } from '../../compaction/level-targets.ts'
 import type { Levels } from '../../manifest/levels.ts'
+import { weigh } from '../value-log/table-weights.ts'
 import { DrainMeter } from './drain-meter.ts'
 import type { StallWatch } from './stall-watch.ts'
 import { WritePacer } from './write-pacer.ts'
@@ -35,6 +36,10 @@ export interface PressureParts {
   readonly watch: StallWatch
 }
 
+/** The limit is worked out anew after so many ms, or when commits filled such a share of a memtable. */
+const LIMIT_MS = 0.5
+const LIMIT_SHARE = 1 / 128
+
 /** Nothing was compacted yet: a merge is taken to achieve this share of what a flush does. */
 const MERGE_GUESS = 0.5
 
@@ -50,6 +55,9 @@ export class WritePressure {
   #merging = 0
   #excess = 0
   #limit: WriteLimit = UNLIMITED
+  /** When it was worked out, and what went out since. */
+  #limitAt = Number.NEGATIVE_INFINITY
+  #sent = 0
   #heldSince: number | undefined
 
   constructor(parts: PressureParts) {
@@ -71,6 +79,7 @@ export class WritePressure {
   changed(): void {
     const { clock, memory, options, watch } = this.#parts
     const now = clock.monotonicMs()
+    this.#limitAt = Number.NEGATIVE_INFINITY
     const { frozen } = memory()
     if (frozen > 0) this.#flushes.work(now, options.memtableSize)
     else this.#flushes.rest()
@@ -86,9 +95,8 @@ export class WritePressure {
   /** How long to wait, in ms, before asking again whether the next group may go out; 0: it may. */
   waitMs(): number {
     if (!this.limited) return 0
-    const { clock, memory } = this.#parts
-    const now = clock.monotonicMs()
-    this.#limit = writeLimit(this.#reservoirs(now, memory()))
+    const now = this.#parts.clock.monotonicMs()
+    this.#readLimit(now)
     const wait = this.#pacer.waitMs(now, this.#limit.bytesPerMs)
     if (wait > 0) this.#heldSince ??= now
     else this.#goesOut(now)
@@ -97,9 +105,18 @@ export class WritePressure {
 
   /** A group of so many bytes goes out. */
   sent(bytes: number): void {
-    if (this.limited) {
-      this.#pacer.sent(this.#parts.clock.monotonicMs(), bytes, this.#limit.bytesPerMs)
-    }
+    if (!this.limited) return
+    this.#sent += bytes
+    this.#pacer.sent(this.#parts.clock.monotonicMs(), bytes, this.#limit.bytesPerMs)
+  }
+
+  #readLimit(now: number): void {
+    const { memory, options } = this.#parts
+    const few = this.#sent < options.memtableSize * LIMIT_SHARE
+    if (few && now - this.#limitAt < LIMIT_MS) return
+    this.#limit = writeLimit(this.#reservoirs(now, memory()))
+    this.#limitAt = now
+    this.#sent = 0
   }
 
   #goesOut(now: number): void {
@@ -128,8 +145,9 @@ export class WritePressure {
     const targets = levelTargets(current, {
       baseLevelSize: baseLevelSize(options),
       levelSizeMultiplier,
+      weigh,
     })
-    this.#excess = excessBytes(current, targets.bytes)
+    this.#excess = excessBytes(current, targets)
   }
 
   #reservoirs(now: number, memory: MemoryFill): Reservoir[] {

@@ -1,5 +1,5 @@
-// Tables and logs that lie under the name of a file of another kind. Main thread. They are not followed: that they were
-// this database's is only likely. What they held is told as lost.
+// Tables, logs and segments that lie under the name of a file of another kind. Main thread. They are not followed: that
+// they were this database's is only likely. What they held is told as lost.
 import type { DirectoryEntry } from '../../inspect/directory-entries.ts'
 import { readHeader } from '../../inspect/file-heads.ts'
 import type { FileSystem } from '../../io/file-system.ts'
@@ -8,6 +8,7 @@ import type { RepairNotes } from './report.ts'
 const KINDS = [
   { kind: 'sst', loss: 'table', what: 'table' },
   { kind: 'wal', loss: 'wal', what: 'log' },
+  { kind: 'vlog', loss: 'segment', what: 'segment' },
 ] as const
 
 export function tellMisnamed(
@@ -28,13 +29,13 @@ export function tellMisnamed(
 }
 
 function mayHoldAnother(kind: string | undefined): boolean {
-  return kind === 'manifest' || kind === 'wal' || kind === 'sst'
+  return kind === 'manifest' || kind === 'wal' || kind === 'sst' || kind === 'vlog'
 }
 
 function isThere(
   fs: FileSystem,
   entries: readonly DirectoryEntry[],
-  wanted: { readonly kind: 'sst' | 'wal'; readonly number: number },
+  wanted: { readonly kind: 'sst' | 'wal' | 'vlog'; readonly number: number },
 ): boolean {
   const { kind, number } = wanted
   const own = entries.find(({ file }) => file?.kind === kind && file.number === number)

@@ -7,7 +7,7 @@ import { plainBytes } from '../../format/table-meta.ts'
 import { type DirectoryEntry, notAFile } from '../../inspect/directory-entries.ts'
 import { readHeader } from '../../inspect/file-heads.ts'
 import { tablePath } from '../../io/file-names.ts'
-import type { CompactSpec, SalvageResult, TablesResult } from '../../jobs/job.ts'
+import type { CompactSpec, SalvageResult, SalvageSpec, TablesResult } from '../../jobs/job.ts'
 import { compactWorkspaceBytes, salvageWorkspaceBytes } from '../../jobs/workspace.ts'
 import type { Levels, TableMeta } from '../../manifest/levels.ts'
 import type { Workshop } from './workshop.ts'
@@ -93,22 +93,8 @@ async function salvage(
   entry: DirectoryEntry,
   meta: TableMeta | undefined,
 ): Promise<{ readonly tables: readonly TableMeta[]; readonly number: number }> {
-  const { directory, shape, notes } = shop
-  const file = entry.file?.number ?? 0
-  const bytes = Math.max(entry.size, meta?.size ?? 0)
-  const result = await shop.run<SalvageResult>(
-    salvageWorkspaceBytes(shape, bytes),
-    (workspace) => ({
-      kind: 'salvage',
-      directory,
-      file,
-      ...(meta === undefined ? {} : { meta }),
-      shape,
-      numbers: shop.outputs(meta === undefined ? UNPACKED * bytes : plainBytes(meta), 1),
-      workspace,
-    }),
-  )
-  const { whole, tables, number, lost, damage } = result
+  const { notes } = shop
+  const { whole, tables, number, lost, damage, lostValues } = await copySound(shop, entry, meta)
   if (whole !== undefined) {
     notes.tables += 1
     return { tables: [whole], number }
@@ -123,13 +109,48 @@ async function salvage(
     const known = range === undefined ? {} : { keys: range }
     notes.loss({ kind: 'table', file: path, offset, length, why, ...known })
   }
-  if (lost.length === 0) {
+  if (lost.length + lostValues.length === 0) {
     for (const { offset, expected, found } of damage) {
       const what = `${entry.name} at offset ${offset}: expected ${expected}, found ${found}`
       notes.note(`${what}; every entry of it was saved`)
     }
   }
   return { tables, number }
+}
+
+async function copySound(
+  shop: Workshop,
+  { file, size }: Pick<DirectoryEntry, 'file' | 'size'>,
+  meta: TableMeta | undefined,
+): Promise<SalvageResult> {
+  const { directory, shape, segments } = shop
+  const bytes = Math.max(size, meta?.size ?? 0)
+  const result = await shop.run<SalvageResult>(
+    salvageWorkspaceBytes(shape, bytes),
+    (workspace): SalvageSpec => ({
+      kind: 'salvage',
+      directory,
+      file: file?.number ?? 0,
+      ...(meta === undefined ? {} : { meta }),
+      segments: segments.places,
+      shape,
+      numbers: shop.outputs(meta === undefined ? UNPACKED * bytes : plainBytes(meta), 1),
+      workspace,
+    }),
+  )
+  segments.take(result)
+  return result
+}
+
+/** Of a table this repair has written: the table, or copies of it if its values lie in segments that do not stay. */
+export async function onSoundSegments(
+  shop: Workshop,
+  meta: TableMeta,
+): Promise<readonly TableMeta[]> {
+  if (shop.segments.allStay(meta)) return [meta]
+  const { number, size } = meta
+  const { tables } = await copySound(shop, { file: { kind: 'sst', number }, size }, meta)
+  return tables
 }
 
 /** Tables of any age in one level: those that overlap are merged, by key and version; nothing is dropped but
@@ -163,6 +184,7 @@ async function merge(shop: Workshop, tables: readonly TableMeta[]): Promise<read
       dropTombstones: false,
     }),
   )
+  shop.segments.add(result.segments)
   return result.tables
 }
 

@@ -9,9 +9,11 @@ import type { ResolvedOptions } from '../../base/options.ts'
 import { systemRandom } from '../../base/random.ts'
 import { checkVersionOrder } from '../../compaction/invariant.ts'
 import { type DirectoryEntry, listEntries } from '../../inspect/directory-entries.ts'
-import { lostFoundPath, tablePath } from '../../io/file-names.ts'
+import { lostFoundPath, segmentPath, tablePath } from '../../io/file-names.ts'
 import type { OpenFile } from '../../io/file-system.ts'
 import { nodeFileSystem } from '../../io/node-file-system.ts'
+import type { VerifyResult, VerifySpec } from '../../jobs/job.ts'
+import { verifyWorkspaceBytes } from '../../jobs/workspace.ts'
 import { wasmKernels } from '../../kernel/wasm-kernels.ts'
 import { EMPTY_STATE, type ManifestState } from '../../manifest/apply-edit.ts'
 import type { TableMeta } from '../../manifest/levels.ts'
@@ -20,6 +22,7 @@ import { FileNumbering } from '../file-numbering.ts'
 import { createExecutor, lockDirectory, Undo } from '../open.ts'
 import type { Environment } from '../types.ts'
 import { findAuthority } from './authority.ts'
+import { type SegmentSearch, segmentsNamed, segmentsThere } from './found-segments.ts'
 import { type FoundWal, WalFinder } from './found-wals.ts'
 import { tellMisnamed } from './misnamed.ts'
 import { mergeAll, tablesFound, tablesNamed } from './repair-tables.ts'
@@ -104,13 +107,16 @@ async function repairWith(
   const moved = setAside(shop.fs, shop.directory, { number: manifest.number, state })
   await manifest.closeClean()
   const { notes } = shop
-  const { tables, salvagedTables, logRecords, lost } = notes
+  shop.segments.tell(state.segments)
+  const { tables, salvagedTables, segments, salvagedSegments, logRecords, lost } = notes
   const all = state.levels.flat()
   return {
     manifest: kept ? 'kept' : 'rebuilt',
     kept: {
       tables,
       salvagedTables,
+      segments,
+      salvagedSegments,
       entries: all.reduce((sum, table) => sum + table.entries, 0),
       logRecords,
     },
@@ -138,6 +144,7 @@ async function byManifest(
   const asAtOpen = chained.length > 0 ? undefined : finder.asAtOpen(state, named)
   const replayed = asAtOpen ?? [...named.values(), ...chained]
   if (asAtOpen === undefined) finder.tellLosses(replayed, state)
+  shop.segments.found(await segmentsNamed(searchOf(shop, entries), state.segments))
   const levels = await tablesNamed(shop, state.levels, entries)
   const flushed = await flushAll(shop, replayed)
   const [level0 = [], ...deeper] = levels
@@ -162,6 +169,7 @@ async function byTables(
   notes.salvagedTables = 0
   const finder = new WalFinder(shop.fs, shop.directory, entries, notes)
   tellMisnamed(shop.fs, entries, notes)
+  shop.segments.found(await segmentsThere(searchOf(shop, entries)))
   const tables = await tablesFound(shop, entries)
   const replayed = finder.newerThan(tables)
   finder.tellLosses(replayed, undefined)
@@ -171,16 +179,44 @@ async function byTables(
   return { ...EMPTY_STATE, editNumber, ...outcome(shop, EMPTY_STATE, levels) }
 }
 
+type Outcome = Pick<
+  ManifestState,
+  'levels' | 'wals' | 'segments' | 'lastVersion' | 'historyFloor' | 'nextFileNumber'
+>
+
 /** Older versions may be gone from here on, so no history before now is offered. */
 function outcome(
   shop: Workshop,
   state: ManifestState,
   levels: readonly (readonly TableMeta[])[],
-): Pick<ManifestState, 'levels' | 'wals' | 'lastVersion' | 'historyFloor' | 'nextFileNumber'> {
+): Outcome {
   const newest = levels.flat().reduce((most, table) => Math.max(most, table.largestVersion), 0)
   const lastVersion = Math.max(state.lastVersion, newest)
   const nextFileNumber = Math.max(state.nextFileNumber, shop.numbering.next)
-  return { levels, wals: [], lastVersion, historyFloor: lastVersion, nextFileNumber }
+  const segments = shop.segments.named(levels)
+  return { levels, wals: [], segments, lastVersion, historyFloor: lastVersion, nextFileNumber }
+}
+
+function searchOf(shop: Workshop, entries: readonly DirectoryEntry[]): SegmentSearch {
+  const { fs, directory, notes } = shop
+  return {
+    fs,
+    entries,
+    notes,
+    verify: async (segment) => {
+      const { problems } = await shop.run<VerifyResult>(
+        verifyWorkspaceBytes([], [segment]),
+        (workspace): VerifySpec => ({
+          kind: 'verify',
+          directory,
+          tables: [],
+          segments: [segment],
+          workspace,
+        }),
+      )
+      return problems
+    },
+  }
 }
 
 function isOlderCopy(
@@ -241,7 +277,8 @@ async function switchTo(shop: Workshop, state: ManifestState): Promise<ManifestL
 /** A repair that failed leaves nothing of its own. */
 function removeOutputs({ fs, directory, numbering }: Workshop, first: number): void {
   for (const { file } of listEntries(fs, directory)) {
-    if (file?.kind !== 'sst' || file.number < first || file.number >= numbering.next) continue
-    fs.removeSync(tablePath(directory, file.number))
+    if (file === undefined || file.number < first || file.number >= numbering.next) continue
+    if (file.kind === 'sst') fs.removeSync(tablePath(directory, file.number))
+    else if (file.kind === 'vlog') fs.removeSync(segmentPath(directory, file.number))
   }
 }

@@ -7,12 +7,18 @@ import { type FileKind, lostFoundPath } from '../../io/file-names.ts'
 import type { FileSystem } from '../../io/file-system.ts'
 import type { ManifestState } from '../../manifest/apply-edit.ts'
 
-const MOVED: ReadonlySet<FileKind> = new Set<FileKind>(['sst', 'wal', 'manifest', 'currentTemp'])
+const MOVED: ReadonlySet<FileKind> = new Set<FileKind>([
+  'sst',
+  'wal',
+  'vlog',
+  'manifest',
+  'currentTemp',
+])
 
 export interface Repaired {
   /** Number of its manifest. */
   readonly number: number
-  readonly state: Pick<ManifestState, 'levels' | 'wals'>
+  readonly state: Pick<ManifestState, 'levels' | 'wals' | 'segments'>
 }
 
 /** Names of what was moved. */
@@ -21,6 +27,7 @@ export function setAside(fs: FileSystem, directory: string, { number, state }: R
   const kept = new Set([`manifest ${number}`])
   for (const table of state.levels.flat()) kept.add(`sst ${table.number}`)
   for (const wal of state.wals) kept.add(`wal ${wal.number}`)
+  for (const segment of state.segments) kept.add(`vlog ${segment.number}`)
   const moved: string[] = []
   for (const { name, path, file } of listEntries(fs, directory)) {
     if (file === undefined || !MOVED.has(file.kind)) continue

@@ -4,6 +4,7 @@ import { assert } from '../../base/assert.ts'
 import type { ResolvedOptions } from '../../base/options.ts'
 import type { FileSystem } from '../../io/file-system.ts'
 import type { FileNumbers, JobResult, JobSpec, TableShape } from '../../jobs/job.ts'
+import { outputsAtMost } from '../../jobs/output-numbers.ts'
 import type { Kernels } from '../../kernel/kernels.ts'
 import { HeapAllocator } from '../../memory/heap-allocator.ts'
 import { HEAP_CONTROL_BYTES } from '../../memory/heap-control.ts'
@@ -11,12 +12,12 @@ import type { Region, SharedHeap } from '../../memory/shared-heap.ts'
 import { createCancelFlag } from '../../pool/cancel-flag.ts'
 import { type Executor, PRIORITY } from '../../pool/executor.ts'
 import { processHeaps } from '../../pool/process-heaps.ts'
-import { tablesAtMost } from '../../sstable/writer-workspace.ts'
 import type { FileNumbering } from '../file-numbering.ts'
 import { JobRunner } from '../job-runner.ts'
 import { tableShape } from '../memory-plan.ts'
 import { ObsoleteFiles } from '../obsolete-files.ts'
 import type { Environment } from '../types.ts'
+import { RepairSegments } from './repair-segments.ts'
 import { RepairNotes } from './report.ts'
 
 export interface WorkshopParts {
@@ -43,6 +44,7 @@ export class Workshop {
   readonly shape: TableShape
   readonly numbering: FileNumbering
   readonly notes: RepairNotes = new RepairNotes()
+  readonly segments: RepairSegments
   readonly environment: Environment
   readonly checkLock: () => void
   readonly #executor: Executor
@@ -56,14 +58,18 @@ export class Workshop {
     this.shape = tableShape(options)
     this.numbering = numbering
     this.environment = environment
+    this.segments = new RepairSegments(directory, this.notes)
     this.#executor = executor
     this.#obsolete = new ObsoleteFiles(environment.fs, directory, environment.logger)
   }
 
   /** Numbers for the outputs of a job that writes about so many bytes from so many tables. */
   outputs(bytes: number, tables: number): FileNumbers {
-    const count = 16 + tables + tablesAtMost(this.shape, bytes)
-    return { first: this.numbering.takeRange(count), count }
+    // No entry takes less than eight bytes.
+    const entries = Math.ceil(bytes / 8)
+    const input = { bytes, entries, tables, referred: this.segments.bytes }
+    const numbers = outputsAtMost(this.shape, input)
+    return { first: this.numbering.takeRange(numbers.count), ...numbers }
   }
 
   run<T extends JobResult>(

@@ -1,7 +1,7 @@
 // What a verification found, gathered while it runs. Main thread.
 import { CorruptionError, type CorruptionPlace, SettError } from '../../base/errors.ts'
 
-export type VerifiedKind = 'manifest' | 'wal' | 'table'
+export type VerifiedKind = 'manifest' | 'wal' | 'table' | 'segment'
 
 /** Damage, or a file that is not what the manifest says. */
 export interface VerifyProblem extends CorruptionPlace {
@@ -11,7 +11,7 @@ export interface VerifyProblem extends CorruptionPlace {
 export interface VerifiedFiles {
   readonly files: number
   readonly bytes: number
-  /** Of tables; records of logs; files the manifest names. */
+  /** Of tables; records of logs; values in segments; files the manifest names. */
   readonly entries: number
 }
 
@@ -21,6 +21,8 @@ export interface VerifyReport {
   readonly manifest: VerifiedFiles
   readonly wals: VerifiedFiles
   readonly tables: VerifiedFiles
+  /** Of the value log. */
+  readonly segments: VerifiedFiles
   readonly problems: readonly VerifyProblem[]
   /** Names of files of ours that nothing refers to: leftovers, which the next open removes. No problem. */
   readonly stray: readonly string[]
@@ -45,6 +47,7 @@ export class ReportBuilder {
     manifest: { files: 0, bytes: 0, entries: 0 },
     wal: { files: 0, bytes: 0, entries: 0 },
     table: { files: 0, bytes: 0, entries: 0 },
+    segment: { files: 0, bytes: 0, entries: 0 },
   }
   readonly #problems: VerifyProblem[] = []
 
@@ -72,11 +75,11 @@ export class ReportBuilder {
   }
 
   finish(stray: readonly string[]): VerifyReport {
-    const { manifest, wal: wals, table: tables } = this.#counts
+    const { manifest, wal: wals, table: tables, segment: segments } = this.#counts
     const problems = this.#problems.sort(
       (a, b) => a.file.localeCompare(b.file) || a.offset - b.offset,
     )
-    return { ok: problems.length === 0, manifest, wals, tables, problems, stray }
+    return { ok: problems.length === 0, manifest, wals, tables, segments, problems, stray }
   }
 }
 

@@ -6,6 +6,7 @@ import { checkVersionOrder } from '../../compaction/invariant.ts'
 import { listEntries } from '../../inspect/directory-entries.ts'
 import { currentPath, manifestPath } from '../../io/file-names.ts'
 import type { WalExtent } from '../../jobs/job.ts'
+import { namedFiles } from '../../manifest/apply-edit.ts'
 import type { ManifestLog } from '../../manifest/manifest-log.ts'
 import { readCurrent, readManifest, readManifestFile } from '../../manifest/read-manifest.ts'
 import { createCancelFlag } from '../../pool/cancel-flag.ts'
@@ -74,6 +75,8 @@ export class Verifier {
     const { fs } = foundation.environment
     const report = new ReportBuilder()
     const pinned = tree.views.pin()
+    // While the view is pinned none of them goes.
+    const { segments } = manifest.state
     try {
       this.#checkManifest(report)
       const strayAtFirst = this.#strayFiles()
@@ -85,6 +88,7 @@ export class Verifier {
           parallel: Math.min(executor.workers, PARALLEL_MAX),
           tables: pinned.view.levels.flat(),
           wals: this.#wals(),
+          segments,
           isNamed: (wal) => manifest.state.wals.some(({ number }) => number === wal),
           cancel,
         },
@@ -122,8 +126,7 @@ export class Verifier {
       report.problem('manifest', { file: path, offset: 0, expected, found })
     }
     report.check('manifest', path, () => checkVersionOrder(tree.levels))
-    const names = state.wals.length + state.levels.flat().length
-    report.add('manifest', fs.statSync(path)?.size ?? 0, names)
+    report.add('manifest', fs.statSync(path)?.size ?? 0, namedFiles(state))
   }
 
   /** Each log as far as it is known to be good now. */
@@ -148,9 +151,12 @@ export class Verifier {
     const { foundation, manifest, tree } = this.#parts
     const { directory, environment, options } = foundation
     if (options.readOnly) return []
-    const used = new Set(manifest.state.wals.map(({ number }) => number))
+    const { wals, segments } = manifest.state
+    const used = new Set([...wals, ...segments].map(({ number }) => number))
     for (const { levels } of tree.views.live) {
-      for (const { number } of levels.flat()) used.add(number)
+      for (const table of levels.flat()) {
+        for (const { number } of [table, ...(table.segments ?? [])]) used.add(number)
+      }
     }
     const stray = listEntries(environment.fs, directory).filter(({ file }) => {
       if (file === undefined || file.number === 0 || file.kind === 'lostFound') return false

@@ -1,8 +1,9 @@
-// Verifies tables and logs in jobs, a file each, several at a time, behind all other work. Main thread; reads
-// only.
+// Verifies tables, logs and segments in jobs, a file each, several at a time, behind all other work. Main thread;
+// reads only.
 import { SettError } from '../../base/errors.ts'
+import type { SegmentMeta } from '../../format/segment-meta.ts'
 import { notAFile } from '../../inspect/directory-entries.ts'
-import { tablePath, walPath } from '../../io/file-names.ts'
+import { segmentPath, tablePath, walPath } from '../../io/file-names.ts'
 import type { FileSystem } from '../../io/file-system.ts'
 import type { JobReport, VerifyResult, VerifySpec, WalExtent } from '../../jobs/job.ts'
 import { verifyWorkspaceBytes } from '../../jobs/workspace.ts'
@@ -20,6 +21,7 @@ export interface VerifyScope {
   readonly parallel: number
   readonly tables: readonly TableMeta[]
   readonly wals: readonly WalExtent[]
+  readonly segments: readonly SegmentMeta[]
   /** False: the log was flushed and removed while it waited for its turn. */
   readonly isNamed: (wal: number) => boolean
   readonly cancel: CancelFlag
@@ -30,8 +32,8 @@ interface Unit {
   readonly number: number
   readonly path: string
   readonly bytes: number
-  readonly tables: readonly TableMeta[]
-  readonly wals: readonly WalExtent[]
+  /** What the job is given to look at. */
+  readonly files: Omit<VerifySpec, 'kind' | 'directory' | 'workspace'>
 }
 
 export async function verifyFiles(
@@ -39,7 +41,7 @@ export async function verifyFiles(
   report: ReportBuilder,
   options: VerifyOptions,
 ): Promise<void> {
-  const units = [...scope.wals.map((wal) => walUnit(scope, wal)), ...scope.tables.map(toUnit)]
+  const units = unitsOf(scope)
   const totalBytes = units.reduce((sum, { bytes }) => sum + bytes, 0)
   const readBytes = new Map<Unit, number>()
   const progress = (unit: Unit, bytes: number): void => {
@@ -63,17 +65,33 @@ export async function verifyFiles(
   // All lanes end before an error is told: none may read on behind the caller's back.
   await Promise.all(Array.from({ length: Math.max(1, scope.parallel) }, lane))
   if (failures.length > 0) throw failures[0]
-
-  function toUnit(table: TableMeta): Unit {
-    const { number, size: bytes } = table
-    const path = tablePath(scope.directory, number)
-    return { kind: 'table', number, path, bytes, tables: [table], wals: [] }
-  }
 }
 
-function walUnit({ directory }: VerifyScope, wal: WalExtent): Unit {
-  const { number, length: bytes } = wal
-  return { kind: 'wal', number, path: walPath(directory, number), bytes, tables: [], wals: [wal] }
+function unitsOf({ directory, wals, tables, segments }: VerifyScope): Unit[] {
+  const metas = new Map(segments.map((segment) => [segment.number, segment]))
+  const ofWal = (wal: WalExtent): Unit => {
+    const { number, length: bytes } = wal
+    const path = walPath(directory, number)
+    return {
+      kind: 'wal',
+      number,
+      path,
+      bytes,
+      files: { tables: [], wals: [wal], pointed: segments },
+    }
+  }
+  const ofTable = (table: TableMeta): Unit => {
+    const { number, size: bytes, segments: uses = [] } = table
+    const pointed = uses.flatMap((use) => metas.get(use.number) ?? [])
+    const path = tablePath(directory, number)
+    return { kind: 'table', number, path, bytes, files: { tables: [table], pointed } }
+  }
+  const ofSegment = (segment: SegmentMeta): Unit => {
+    const { number, size: bytes } = segment
+    const path = segmentPath(directory, number)
+    return { kind: 'segment', number, path, bytes, files: { tables: [], segments: [segment] } }
+  }
+  return [...wals.map(ofWal), ...tables.map(ofTable), ...segments.map(ofSegment)]
 }
 
 async function verifyUnit(
@@ -83,7 +101,7 @@ async function verifyUnit(
   progress: (bytes: number) => void,
 ): Promise<void> {
   const { fs, directory, runner, cancel, isNamed } = scope
-  const { kind, path, tables, wals } = unit
+  const { kind, path, files } = unit
   if (cancel.cancelled) throw new SettError('SETT_BUSY', 'The verification was cancelled.')
   const gone = (): boolean => kind === 'wal' && !isNamed(unit.number)
   const there = fs.statSync(path)
@@ -96,10 +114,10 @@ async function verifyUnit(
   try {
     const result = await runner.run<VerifyResult>({
       priority: PRIORITY.verify,
-      workspaceBytes: verifyWorkspaceBytes(tables),
+      workspaceBytes: verifyWorkspaceBytes(files.tables, files.segments),
       cancel,
       onReport: (told: JobReport) => told.kind === 'progress' && progress(told.bytesRead),
-      spec: (workspace): VerifySpec => ({ kind: 'verify', directory, tables, wals, workspace }),
+      spec: (workspace): VerifySpec => ({ kind: 'verify', directory, ...files, workspace }),
     })
     if (gone()) return
     report.add(kind, result.bytesRead, result.entries)

@@ -11,6 +11,7 @@ import { manifestPath } from '../../io/file-names.ts'
 import { nodeFileSystem } from '../../io/node-file-system.ts'
 import { verifyWorkspaceBytes } from '../../jobs/workspace.ts'
 import { wasmKernels } from '../../kernel/wasm-kernels.ts'
+import { namedFiles } from '../../manifest/apply-edit.ts'
 import { type RecoveredManifest, readManifest } from '../../manifest/read-manifest.ts'
 import { HeapAllocator } from '../../memory/heap-allocator.ts'
 import { createCancelFlag } from '../../pool/cancel-flag.ts'
@@ -73,22 +74,24 @@ async function verifyNamed(
   const { fs, logger } = environment
   const path = manifestPath(directory, number)
   report.check('manifest', path, () => checkVersionOrder(state.levels))
+  const { segments } = state
   const tables = state.levels.flat()
-  report.add('manifest', fs.statSync(path)?.size ?? 0, state.wals.length + tables.length)
+  report.add('manifest', fs.statSync(path)?.size ?? 0, namedFiles(state))
   const { logs, problems } = judgeLogs(fs, directory, state)
   for (const { bytes, records } of logs) report.add('wal', bytes, records)
   for (const problem of problems) report.problem('wal', problem)
   const executor = createExecutor(options, environment)
   undo.add(() => executor.close())
   const parallel = Math.max(1, Math.min(executor.workers, 4))
-  const heap = processHeaps.acquire((parallel + 1) * (verifyWorkspaceBytes(tables) + 4096))
+  const workspace = verifyWorkspaceBytes(tables, segments)
+  const heap = processHeaps.acquire((parallel + 1) * (workspace + 4096))
   undo.add(() => processHeaps.release(heap))
   const allocator = new HeapAllocator(heap)
   const obsolete = new ObsoleteFiles(fs, directory, logger)
   const runner = new JobRunner({ executor, heap, allocator, obsolete })
   const cancel = createCancelFlag()
-  const scope = { fs, directory, runner, parallel, tables, wals: [], isNamed: () => true, cancel }
-  await verifyFiles(scope, report, verify)
+  const files = { tables, wals: [], segments, isNamed: () => true }
+  await verifyFiles({ fs, directory, runner, parallel, ...files, cancel }, report, verify)
 }
 
 function notThere(directory: string): SettError {

@@ -14,16 +14,16 @@ import { pickOptions } from '../maintenance/wire-care.ts'
 import { flushesAtOnce } from '../memory-plan.ts'
 import type { StallWatch } from '../pressure/stall-watch.ts'
 import type { WritePressure } from '../pressure/write-pressure.ts'
-import type { WriteQueue } from '../write-queue.ts'
+import { ValueCollector } from '../value-log/collector.ts'
 import type { Stores, Wiring } from './wire-stores.ts'
-import { wireLimits, wireWrites } from './wire-writes.ts'
+import { type Writes, wireLimits, wireWrites } from './wire-writes.ts'
 
-export interface Background {
+export interface Background extends Writes {
   readonly runner: JobRunner
-  readonly writes: WriteQueue
   readonly flushes: FlushScheduler
   readonly compactions: CompactionScheduler
   readonly merges: PlanMerges
+  readonly collector: ValueCollector
   readonly stalls: StallWatch
   readonly pressure: WritePressure
   readonly upkeep: Upkeep
@@ -45,7 +45,8 @@ export function wireBackground(
   const limits = wireLimits(wiring, stores)
   const { stalls, pressure, reserve } = limits
   const runner = new JobRunner({ executor, heap: machine.heap, allocator, obsolete })
-  const writes = wireWrites(wiring, stores, limits)
+  const written = wireWrites(wiring, stores, limits)
+  const { writes } = written
   const outcomes = new BackgroundOutcomes({ health, logger, progress, writes, reserve, tables })
   const notices = new Notices(environment)
   const limiter: RateLimiter = new RateLimiter({ clock, rate: () => upkeep.rate })
@@ -63,18 +64,15 @@ export function wireBackground(
     upkeep.stir()
   }
   const both = { tree, clock, notices, halted, failed: outcomes.failed, enabled: !options.readOnly }
-  const merges = new PlanMerges({
-    runner,
-    executor,
-    tree,
-    clock,
-    pace: limiter,
-    flushing: () => flushes.busy || memtables.immutables.length > 0,
-    splitting: environment.splitting,
-  })
+  const flushing = (): boolean => flushes.busy || memtables.immutables.length > 0
+  const { splitting } = environment
+  const merges = new PlanMerges({ ...both, runner, executor, pace: limiter, flushing, splitting })
+  const load = { rest: () => upkeep.rest, deferred: () => upkeep.deferred }
+  const collector = new ValueCollector({ ...stores, ...load })
   const compactions = new CompactionScheduler({
     ...both,
     merges,
+    collector,
     get pick() {
       return { ...pickOptions(options), l0CompactTrigger: upkeep.l0CompactTrigger }
     },
@@ -94,6 +92,7 @@ export function wireBackground(
       return flushesAtOnce(executor.workers, options.memtableCount)
     },
     aheadBytes: jobBytes,
+    writtenSizes: stores.writtenSizes,
     due: () => memtables.flushable,
     flushed: ({ memtable }) => {
       pressure.flushed(memtable.recordEnd - memtable.arena.address)
@@ -105,9 +104,10 @@ export function wireBackground(
   })
   bindEvents({ foundation, stores, flushes, compactions, outcomes, pressure })
   return {
-    writes,
+    ...written,
     compactions,
     merges,
+    collector,
     flushes,
     runner,
     stalls,

@@ -1,12 +1,19 @@
 // The write queue, and what holds commits back. Main thread.
+import { MIB } from '../../base/limits.ts'
 import type { ResolvedOptions } from '../../base/options.ts'
+import { PART_PAYLOAD_MAX } from '../../format/segment-part.ts'
+import { PART_SCRATCH_BYTES } from '../../value-log/value-stream-writer.ts'
 import { FillAhead } from '../../wal/fill-ahead.ts'
 import { WAL_SCRATCH_BYTES } from '../../wal/wal-file.ts'
 import { DiskReserve } from '../disk/disk-reserve.ts'
+import { errorCode, lacksDescriptors, lacksDirectory, writeError } from '../disk/failures.ts'
 import type { Foundation } from '../foundation.ts'
 import { StallWatch } from '../pressure/stall-watch.ts'
 import { WritePressure } from '../pressure/write-pressure.ts'
 import type { Environment } from '../types.ts'
+import { LargeValues } from '../value-log/large-values.ts'
+import type { NewSegmentParts } from '../value-log/new-segment.ts'
+import { ValueStreams } from '../value-log/value-streams.ts'
 import { WriteQueue } from '../write-queue.ts'
 import { takeRegion } from './take-region.ts'
 import type { Output, Stores, Wiring } from './wire-stores.ts'
@@ -24,10 +31,78 @@ export function wireLimits({ foundation, output }: Wiring, stores: Stores): Writ
   return { ...wirePressure(environment, options, stores), reserve }
 }
 
-export function wireWrites(
-  { foundation, allocator, output }: Pick<Wiring, 'foundation' | 'allocator' | 'output'>,
+export interface Writes {
+  readonly writes: WriteQueue
+  readonly streams: ValueStreams
+}
+
+export function wireWrites(wiring: Wiring, stores: Stores, limits: WriteLimits): Writes {
+  const { options } = wiring.foundation
+  const segment = wireSegments(wiring, stores, limits)
+  const values = new LargeValues({
+    segment,
+    get segmentSize() {
+      return options.segmentSize
+    },
+  })
+  const writes = wireQueue(wiring, stores, { ...limits, values })
+  const streams = new ValueStreams({
+    segment,
+    writes,
+    reserve: limits.reserve,
+    health: stores.health,
+    get plainBytes() {
+      return Math.min(PART_PAYLOAD_MAX, heldValueBytes(options))
+    },
+    parallel: clamp(Math.floor(options.memoryBudget / STREAM_SHARE_BYTES), 2, 16),
+  })
+  return { writes, streams }
+}
+
+/** For each so many bytes of the budget one stream may hold a part of its value. */
+const STREAM_SHARE_BYTES = 32 * MIB
+
+function clamp(value: number, least: number, most: number): number {
+  return Math.min(Math.max(value, least), most)
+}
+
+/** Longer values lie in segments before their commit. */
+function heldValueBytes({ memtableSize, valueThreshold }: ResolvedOptions): number {
+  const held = Math.floor(memtableSize / 4)
+  return valueThreshold === 'auto' ? held : Math.max(held, valueThreshold - 1)
+}
+
+function wireSegments(
+  { foundation, allocator, numbering, manifest, output }: Wiring,
+  { health, obsolete, segments, tables, tree }: Stores,
+  { reserve }: WriteLimits,
+): NewSegmentParts {
+  const { environment, machine } = foundation
+  return {
+    ...output,
+    random: environment.random,
+    numbering,
+    manifest,
+    health,
+    obsolete,
+    segments,
+    memory: { ...machine, scratch: takeRegion(allocator, PART_SCRATCH_BYTES).address },
+    dropUnused: () => void tree.dropUnused(),
+    failed(error) {
+      if (errorCode(error) === 'SETT_POISONED') health.poison('Making a value durable', error)
+      else if (lacksDirectory(error)) health.directoryLost(error)
+      // The next try finds the descriptors that idle tables held.
+      else if (lacksDescriptors(error)) tables.closeIdle()
+      reserve.forget()
+      return health.tell() ?? writeError(error, 'Writing a value')
+    },
+  }
+}
+
+function wireQueue(
+  { foundation, allocator, output }: Wiring,
   { oracle, memtables, walSyncer, health }: Stores,
-  { reserve, stalls, pressure }: WriteLimits,
+  { reserve, stalls, pressure, values }: WriteLimits & { readonly values: LargeValues },
 ): WriteQueue {
   const { options, environment, machine } = foundation
   return new WriteQueue({
@@ -55,6 +130,10 @@ export function wireWrites(
     get ownMemtableBytes() {
       return Math.floor(options.memtableSize / 4)
     },
+    get heldValueBytes() {
+      return heldValueBytes(options)
+    },
+    values,
     get waitingBytesMax() {
       return waitingBytesMax(options)
     },

@@ -10,8 +10,11 @@ import { type DirectoryEntry, listEntries } from '../directory-entries.ts'
 import type { DoctorRequest } from './doctor-request.ts'
 import { examineEntries } from './examine-entries.ts'
 import { examineLogs } from './examine-logs.ts'
-import { examineTables } from './examine-tables.ts'
+import { examineStores } from './examine-stores.ts'
 import { type DoctorReport, Findings, type KindSizes, REPAIR_NEXT } from './findings.ts'
+
+/** Kinds of files whose sizes are told by themselves. */
+const COUNTED: ReadonlySet<FileKind> = new Set(['sst', 'wal', 'vlog', 'manifest'])
 
 /** Looks at a database in use until nothing has moved, at most so often. */
 const LOOKS = 3
@@ -36,7 +39,7 @@ function look(request: DoctorRequest): DoctorReport {
   const manifest = manifestOf(fs, directory, entries, findings)
   examineEntries(request, { entries, manifest }, findings)
   if (manifest !== undefined) {
-    examineTables(fs, directory, manifest.state, findings)
+    examineStores(fs, directory, manifest.state, findings)
     examineLogs(fs, directory, manifest.state, findings)
   }
   const { record } = lock
@@ -53,8 +56,9 @@ function look(request: DoctorRequest): DoctorReport {
     sizes: {
       tables: sizesOf(entries, (kind) => kind === 'sst'),
       logs: sizesOf(entries, (kind) => kind === 'wal'),
+      segments: sizesOf(entries, (kind) => kind === 'vlog'),
       manifests: sizesOf(entries, (kind) => kind === 'manifest'),
-      others: sizesOf(entries, (kind) => kind !== 'sst' && kind !== 'wal' && kind !== 'manifest'),
+      others: sizesOf(entries, (kind) => kind === undefined || !COUNTED.has(kind)),
     },
     freeBytes: fs.spaceSync(directory).freeBytes,
     findings: findings.all,
@@ -73,6 +77,7 @@ function manifestFacts({
     closedCleanly: clean,
     tables: state.levels.flat().length,
     logs: state.wals.length,
+    segments: state.segments.length,
   }
 }
 

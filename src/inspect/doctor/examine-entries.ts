@@ -53,6 +53,7 @@ function namesOf(manifest: RecoveredManifest | undefined): Set<string> {
   return new Set([
     `MANIFEST-${digits(number)}`,
     ...state.levels.flat().map((table) => `${digits(table.number)}.sst`),
+    ...state.segments.map((segment) => `${digits(segment.number)}.vlog`),
     ...state.wals.map((wal) => `${digits(wal.number)}.wal`),
   ])
 }

@@ -36,10 +36,13 @@ export interface DoctorReport {
     readonly closedCleanly: boolean
     readonly tables: number
     readonly logs: number
+    readonly segments: number
   }
   readonly sizes: {
     readonly tables: KindSizes
     readonly logs: KindSizes
+    /** Of the value log. */
+    readonly segments: KindSizes
     readonly manifests: KindSizes
     readonly others: KindSizes
   }

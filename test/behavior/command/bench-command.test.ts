@@ -33,6 +33,11 @@ describe('bad usage ends with 2 and tells what there is', () => {
     [['--memtable', '8 cats'], /a size such as 8MiB/],
     [['--json', '/nowhere/at/all.json'], /there is no folder \/nowhere\/at/],
     [['--engine', 'sett'], /unknown option '--engine'/],
+    [['soak', '--minutes', '0'], /a number of minutes above 0/],
+    [['soak', '--minutes', '1', '--overwrite', '5'], /--minutes is for the mixed load/],
+    [['soak', '--live', 'default'], /a size such as 8MiB\./],
+    [['soak', '--values', '100,2MiB'], /--values 2097152: .* up to 1048576 bytes/],
+    [['soak', '--preset', 'fast'], /no preset is called 'fast'; known: balanced/],
     [['frob'], /no bench command is called 'frob'; known: database, badger, /],
   ])('%j', async (args, message) => {
     const { code, stdout, stderr } = await start(BENCH, args).ended
@@ -79,6 +84,37 @@ describe('a run', () => {
     expect(stdout).toMatch(/^fillrandom +[\d.]+ [kM]/m)
     expect(readdirSync(directory)).toEqual([])
   })
+
+  it('refuses a soak that the disk has no room for', async () => {
+    const { code, stderr } = await start(BENCH, ['soak', '--live', '900000GiB']).ended
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('disk too small') })
+  })
+
+  it.each([['--minutes', '0.02'] as const, ['--overwrite', '2'] as const])(
+    'soak %s %s: a point for each second, a page, all answers right, no folder left',
+    async (flag, amount) => {
+      const [directory, folder] = [temporaryDirectory(), temporaryDirectory()]
+      const [json, page] = [join(folder, 'record.json'), join(folder, 'page.html')]
+      const { code, stdout, stderr } = await start(BENCH, [
+        ...['soak', flag, amount, '--live', '512KiB', '--memtable', '64KiB', '--idle', '0.5'],
+        ...['--values', '100,4KiB', '--directory', directory, '--json', json, '--report', page],
+      ]).ended
+      expect({ code, stderr }).toMatchObject({ code: 0 })
+      const { soak, samples }: RunRecord = JSON.parse(readFileSync(json, 'utf8'))
+      expect(soak).toMatchObject({ wrong: 0, mistakes: [], restless: false })
+      expect(soak!.points.at(-1)).toMatchObject({ phase: 'idle', operations: 0 })
+      expect(soak!.points.every(({ files, liveBytes }) => files.all > 0 && liveBytes > 0)).toBe(
+        true,
+      )
+      expect(soak!.writtenBytes).toBeGreaterThan(soak!.userBytes)
+      expect(samples.map(({ workload }) => workload)).toEqual(['soak-fill', 'soak-load'])
+      expect(stdout).toMatch(
+        /^answers compared with what was written +[\d,]+ +none wrong +reached$/m,
+      )
+      expect(readFileSync(page, 'utf8')).toContain('Second by second')
+      expect(readdirSync(directory)).toEqual([])
+    },
+  )
 
   it('removes its databases on Ctrl-C and ends with 130, also through `sett bench`', async () => {
     const directory = temporaryDirectory()

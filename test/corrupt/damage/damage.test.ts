@@ -7,7 +7,7 @@ import type { Specimen } from './specimen.ts'
 import { makeSpecimens, runDamage, type Specimens } from './suite.ts'
 
 const SEED = Number(process.env['SETT_CORRUPT_SEED'] ?? Date.now() % 1_000_000)
-const FLIPS = 10_000
+const FLIPS = 6_000
 const HARMS = 300
 const REPAIRS = 40
 /** Half a minute where nothing else runs. */
@@ -30,6 +30,7 @@ describe(`damage (SETT_CORRUPT_SEED=${SEED})`, () => {
         'killed flushing',
         'killed with most logs',
         'backlog',
+        'segmented',
       ])
     },
     PATIENCE_MS,
@@ -54,6 +55,19 @@ describe(`damage (SETT_CORRUPT_SEED=${SEED})`, () => {
       for (const kind of ['data block', 'filter', 'range tombstones', 'properties', 'index']) {
         expect(bits(`bit of table, ${kind}`, ['right'])).toBe(0)
         expect(bits(`bit of table, ${kind}`, ['error'])).toBeGreaterThan(FLIPS / 50)
+      }
+      // Only the zeros behind a part are left to verify().
+      const segments = new LiveTables(specimens.all.at(-1)!).segments.length
+      expect(segments).toBeGreaterThanOrEqual(4)
+      expect(bits('bit of segment header', ['error'])).toBe(8 * 64 * segments)
+      expect(bits('bit of segment footer', ['error'])).toBe(8 * 128 * segments)
+      for (const kind of ['part header', 'stored bytes']) {
+        expect(bits(`bit of segment, ${kind}`, ['right'])).toBe(0)
+        expect(bits(`bit of segment, ${kind}`, ['error'])).toBeGreaterThan(FLIPS / 50)
+      }
+      for (const kind of ['padding', 'unread']) {
+        expect(bits(`bit of segment, ${kind}`, ['error'])).toBe(0)
+        expect(bits(`bit of segment, ${kind}`, ['right'])).toBeGreaterThan(0)
       }
       expect(bits('bit of log, closed', ['cut'])).toBe(0)
       expect(bits('bit of log, killed', ['cut'])).toBeGreaterThan(0)

@@ -38,8 +38,8 @@ function changed(
   return copy
 }
 
-function tablesOf(image: Image): [string, Buffer][] {
-  return [...image].filter(([name]) => name.endsWith('.sst'))
+function filesOf(image: Image, ending: '.sst' | '.vlog'): [string, Buffer][] {
+  return [...image].filter(([name]) => name.endsWith(ending))
 }
 
 describe(`files (SETT_CORRUPT_SEED=${SEED})`, () => {
@@ -64,7 +64,7 @@ describe(`files (SETT_CORRUPT_SEED=${SEED})`, () => {
     }
   })
 
-  it('a missing CURRENT, manifest or table refuses to open', async () => {
+  it('a missing CURRENT, manifest, table or segment refuses to open', async () => {
     for (const specimen of [closed, killed, backlog]) {
       for (const name of specimen.image.keys()) {
         if (name.endsWith('.wal')) continue
@@ -72,13 +72,13 @@ describe(`files (SETT_CORRUPT_SEED=${SEED})`, () => {
         expect(await judge(specimen, without), `${specimen.name} ${name}`).toBe('refused')
       }
     }
-    expect(tablesOf(closed.image).length).toBeGreaterThanOrEqual(10)
+    expect(filesOf(closed.image, '.sst').length).toBeGreaterThanOrEqual(10)
   })
 
   it(
     "two tables in each other's place are told, all pairs of ten",
     async () => {
-      const tables = tablesOf(closed.image).slice(0, 10)
+      const tables = filesOf(closed.image, '.sst').slice(0, 10)
       let told = 0
       for (const [a, bytes] of tables) {
         for (const [b, others] of tables) {
@@ -99,9 +99,9 @@ describe(`files (SETT_CORRUPT_SEED=${SEED})`, () => {
         for (const other of [0, 1, 4096, bytes.length].map((length) => Buffer.alloc(length))) {
           const answer = await judge(specimen, changed(specimen.image, [name, other]))
           const what = `${specimen.name} ${name} as ${other.length} zeros`
-          // A header is durable before anything names its file, so no log may be without one. Of a table only the
-          // length is looked at before it is read.
-          const opens = name.endsWith('.sst') && other.length === bytes.length
+          // A header is durable before anything names its file, so no log may be without one. Of a table or a segment
+          // only the length is looked at before it is read.
+          const opens = /\.(sst|vlog)$/.test(name) && other.length === bytes.length
           expect(answer, what).toBe(opens ? 'error' : 'refused')
         }
       }
@@ -178,11 +178,15 @@ describe('a file cut short', () => {
     PATIENCE_MS,
   )
 
-  it('refuses, if it is a table', async () => {
-    const [name, bytes] = tablesOf(closed.image)[0]!
-    for (let length = 0; length < bytes.length; length += 61) {
-      const cut = changed(closed.image, [name, bytes.subarray(0, length)])
-      expect(await judge(closed, cut), `${length}`).toBe('refused')
+  it('refuses, if it is a table or a segment', async () => {
+    for (const [name, bytes] of [
+      filesOf(closed.image, '.sst')[0]!,
+      filesOf(closed.image, '.vlog')[0]!,
+    ]) {
+      for (let length = 0; length < bytes.length; length += 61) {
+        const cut = changed(closed.image, [name, bytes.subarray(0, length)])
+        expect(await judge(closed, cut), `${name} ${length}`).toBe('refused')
+      }
     }
   })
 

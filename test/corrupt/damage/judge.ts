@@ -60,9 +60,10 @@ async function judgeOpen(
   try {
     const commit = commitFound(specimen, engine, least)
     const { image, keys, history } = specimen
-    const mayFail = tablesDiffer(image, damaged)
+    const mayFail = storesDiffer(image, damaged)
     const errors = checkReads(engine, keys, history.content(commit), mayFail ? WINDOW : keys.length)
-    if (errors > 0 && !mayFail) throw new WrongAnswer('a read failed, and no table is damaged')
+    if (errors > 0 && !mayFail)
+      throw new WrongAnswer('a read failed, and no table or segment is damaged')
     const answer = errors > 0 ? 'error' : commit < specimen.commit ? 'cut' : 'right'
     return { answer, commit }
   } finally {
@@ -89,8 +90,10 @@ function commitFound(
   throw new WrongAnswer(`what was found no commit left: a hole, or half a commit`)
 }
 
-function tablesDiffer(before: Image, after: Image): boolean {
-  return [...before].some(([name, bytes]) => name.endsWith('.sst') && after.get(name) !== bytes)
+function storesDiffer(before: Image, after: Image): boolean {
+  return [...before].some(
+    ([name, bytes]) => /\.(sst|vlog)$/.test(name) && after.get(name) !== bytes,
+  )
 }
 
 /** Reads everything forwards, backwards and by key, and asks for keys that are not there. Returns how many reads

@@ -31,10 +31,19 @@ export interface Specimen {
 
 const KEYS = 2_000
 const COMMITS_IN_LOG = 110
+/** Two parts of a value, the second short. */
+const PARTS_BYTES = 1_100_000
 const options = resolveOptions({ ...OPTIONS, memtableCount: 6 })
+/** Most values lie in segments, of which there are many. */
+const SEGMENTED: object = { valueThreshold: 80, segmentMaxEntries: 500 }
 
-export function openOn(fs: FileSystem, random: Random = seededRandom(1)): Promise<StorageEngine> {
-  return openEngine(DIRECTORY, options, { fs, random, kernels: kernelsOf })
+export function openOn(
+  fs: FileSystem,
+  random: Random = seededRandom(1),
+  changed: object = {},
+): Promise<StorageEngine> {
+  const chosen = { ...options, ...changed }
+  return openEngine(DIRECTORY, chosen, { fs, random, kernels: kernelsOf })
 }
 
 export function seededRandom(seed: number): Random {
@@ -140,21 +149,40 @@ async function fill(writer: Writer): Promise<void> {
   }
 }
 
-async function begin(seed: number): Promise<Writer> {
+async function begin(seed: number, changed: object = {}): Promise<Writer> {
   const fs = new FaultFileSystem()
-  const engine = await openOn(fs, seededRandom(seed))
+  const engine = await openOn(fs, seededRandom(seed), changed)
   return new Writer(fs, new History(), prng(seed, 3), engine)
 }
 
-export async function closedSpecimen(seed: number): Promise<Specimen> {
-  const writer = await begin(seed)
+export function closedSpecimen(seed: number): Promise<Specimen> {
+  return closedAfter('closed', seed, {})
+}
+
+/** Closed, with most values in segments: some are overwritten, one has several parts. */
+export function segmentedSpecimen(seed: number): Promise<Specimen> {
+  return closedAfter('segmented', seed, SEGMENTED, async (writer) => {
+    const value = halfNoise(PARTS_BYTES, seed)
+    await writer.commit([{ type: 'put', key: 'key 01500 in parts', value }])
+    await writer.engine.flush()
+  })
+}
+
+async function closedAfter(
+  name: string,
+  seed: number,
+  changed: object,
+  more: (writer: Writer) => Promise<void> = async () => undefined,
+): Promise<Specimen> {
+  const writer = await begin(seed, changed)
   await fill(writer)
+  await more(writer)
   const older = [cachedImage(writer.fs)]
   await writer.engine.close()
   const image = cachedImage(writer.fs)
   const { history } = writer
   const keys = keysOf(history)
-  return { name: 'closed', closed: true, image, history, commit: history.last, keys, older }
+  return { name, closed: true, image, history, commit: history.last, keys, older }
 }
 
 /** Killed at four moments of a second life: after its last commit, while CURRENT was replaced, while a flush wrote, and

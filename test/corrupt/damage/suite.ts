@@ -9,8 +9,14 @@ import { HARM_KINDS, Harmer } from './harm.ts'
 import { imageFileSystem } from './image-file-system.ts'
 import { judge, requirePlace, WrongAnswer } from './judge.ts'
 import { LiveLogs } from './live-logs.ts'
-import { type LiveTable, LiveTables } from './live-tables.ts'
-import { backlogSpecimen, closedSpecimen, killedSpecimens, type Specimen } from './specimen.ts'
+import { type LiveFile, LiveTables } from './live-tables.ts'
+import {
+  backlogSpecimen,
+  closedSpecimen,
+  killedSpecimens,
+  type Specimen,
+  segmentedSpecimen,
+} from './specimen.ts'
 import { fileKind, Tally } from './tally.ts'
 
 export interface DamageRun {
@@ -41,6 +47,7 @@ export async function makeSpecimens(seed: number): Promise<Specimens> {
     await closedSpecimen(from),
     ...(await killedSpecimens(from)),
     await backlogSpecimen(from),
+    await segmentedSpecimen(from),
   ]
   return { all: await make(seed), foreign: await make(seed + FOREIGN) }
 }
@@ -50,6 +57,7 @@ export async function runDamage(run: DamageRun, specimens: Specimens): Promise<T
   const [closed, killed] = specimens.all
   for (const specimen of [closed!, killed!]) await flipSmallFiles(specimen, tally)
   flipTables(run, closed!, tally)
+  flipSegments(run, specimens.all.at(-1)!, tally)
   for (const specimen of specimens.all) flipLogs(run, specimen, specimens.all.length, tally)
   await harmFiles(run, specimens, tally)
   return tally
@@ -91,7 +99,7 @@ function isRefused(fs: FileSystem): boolean {
 function flipTables(run: DamageRun, specimen: Specimen, tally: Tally): void {
   const live = new LiveTables(specimen)
   const random = prng(run.seed, 11)
-  const flip = (table: LiveTable, offset: number, bit: number): void => {
+  const flip = (table: LiveFile, offset: number, bit: number): void => {
     const { kind } = table.regionAt(offset)
     guarded(tally, () => {
       tally.count(`bit of table, ${kind}`, live.flip(table, offset, bit) ? 'error' : 'right')
@@ -112,6 +120,32 @@ function flipTables(run: DamageRun, specimen: Specimen, tally: Tally): void {
     const from = random.chance(0.5) ? inner : parts
     const region = from[random.below(from.length)]!
     flip(table, region.from + random.below(region.to - region.from), random.below(8))
+  }
+}
+
+/** Every bit of headers and footers of segments, and random or all bits of what lies between. */
+function flipSegments(run: DamageRun, specimen: Specimen, tally: Tally): void {
+  const live = new LiveTables(specimen)
+  const random = prng(run.seed, 15)
+  const flip = (segment: LiveFile, offset: number, bit: number): void => {
+    const { kind } = segment.regionAt(offset)
+    const what = kind.startsWith('segment') ? `bit of ${kind}` : `bit of segment, ${kind}`
+    guarded(tally, () => {
+      tally.count(what, live.flip(segment, offset, bit) ? 'error' : 'right')
+    })
+  }
+  const { segments } = live
+  for (const segment of segments) {
+    const whole = [{ from: 0, to: segment.bytes.length }]
+    const ends = [segment.regions[0]!, segment.regions.at(-1)!]
+    for (const { from, to } of run.everyBit ? whole : ends) {
+      for (let bit = 8 * from; bit < 8 * to; bit++) flip(segment, bit >> 3, bit & 7)
+    }
+  }
+  for (let i = 0; i < (run.everyBit ? 0 : run.flips / 2); i++) {
+    const segment = segments[random.below(segments.length)]!
+    const region = segment.regions[1 + random.below(segment.regions.length - 2)]!
+    flip(segment, region.from + random.below(region.to - region.from), random.below(8))
   }
 }
 

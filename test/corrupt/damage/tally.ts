@@ -42,5 +42,5 @@ export class Tally {
 export function fileKind(name: string): string {
   if (name === 'CURRENT' || name === 'CURRENT.tmp') return name
   if (name.startsWith('MANIFEST')) return 'MANIFEST'
-  return { wal: 'log', sst: 'table' }[name.slice(-3)] ?? 'other file'
+  return { wal: 'log', sst: 'table', log: 'segment' }[name.slice(-3)] ?? 'other file'
 }

@@ -67,7 +67,7 @@ it(
       const kind = fileKind(path.slice(DIRECTORY.length + 1))
       kinds.set(kind, (kinds.get(kind) ?? 0) + 1)
     }
-    expect([...kinds.keys()].sort()).toEqual(['CURRENT', 'MANIFEST', 'log', 'table'])
+    expect([...kinds.keys()].sort()).toEqual(['CURRENT', 'MANIFEST', 'log', 'segment', 'table'])
     expect((await engine.verify({})).ok).toBe(true)
     await engine.close()
   },

@@ -1,4 +1,4 @@
-// Structures of fixed fields: CURRENT, file headers, footer, properties, trailer, record.
+// Structures of fixed fields: CURRENT, file headers, footers, properties, trailer, record, part of a value, pointer.
 import { hash64 } from '../../../src/base/xxh64.ts'
 import { checksum } from '../../../src/format/checksum.ts'
 import { decodeCurrent, encodeCurrent } from '../../../src/format/current-file.ts'
@@ -8,15 +8,22 @@ import {
   FILE_HEADER_BYTES,
   type FileKind,
 } from '../../../src/format/file-header.ts'
+import { CODEC_NONE, packedMax } from '../../../src/format/packed-form.ts'
 import { decodeRecord, encodeRecord } from '../../../src/format/record.ts'
 import {
-  CODEC_NONE,
-  checkTrailer,
-  encodeTrailer,
-  packedMax,
-} from '../../../src/format/sstable-block.ts'
+  decodePartHeader,
+  decodeSegmentFooter,
+  encodePartHeader,
+  encodeSegmentFooter,
+  PART_PAYLOAD_MAX,
+  SEGMENT_FOOTER_BYTES,
+  storedBytesMax,
+  storedBytesMin,
+} from '../../../src/format/segment-part.ts'
+import { checkTrailer, encodeTrailer } from '../../../src/format/sstable-block.ts'
 import { decodeFooter, encodeFooter, FOOTER_BYTES } from '../../../src/format/sstable-footer.ts'
 import { decodeProperties, encodeProperties } from '../../../src/format/sstable-properties.ts'
+import { readValuePointer, writeValuePointer } from '../../../src/format/value-pointer.ts'
 import type { Prng } from '../../model/prng.ts'
 import { type Decoder, demand } from './decoder.ts'
 import { type Field, mutate, pick, randomBytes, resized, u32s, u64s } from './mutation.ts'
@@ -125,10 +132,14 @@ const properties: Decoder = {
       newestWal: 3,
       blocks: random.below(99),
       codec: random.below(3),
+      segments: Array.from({ length: random.below(4) }, (_, i) => ({ number: i + 1, bytes: 8 })),
     })
-    mutate(bytes, [...u64s(0, 13), ...u32s(64, 2), ...u32s(96, 2)], random)
-    const found = decodeProperties(resized(bytes, random), FILE, 1000)
-    demand(Object.values(found).every(isCount), 'counts')
+    mutate(bytes, [...u64s(0, bytes.length / 8), ...u32s(64, 2), ...u32s(96, 2)], random)
+    const { segments, ...counts } = decodeProperties(resized(bytes, random), FILE, 1000)
+    demand(Object.values(counts).every(isCount), 'counts')
+    for (const [i, use] of segments.entries()) {
+      demand(use.number > (segments[i - 1]?.number ?? 0) && use.bytes > 0, 'segments in order')
+    }
     return true
   },
 }
@@ -160,10 +171,11 @@ const RECORD: readonly Field[] = [
 ]
 
 function record(random: Prng): Buffer {
+  const kind = pick(random, ['put', 'put', 'delete', 'pointer'] as const)
   return encodeRecord({
-    kind: random.chance(0.7) ? 'put' : 'delete',
+    kind,
     key: randomBytes(random, random.below(40)),
-    value: randomBytes(random, random.below(60)),
+    value: kind === 'pointer' ? pointerBytes(random) : randomBytes(random, random.below(60)),
     version: 1 + random.u32(),
     expiresAt: random.chance(0.3) ? 1 + random.u32() : 0,
     meta: random.chance(0.3) ? 1 + random.below(255) : 0,
@@ -186,6 +198,83 @@ const logRecord: Decoder = {
   },
 }
 
+const VALUE_MOST = 2 ** 30
+
+/** An answer instead of an error: whoever finds none there knows where it is. */
+const pointer: Decoder = {
+  name: 'value pointer',
+  share: 15,
+  run(random) {
+    const bytes = pointerBytes(random)
+    mutate(bytes, [...u64s(0, 2), ...u32s(16, 2)], random)
+    const found = readValuePointer(bytes, 0)
+    if (found === undefined) return false
+    const { segment, offset, valueLength, storedLength } = found
+    demand(isCount(segment) && segment > 0, 'the number of a segment')
+    demand(isCount(offset) && offset >= 64 && offset % 8 === 0, 'a place behind the header')
+    demand(valueLength <= VALUE_MOST, 'a value of at most 1 GiB')
+    demand(storedLength <= storedBytesMax(valueLength), 'no more than the value may take')
+    return true
+  },
+}
+
+function pointerBytes(random: Prng): Buffer {
+  const valueLength = random.chance(0.5) ? random.below(5_000) : random.below(VALUE_MOST)
+  const storedLength = random.chance(0.5)
+    ? storedBytesMax(valueLength)
+    : storedBytesMin(valueLength)
+  const bytes = Buffer.alloc(24)
+  const offset = 64 + 8 * random.below(9_000)
+  writeValuePointer(bytes, 0, { segment: 1 + random.below(99), offset, valueLength, storedLength })
+  return bytes
+}
+
+const part: Decoder = {
+  name: 'part of a value',
+  share: 20,
+  run(random) {
+    const last = random.chance(0.7)
+    const payloadLength = last ? 1 + random.below(PART_PAYLOAD_MAX) : PART_PAYLOAD_MAX
+    const codec = random.below(3)
+    const storedLength = codec === 0 ? payloadLength : 1 + random.below(packedMax(payloadLength))
+    const position = PART_PAYLOAD_MAX * random.below(1_024)
+    const keyHash = BigInt(random.u32()) << 20n
+    const bytes = Buffer.alloc(32)
+    encodePartHeader(bytes, 0, { payloadLength, codec, storedLength, keyHash, position, last })
+    mutate(bytes, [...u32s(8, 6), { at: 12, size: 1 }], random)
+    const found = decodePartHeader(bytes, 0)
+    if (found === undefined) return false
+    demand(found.payloadLength <= PART_PAYLOAD_MAX, 'a part of at most 1 MiB')
+    demand(found.storedLength <= found.payloadLength, 'no more stored than there is')
+    demand(
+      (found.codec === 0) === (found.storedLength === found.payloadLength),
+      'a codec that fits',
+    )
+    demand(found.position + found.payloadLength <= VALUE_MOST, 'a part inside its value')
+    demand(found.last || found.payloadLength === PART_PAYLOAD_MAX, 'full parts before the last')
+    return true
+  },
+}
+
+const segmentFooter: Decoder = {
+  name: 'segment footer',
+  share: 15,
+  run(random) {
+    const fileSize = 224 + 8 * random.below(100_000)
+    const place = { fileSize, fileNumber: 1 + random.below(99), salt: randomBytes(random, 8) }
+    const counts = { values: random.u32(), valueBytes: random.u32() }
+    const bytes = encodeSegmentFooter({ ...counts, ...place })
+    mutate(bytes, [...u64s(0, 14), ...u32s(88, 1)], random)
+    const position = fileSize - SEGMENT_FOOTER_BYTES
+    const sum = checksum(bytes.subarray(0, 112), { ...place, position })
+    bytes.writeBigUInt64LE(sum, 112)
+    const found = decodeSegmentFooter(resized(bytes, random), { file: FILE, ...place })
+    demand(isCount(found.values) && isCount(found.valueBytes), 'counts')
+    demand(found.fileSize === fileSize && found.fileNumber === place.fileNumber, 'this segment')
+    return true
+  },
+}
+
 export const FIXED_DECODERS: readonly Decoder[] = [
   current,
   header,
@@ -193,4 +282,7 @@ export const FIXED_DECODERS: readonly Decoder[] = [
   properties,
   trailer,
   logRecord,
+  pointer,
+  part,
+  segmentFooter,
 ]

@@ -56,6 +56,19 @@ export function withOneMore(
   return { bytes, meta: follow(base, bytes) }
 }
 
+/** The table with other bytes in its first segment than its entries add up to. */
+export function withOtherUse(base: BaseTable, change: number): { bytes: Buffer; meta: TableMeta } {
+  const bytes = Buffer.from(base.bytes)
+  const { properties } = base.footer
+  const at = properties.offset + 112
+  bytes.writeBigUInt64LE(bytes.readBigUInt64LE(at) + BigInt(change), at)
+  seal(base.meta, bytes, properties)
+  const segments = base.meta.segments!.map((use, i) => {
+    return i === 0 ? { ...use, bytes: use.bytes + change } : use
+  })
+  return { bytes, meta: { ...base.meta, segments } }
+}
+
 /** The table with one to three parts changed; the manifest's idea of it goes along, as if it had been forged too. */
 export function forge(base: BaseTable, random: Prng): { bytes: Buffer; meta: TableMeta } {
   const bytes = Buffer.from(base.bytes)
@@ -78,7 +91,11 @@ function change({ meta, footer, blocks }: BaseTable, bytes: Buffer, random: Prng
       part(footer.filter, [...u32s(0, 2), ...u64s(8, 1)])
       return
     case 2:
-      part(footer.properties, [...u64s(0, 13), ...u32s(64, 2)])
+      part(footer.properties, [
+        ...u64s(0, footer.properties.length / 8),
+        ...u32s(64, 2),
+        ...u32s(96, 2),
+      ])
       return
     case 3:
       part(footer.rangeTombstones, u32s(0, 2))

@@ -40,6 +40,7 @@ interface Model {
   /** By level. */
   readonly tables: number[][]
   readonly logs: number[]
+  readonly segments: number[]
 }
 
 function table(random: Prng, level: number, file: number): Token[] {
@@ -73,8 +74,20 @@ function expiry(random: Prng, file: number): Token[] {
   return [u8(15), number(file), number(earliest), number(latest)]
 }
 
+function packing(random: Prng, file: number): Token[] {
+  return [u8(13), number(file), u8(1 + random.below(2)), number(random.u32())]
+}
+
+/** Of some of the segments there are. */
+function uses(random: Prng, file: number, { segments }: Model): Token[] {
+  const some = segments.filter(() => random.chance(0.6))
+  if (some.length === 0) return []
+  const list = some.flatMap((segment) => [number(segment), number(8 + 8 * random.below(20))])
+  return [u8(16), number(file), number(some.length), ...list]
+}
+
 function field(random: Prng, model: Model): Token[] {
-  switch (random.below(8)) {
+  switch (random.below(10)) {
     case 0: {
       const file = model.next++
       model.logs.push(file)
@@ -107,12 +120,26 @@ function field(random: Prng, model: Model): Token[] {
       const name = Buffer.from(`floor ${random.below(3)}`)
       return [u8(9), number(name.length), bytes(name), number(random.below(100))]
     }
+    case 6: {
+      const file = model.next++
+      model.segments.push(file)
+      const size = number(400 + random.below(5_000))
+      return [u8(11), number(file), size, bytes(randomBytes(random, 8))]
+    }
+    case 7: {
+      // As often as not a table refers to it.
+      const segment = random.chance(0.3) ? model.segments.shift() : undefined
+      return segment === undefined ? [] : [u8(12), number(segment)]
+    }
     default: {
       const level = random.below(7)
       const file = model.next++
       model.tables[level]!.push(file)
       const tokens = table(random, level, file)
-      return random.chance(0.3) ? [...tokens, ...expiry(random, file)] : tokens
+      if (random.chance(0.3)) tokens.push(...expiry(random, file))
+      if (random.chance(0.3)) tokens.push(...packing(random, file))
+      if (random.chance(0.5)) tokens.push(...uses(random, file, model))
+      return tokens
     }
   }
 }
@@ -154,7 +181,8 @@ interface Made {
 }
 
 function makeManifest(random: Prng): Made {
-  const model: Model = { next: 2, tables: Array.from({ length: 7 }, () => []), logs: [] }
+  const tables: number[][] = Array.from({ length: 7 }, () => [])
+  const model: Model = { next: 2, tables, logs: [], segments: [] }
   const edits = [encodeFileHeader({ kind: 'manifest', number: NUMBER, salt: SALT, parameter: 0 })]
   let seed = checksumSeed({ salt: SALT, fileNumber: NUMBER, position: FILE_HEADER_BYTES })
   let edit = 1 + random.below(50)
@@ -187,9 +215,10 @@ function tail(edits: readonly Buffer[], random: Prng): Buffer {
   return Buffer.alloc(0)
 }
 
-/** Each table and log once, levels below 0 sorted and disjoint, and written again it is the same. */
+/** Each file once, levels below 0 sorted and disjoint, no segment missing, and written again it is the same. */
 function requireSound(state: ManifestState): void {
-  const numbers = [...state.levels.flat(), ...state.wals].map(({ number: file }) => file)
+  const { levels, wals, segments } = state
+  const numbers = [...levels.flat(), ...wals, ...segments].map(({ number: file }) => file)
   demand(new Set(numbers).size === numbers.length, 'a file is named twice')
   demand(
     numbers.every((file) => file > 0 && file < state.nextFileNumber),
@@ -201,6 +230,12 @@ function requireSound(state: ManifestState): void {
       const apart = before === undefined || Buffer.compare(before.largestKey, smallestKey) < 0
       demand(apart, 'tables of a level overlap')
     }
+  }
+  const sizes = new Map(segments.map(({ number: segment, size }) => [segment, size]))
+  for (const { number: segment, bytes: used } of levels.flatMap((tables) =>
+    tables.flatMap((each) => each.segments ?? []),
+  )) {
+    demand(used > 0 && used <= (sizes.get(segment) ?? 0) - 192, 'what a table refers to is there')
   }
   for (const meta of state.levels.flat()) {
     const most = meta.packing === undefined ? 0 : 2 ** 20 + 17

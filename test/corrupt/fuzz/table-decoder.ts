@@ -21,7 +21,15 @@ import {
 import { BlockCache } from '../../../src/sstable/block-cache.ts'
 import { OpenTables } from '../../../src/sstable/open-tables.ts'
 import { prng } from '../../model/prng.ts'
-import { Bench, DIRECTORY, randomEntries, SHAPE } from '../../unit/sstable/support.ts'
+import { separatedValues } from '../../support/separated-values.ts'
+import { pointerTwin } from '../../twins/segment.ts'
+import {
+  Bench,
+  DIRECTORY,
+  type PlainEntry,
+  randomEntries,
+  SHAPE,
+} from '../../unit/sstable/support.ts'
 import { imageFileSystem } from '../damage/image-file-system.ts'
 import { type Decoder, demand } from './decoder.ts'
 import { type BaseTable, forge, takeApart } from './forged-table.ts'
@@ -47,13 +55,23 @@ function makeTables(): BaseTable[] {
       versions: () => 1 + random.below(3),
     })
     const compression = i % 2 === 0 ? 'none' : 'lz4'
-    const [meta] = bench.write(entries, { ...SHAPE, compression, tableSize: MIB }, i + 1)
+    // Of one table in three, some values lie in segments.
+    const stored =
+      i % 3 === 1 ? entries.map((entry, j) => (j % 4 === 0 ? pointed(entry, j) : entry)) : entries
+    const [meta] = bench.write(stored, { ...SHAPE, compression, tableSize: MIB }, i + 1)
     if (meta === undefined) throw new Error('a table was written')
     const file = bench.fs.openSync(tablePath(DIRECTORY, meta.number), 'read')
     const bytes = Buffer.alloc(file.sizeSync())
     file.readSync(bytes, 0)
     return takeApart(meta, bytes)
   })
+}
+
+function pointed(entry: PlainEntry, i: number): PlainEntry {
+  const { key, version } = entry
+  if (entry.value === undefined) return entry
+  const place = { offset: 64 + 200 * i, valueLength: 150, storedLength: 184 }
+  return { key, version, value: pointerTwin(100 + (i % 3), place), pointer: true }
 }
 
 class TableRig {
@@ -70,8 +88,9 @@ class TableRig {
     this.#machine = { heap, kernels }
     this.#allocator = new GuardedAllocator(heap)
     const cache = new BlockCache(this.#machine, this.#allocator.allocate(65_536)!, SHAPE.blockSize)
+    const fs = imageFileSystem(this.#files)
     this.#tables = new OpenTables(this.#machine, {
-      fs: imageFileSystem(this.#files),
+      fs,
       directory: DIRECTORY,
       allocator: this.#allocator,
       capacityBytes: MIB,
@@ -80,7 +99,8 @@ class TableRig {
     const allocator = this.#allocator
     const parts = { ...this.#machine, allocator, clock: systemClock, tables: this.#tables, cache }
     this.#points = new PointRead(parts)
-    this.#ranges = new RangeReads({ ...parts, options, views: () => this.#views })
+    const values = separatedValues(parts, { fs, directory: DIRECTORY })
+    this.#ranges = new RangeReads({ ...parts, options, views: () => this.#views, values })
   }
 
   place(meta: TableMeta, bytes: Buffer): void {
@@ -97,12 +117,12 @@ class TableRig {
     this.#allocator.check()
   }
 
-  /** Entries that a scan in each direction gave. */
-  scan(reverse: boolean): number {
+  /** Entries that a scan gave; without `values`, those in segments too, which are not there. */
+  scan(reverse: boolean, values: boolean): number {
     const reader = this.#ranges.open(
       {
         keys: true,
-        values: true,
+        values,
         keyForm: 'buffer',
         valueForm: 'buffer',
         version: VERSION_MAX,
@@ -182,7 +202,10 @@ export function tableDecoder(): Decoder {
       const common = { directory: DIRECTORY, shape: SHAPE, numbers }
       let damaged = false
       try {
-        for (const reverse of [false, true]) if (refused(() => rig.scan(reverse))) damaged = true
+        const values = meta.segments === undefined
+        for (const reverse of [false, true]) {
+          if (refused(() => rig.scan(reverse, values))) damaged = true
+        }
         for (const key of [meta.smallestKey, meta.largestKey, Buffer.of(98)]) {
           if (refused(() => rig.get(key))) damaged = true
         }
@@ -209,7 +232,7 @@ export function tableDecoder(): Decoder {
       const sound = verified.problems.length === 0
       demand(!sound || !compacted, 'what verify takes can be compacted')
       rig.job(bytes, meta, salvageWorkspaceBytes(SHAPE, bytes.length), (workspace) => {
-        return { kind: 'salvage', ...common, file: meta.number, meta, workspace }
+        return { kind: 'salvage', ...common, file: meta.number, meta, segments: [], workspace }
       })
       return sound
     },

@@ -5,7 +5,7 @@ import { SettError, type SettErrorCode } from '../../../src/base/errors.ts'
 import type { WriteOperation } from '../../../src/engine/types.ts'
 import { DIRECTORY } from '../../crash/check.ts'
 import { History } from '../../crash/history.ts'
-import { hashOf, Session } from '../../crash/session.ts'
+import { halves, hashOf, Session } from '../../crash/session.ts'
 import type { FaultFileSystem } from '../fault-file-system.ts'
 import type { Call } from '../fault-rules.ts'
 import type { Ledger } from './ledger.ts'
@@ -39,7 +39,7 @@ export class FaultSession extends Session {
   readonly #lives: number[] = []
 
   constructor({ fs, ledger, seed, name }: FaultSessionParts) {
-    const settings = { durability: 'none', l0CompactTrigger: 4 } as const
+    const settings = { durability: 'none', l0CompactTrigger: 4, separate: true } as const
     super({ fs, history: new History(), seed: seed + hashOf(name), name, settings })
     this.ledger = ledger
   }
@@ -63,12 +63,27 @@ export class FaultSession extends Session {
     operations: readonly WriteOperation[],
     durability: 'sync' | 'none' = 'none',
   ): Promise<void> {
+    await this.#handed(operations, durability, () => this.engine.batch(operations, { durability }))
+  }
+
+  override async stream(key: string, value: string, ended: Promise<unknown>): Promise<void> {
+    const { input, taken } = halves(value, ended)
+    const streamed = this.engine.putStream(key, input, { durability: 'none' })
+    await Promise.race([taken, streamed.catch(() => undefined)])
+    await this.#handed([{ type: 'put', key, value }], 'none', () => streamed)
+  }
+
+  async #handed(
+    operations: readonly WriteOperation[],
+    durability: 'sync' | 'none',
+    begin: () => Promise<void>,
+  ): Promise<void> {
     // It only numbers the commits, so that no two values are alike.
     this.history.hand(operations, 0)
     const entry = this.ledger.hand(operations)
     let work: Promise<void>
     try {
-      work = this.engine.batch(operations, { durability })
+      work = begin()
     } catch (error) {
       entry.outcome = 'rejected'
       this.#take('commit', error)
@@ -93,6 +108,10 @@ export class FaultSession extends Session {
 
   override async compact(): Promise<void> {
     await this.#allSafe('compact', () => this.engine.compactRange(undefined, undefined))
+  }
+
+  override async collectGarbage(): Promise<void> {
+    await this.#attempt('collectGarbage', async () => void (await this.engine.collectGarbage(0)))
   }
 
   override async settle(): Promise<void> {

@@ -25,6 +25,8 @@ export const FAULT_OPERATIONS: readonly FaultOperation[] = [
   ),
   ...['compaction', 'reopen', 'busy-close'].map(shared),
   ...['durable-row', 'filled-rotation'].map(shared),
+  ...['separating-flush', 'separated-compaction', 'collection'].map(shared),
+  ...['large-value', 'large-values', 'overwritten-value', 'streamed-value'].map(shared),
   {
     name: 'close',
     start: 'closed',

@@ -8,7 +8,10 @@ import type {
   Pin,
   RangeOptions,
   ReadPoint,
+  ValueRange,
+  ValueSource,
 } from '../../../src/engine/types.ts'
+import { CopySource } from '../../../src/engine/value-log/value-source.ts'
 
 interface Row {
   readonly key: Buffer
@@ -40,6 +43,18 @@ export class FakeEngine implements Engine {
     await this.batch([{ type: 'put', key, value }], options)
   }
 
+  async putStream(
+    key: Data,
+    source: Parameters<Engine['putStream']>[1],
+    options: Parameters<Engine['putStream']>[2],
+  ): Promise<void> {
+    const chunks: Uint8Array[] = []
+    for (let chunk = await source.next(); chunk !== undefined; chunk = await source.next()) {
+      chunks.push(chunk)
+    }
+    await this.put(key, Buffer.concat(chunks), options)
+  }
+
   async del(key: Data, options: Parameters<Engine['del']>[1]): Promise<void> {
     await this.batch([{ type: 'del', key }], options)
   }
@@ -69,6 +84,11 @@ export class FakeEngine implements Engine {
 
   get(key: Data, at: ReadPoint | undefined, form: DataForm): Data | undefined {
     return this.getSync(key, at, form)
+  }
+
+  openValue(key: Data, at: ReadPoint | undefined, range: ValueRange): ValueSource | undefined {
+    const value = this.#row(bytes(key), at?.version)?.value
+    return value === undefined ? undefined : new CopySource(value, range)
   }
 
   getEntry(
@@ -151,6 +171,10 @@ export class FakeEngine implements Engine {
     return Promise.resolve()
   }
 
+  async collectGarbage(): Promise<never> {
+    throw new Error('a sorted array has no segments')
+  }
+
   async verify(): Promise<never> {
     throw new Error('a sorted array has no files')
   }
@@ -161,11 +185,17 @@ export class FakeEngine implements Engine {
       compactions: 0,
       bytesFlushed: 0,
       bytesCompacted: 0,
+      debtBytes: 0,
       compactionParts: 0,
     }
     const log = { wals: 0, walBytes: 0, walWrites: 0, walSyncs: 0, stallMs: 0, tornTailsCut: 0 }
     const cache = { hits: 0, misses: 0, bytes: 0 }
-    const pressure = { delayMs: 0, diskBytes: 0 }
+    const pressure = { delayMs: 0, diskBytes: 0, valueThreshold: 1024 }
+    const values = {
+      segments: { count: 0, bytes: 0, liveBytes: 0 },
+      collections: 0,
+      bytesCollected: 0,
+    }
     const lists = { levels: [], memtables: [], workers: [] }
     return {
       version: this.version,
@@ -175,6 +205,7 @@ export class FakeEngine implements Engine {
       ...log,
       ...lists,
       ...pressure,
+      ...values,
     }
   }
 

@@ -7,21 +7,41 @@
 //   > range a f, > flatten   all steps of compactRange(), of flatten()
 //   > targets, > scores   base level and sizes; score and adjusted score of each level
 //   > maxLevels 3         there are so many levels
+//   > sizes 9000 2000     of the base level, of a table
+//   > held 5              somebody holds segment 5
+//   > rest                nothing is being written
+//   > doomed              segments that are to become free, best first
+//   > collect 0.1         all steps of collectGarbage()
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { InFlight } from '../../../src/compaction/in-flight.ts'
 import { checkVersionOrder } from '../../../src/compaction/invariant.ts'
 import { levelTargets } from '../../../src/compaction/level-targets.ts'
-import { type PickOptions, pickCompaction } from '../../../src/compaction/pick.ts'
+import {
+  type PickOptions,
+  pickCompaction,
+  type ValuesMoment,
+} from '../../../src/compaction/pick.ts'
 import { buildPlan, type CompactionPlan } from '../../../src/compaction/plan.ts'
 import { planRange, type RangeRequest } from '../../../src/compaction/plan-range.ts'
 import { levelScores } from '../../../src/compaction/score.ts'
+import {
+  chooseDoomed,
+  Doomed,
+  garbageOf,
+  garbageShare,
+  type SegmentFill,
+  type Space,
+} from '../../../src/compaction/values/doom.ts'
+import { planValues } from '../../../src/compaction/values/pick-values.ts'
+import type { SegmentMeta } from '../../../src/format/segment-meta.ts'
+import { storedBytes } from '../../../src/format/table-meta.ts'
 import type { Levels } from '../../../src/manifest/levels.ts'
-import { describePlan, install, parseLevels } from './levels-text.ts'
+import { describePlan, install, parseLevels, parseSegments } from './levels-text.ts'
 
 const FOLDER = join(import.meta.dirname, '../../golden/compaction')
-const OPTIONS: PickOptions = {
+const DEFAULTS: PickOptions = {
   l0CompactTrigger: 4,
   l0StallTrigger: 12,
   baseLevelSize: 100,
@@ -29,11 +49,14 @@ const OPTIONS: PickOptions = {
   tableSize: 20,
 }
 const STEPS_MAX = 100
+/** Header and footer of a segment. */
+const OVERHEAD = 192
 
 interface GoldenCase {
   readonly title: string
   readonly commands: readonly string[]
   readonly levels: readonly string[]
+  readonly segments: readonly string[]
 }
 
 function parse(text: string): GoldenCase[] {
@@ -46,13 +69,14 @@ function parse(text: string): GoldenCase[] {
         title: lines.find((line) => line.startsWith('# ')) ?? '',
         commands: lines.filter((line) => line.startsWith('> ')),
         levels: lines.filter((line) => /^L\d: /.test(line)),
+        segments: lines.filter((line) => /^S\d+ /.test(line)),
       }
     })
 }
 
-function run({ levels, commands }: GoldenCase): string[] {
+function run({ levels, segments, commands }: GoldenCase): string[] {
   const out: string[] = []
-  const bench = new Bench(parseLevels(levels))
+  const bench = new Bench(parseLevels(levels), parseSegments(segments))
   for (const command of commands) {
     const [, verb = '', ...words] = command.split(' ')
     out.push(...bench.obey(verb, words))
@@ -64,9 +88,14 @@ class Bench {
   #levels: Levels
   #oldestSnapshot = Number.MAX_SAFE_INTEGER
   readonly #inFlight = new InFlight()
+  readonly #sizes: Map<number, number>
+  readonly #held = new Set<number>()
+  #options = DEFAULTS
+  #rest = false
 
-  constructor(levels: Levels) {
+  constructor(levels: Levels, segments: readonly SegmentMeta[]) {
     this.#levels = levels
+    this.#sizes = new Map(segments.map(({ number, size }) => [number, size]))
     checkVersionOrder(levels)
   }
 
@@ -79,6 +108,19 @@ class Bench {
       case 'reader':
         this.#oldestSnapshot = Number(first)
         return []
+      case 'sizes':
+        this.#options = { ...DEFAULTS, baseLevelSize: Number(first), tableSize: Number(second) }
+        return []
+      case 'held':
+        this.#held.add(Number(first))
+        return []
+      case 'rest':
+        this.#rest = true
+        return []
+      case 'doomed':
+        return [this.#doomed()]
+      case 'collect':
+        return this.#collect(Number(first))
       case 'busy':
         this.#inFlight.reserve(busyPlan(this.#levels, words))
         return []
@@ -95,7 +137,7 @@ class Bench {
         return this.#request({ start: undefined, end: undefined, bottom })
       }
       case 'targets':
-        return [describeTargets(this.#levels)]
+        return [describeTargets(this.#levels, this.#options)]
       case 'scores':
         return [this.#scores()]
       default:
@@ -104,8 +146,45 @@ class Bench {
   }
 
   #pick(levels: Levels): CompactionPlan | undefined {
-    const moment = { oldestSnapshot: this.#oldestSnapshot }
-    return pickCompaction(levels, OPTIONS, this.#inFlight, moment)
+    const moment = { oldestSnapshot: this.#oldestSnapshot, ...this.#values(levels) }
+    return pickCompaction(levels, this.#options, this.#inFlight, moment)
+  }
+
+  #values(levels: Levels): { values?: ValuesMoment } {
+    const fills = this.#fills(levels)
+    if (fills.length === 0) return {}
+    const space = spaceOf(fills, levels)
+    const chosen = chooseDoomed(fills.filter(this.#mayGo), space)
+    const doomed = chosen.length === 0 ? undefined : new Doomed(chosen)
+    return { values: { doomed, space, rest: this.#rest } }
+  }
+
+  /** Of the segments that somebody needs; new ones hold nothing else. */
+  #fills(levels: Levels): SegmentFill[] {
+    const used = new Map([...this.#held].map((number) => [number, 0]))
+    for (const { segments = [] } of levels.flat()) {
+      for (const { number, bytes } of segments) used.set(number, (used.get(number) ?? 0) + bytes)
+    }
+    return [...used]
+      .sort(([a], [b]) => a - b)
+      .map(([number, bytes]) => {
+        const size = this.#sizes.get(number) ?? bytes + OVERHEAD
+        return { segment: { number, size, salt: '' }, used: bytes }
+      })
+  }
+
+  readonly #mayGo = ({ segment }: SegmentFill): boolean => !this.#held.has(segment.number)
+
+  #doomed(): string {
+    const fills = this.#fills(this.#levels)
+    const chosen = chooseDoomed(fills.filter(this.#mayGo), spaceOf(fills, this.#levels))
+    return chosen.length === 0 ? 'none' : chosen.map(({ segment }) => segment.number).join(' ')
+  }
+
+  #collect(ratio: number): string[] {
+    const fills = this.#fills(this.#levels).filter(this.#mayGo)
+    const doomed = new Doomed(fills.filter((fill) => garbageShare(fill) > ratio))
+    return follow(this.#levels, (now) => planValues(now, doomed, this.#inFlight))
   }
 
   #parallel(): string[] {
@@ -119,24 +198,34 @@ class Bench {
 
   #request(range: Omit<RangeRequest, 'done'>): string[] {
     return follow(this.#levels, (now, done) =>
-      planRange(now, { ...range, done }, OPTIONS, this.#inFlight),
+      planRange(now, { ...range, done }, this.#options, this.#inFlight),
     )
   }
 
   #scores(): string {
-    const targets = levelTargets(this.#levels, OPTIONS)
-    return levelScores(this.#levels, targets, OPTIONS.l0CompactTrigger, this.#inFlight)
+    const targets = levelTargets(this.#levels, this.#options)
+    return levelScores(this.#levels, targets, this.#options.l0CompactTrigger, this.#inFlight)
       .map(({ level, score, adjusted }) => `L${level} ${round(score)} ${round(adjusted)}`)
       .join(', ')
   }
+}
+
+function spaceOf(fills: readonly SegmentFill[], levels: Levels): Space {
+  let bytes = storedBytes(levels.flat())
+  let garbage = 0
+  for (const fill of fills) {
+    bytes += fill.segment.size
+    garbage += garbageOf(fill)
+  }
+  return { bytes, garbage }
 }
 
 function keyOf(word: string | undefined): Uint8Array | undefined {
   return word === undefined || word === '*' ? undefined : Buffer.from(word)
 }
 
-function describeTargets(levels: Levels): string {
-  const { base, bytes } = levelTargets(levels, OPTIONS)
+function describeTargets(levels: Levels, options: PickOptions): string {
+  const { base, bytes } = levelTargets(levels, options)
   const sizes = bytes.map((size, level) => (size === Infinity ? '' : ` L${level} ${round(size)}`))
   return `base L${base}${sizes.join('')}`
 }
@@ -185,7 +274,9 @@ for (const name of readdirSync(FOLDER)) {
     const now = `${parse(text)
       .map((each) => {
         const results = run(each).map((line) => `= ${line}`)
-        return [each.title, ...each.levels, ...each.commands, ...results].join('\n')
+        return [each.title, ...each.levels, ...each.segments, ...each.commands, ...results].join(
+          '\n',
+        )
       })
       .join('\n\n')}\n`
     if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(path, now)

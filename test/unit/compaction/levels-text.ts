@@ -1,9 +1,11 @@
 // Levels as text, plans as text, and a model of what installing a plan does to the levels. L3: 12 a..f 30 t5 v7-9
 // is table 12 of level 3: keys a to f, 30 bytes, 10 entries, 5 of them tombstones, versions 7 to 9. Without
-// versions they follow from the number.
+// versions they follow from the number. A last word s5:40,6:70 says that it points to 40 bytes in segment 5 of the
+// value log, and to 70 in segment 6. S5 100 is a segment of 100 bytes.
 import { compareBytes } from '../../../src/base/bytes.ts'
 import { LEVEL_COUNT } from '../../../src/base/limits.ts'
 import type { CompactionPlan } from '../../../src/compaction/plan.ts'
+import type { SegmentMeta, SegmentUse } from '../../../src/format/segment-meta.ts'
 import type { Levels, TableMeta } from '../../../src/manifest/levels.ts'
 
 export const ENTRIES = 10
@@ -36,18 +38,35 @@ export function makeTable(
 export function parseLevels(lines: readonly string[]): Levels {
   const levels: TableMeta[][] = Array.from({ length: LEVEL_COUNT }, () => [])
   for (const line of lines) {
-    const match = /^L(\d): (\d+) (\w+)\.\.(\w+) (\d+)(?: t(\d+))?(?: v(\d+)-(\d+))?$/.exec(line)
+    const match =
+      /^L(\d): (\d+) (\w+)\.\.(\w+) (\d+)(?: t(\d+))?(?: v(\d+)-(\d+))?(?: s([\d:,]+))?$/.exec(line)
     if (match === null) throw new Error(`not a table: ${line}`)
-    const [, level, number, from, to, size, tombstones, oldest, newest] = match
+    const [, level, number, from, to, size, tombstones, oldest, newest, uses] = match
     const table = makeTable(Number(number), from!, to!, Number(size), Number(tombstones ?? 0))
     const { smallestVersion, largestVersion } = table
     levels[Number(level)]!.push({
       ...table,
       smallestVersion: Number(oldest ?? smallestVersion),
       largestVersion: Number(newest ?? largestVersion),
+      ...(uses !== undefined && { segments: parseUses(uses) }),
     })
   }
   return sorted(levels)
+}
+
+function parseUses(text: string): SegmentUse[] {
+  return text.split(',').map((use) => {
+    const [number, bytes] = use.split(':').map(Number)
+    return { number: number!, bytes: bytes! }
+  })
+}
+
+export function parseSegments(lines: readonly string[]): SegmentMeta[] {
+  return lines.map((line) => {
+    const match = /^S(\d+) (\d+)$/.exec(line)
+    if (match === null) throw new Error(`not a segment: ${line}`)
+    return { number: Number(match[1]), size: Number(match[2]), salt: '0'.repeat(16) }
+  })
 }
 
 function sorted(levels: TableMeta[][]): Levels {
@@ -62,9 +81,12 @@ export function describePlan(plan: CompactionPlan | undefined): string {
   if (plan === undefined) return 'nothing'
   const sources = plan.sources.map((tables) => tables.map(({ number }) => number).join(' '))
   if (plan.expired === true) return `drop L${plan.inputLevel}: ${sources.join(' ')}`
-  const what = plan.trivialMove ? 'move' : 'merge'
+  const what = plan.trivialMove ? 'move' : plan.collects === true ? 'rewrite' : 'merge'
   const drop = plan.dropTombstones ? ', tombstones go' : ''
-  return `${what} L${plan.inputLevel} -> L${plan.outputLevel}: ${sources.join(' | ')}${drop}`
+  const { relocate = [] } = plan
+  const freed = relocate.map(({ number }) => number).join(' ')
+  const copies = freed === '' ? '' : `, out of ${freed}`
+  return `${what} L${plan.inputLevel} -> L${plan.outputLevel}: ${sources.join(' | ')}${drop}${copies}`
 }
 
 /**
@@ -76,9 +98,32 @@ export function install(levels: Levels, plan: CompactionPlan, next: () => number
   const inputs = new Set(plan.inputs.map(({ number }) => number))
   const result = levels.map((tables) => tables.filter(({ number }) => !inputs.has(number)))
   const tables = plan.sources.flat()
-  const outputs = plan.trivialMove ? tables : merged(tables, plan, next)
+  const outputs = plan.trivialMove ? tables : relocated(merged(tables, plan, next), plan, next)
   result[plan.outputLevel] = [...result[plan.outputLevel]!, ...outputs]
   return sorted(result)
+}
+
+/** What they point to in segments that are to become free lies in a new one. */
+function relocated(tables: TableMeta[], plan: CompactionPlan, next: () => number): TableMeta[] {
+  const freed = new Set(plan.relocate?.map(({ number }) => number))
+  return tables.map((table) => {
+    const { segments = [] } = table
+    const bytes = segments
+      .filter(({ number }) => freed.has(number))
+      .reduce((sum, use) => sum + use.bytes, 0)
+    if (bytes === 0) return table
+    const kept = segments.filter(({ number }) => !freed.has(number))
+    return { ...table, segments: [...kept, { number: next(), bytes }] }
+  })
+}
+
+function usesOf(a: TableMeta, b: TableMeta): { segments?: SegmentUse[] } {
+  const bytes = new Map<number, number>()
+  for (const use of [...(a.segments ?? []), ...(b.segments ?? [])]) {
+    bytes.set(use.number, (bytes.get(use.number) ?? 0) + use.bytes)
+  }
+  if (bytes.size === 0) return {}
+  return { segments: [...bytes].map(([number, sum]) => ({ number, bytes: sum })) }
 }
 
 /** Inputs that overlap are melted into one output. */
@@ -98,6 +143,7 @@ function merged(
       outputs[outputs.length - 1] = {
         ...last,
         size: last.size + size,
+        ...usesOf(last, table),
         tombstones: last.tombstones + kept,
         entries: last.entries + table.entries,
         smallestVersion: Math.min(last.smallestVersion, table.smallestVersion),

@@ -1,13 +1,20 @@
 // Whole compactions on a model whose tables have contents: whatever plans run beside each other,
-// and in whatever order they end, every lookup that takes the first hit finds the newest entry a reader may see.
+// and in whatever order they end, every lookup that takes the first hit finds the newest entry a reader may see, and
+// the segment its value lies in.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { InFlight } from '../../../src/compaction/in-flight.ts'
 import { checkVersionOrder } from '../../../src/compaction/invariant.ts'
 import { levelTargets } from '../../../src/compaction/level-targets.ts'
-import { type PickMoment, type PickOptions, pickCompaction } from '../../../src/compaction/pick.ts'
+import {
+  type PickMoment,
+  type PickOptions,
+  pickCompaction,
+  type ValuesMoment,
+} from '../../../src/compaction/pick.ts'
 import { garbageHeldBack } from '../../../src/compaction/pick-garbage.ts'
 import {
+  buildPlan,
   type CompactionPlan,
   hullOf,
   overlapSpan,
@@ -15,12 +22,26 @@ import {
 } from '../../../src/compaction/plan.ts'
 import { planRange } from '../../../src/compaction/plan-range.ts'
 import { levelScores } from '../../../src/compaction/score.ts'
+import {
+  chooseDoomed,
+  Doomed,
+  garbageOf,
+  garbageShare,
+  type SegmentFill,
+} from '../../../src/compaction/values/doom.ts'
+import { planValues } from '../../../src/compaction/values/pick-values.ts'
+import { Segments } from '../../../src/engine/value-log/segments.ts'
+import type { SegmentMeta, SegmentUse } from '../../../src/format/segment-meta.ts'
+import { storedBytes } from '../../../src/format/table-meta.ts'
 import { applyEdit, EMPTY_STATE, type ManifestState } from '../../../src/manifest/apply-edit.ts'
 import type { TableMeta } from '../../../src/manifest/levels.ts'
 import { makeTable } from './levels-text.ts'
 
 const KEYS = 'abcdefghijklmnopqrstuvwxyz'
 const ENTRY_BYTES = 10
+const SEGMENT_OVERHEAD = 192
+/** Headers of segments that hold one value. */
+const REST_SLACK = 1.2
 const OPTIONS: PickOptions = {
   l0CompactTrigger: 3,
   l0StallTrigger: 7,
@@ -33,6 +54,8 @@ interface Entry {
   readonly key: string
   readonly version: number
   readonly deleted: boolean
+  /** Where its value lies; undefined: in the table. */
+  readonly segment?: number
 }
 
 class Model {
@@ -46,6 +69,20 @@ class Model {
   #pinned: { readonly version: number; readonly newest: ReadonlyMap<string, Entry> } | undefined
   #version = 0
   #number = 0
+  readonly #segments = new Segments()
+  readonly #valueBytes: number
+  readonly #options: PickOptions
+  rewrites = 0
+  /** Rewrites of tables that are not in the deepest level. */
+  rewritesAbove = 0
+  rest = false
+
+  /** Values of so many bytes lie in segments; 0: in tables. */
+  constructor(valueBytes = 0) {
+    this.#valueBytes = valueBytes
+    // Six values, so that levels above the deepest fill.
+    this.#options = { ...OPTIONS, baseLevelSize: Math.max(60, 6 * valueBytes) }
+  }
 
   /** One flush; `tables` of it, each of keys of its own. */
   flush(writes: readonly { readonly key: string; readonly deleted: boolean }[], tables = 1): void {
@@ -59,10 +96,12 @@ class Model {
     const sorted = [...entries.values()].sort((a, b) => (a.key < b.key ? -1 : 1))
     const each = Math.ceil(sorted.length / tables)
     const tablesAdded = []
-    for (let at = 0; at < sorted.length; at += each) {
-      tablesAdded.push({ level: 0, table: this.#table(sorted.slice(at, at + each)) })
+    const { entries: placed, segments } = this.#separate(sorted, () => true)
+    for (const entry of placed) this.#newest.set(entry.key, entry)
+    for (let at = 0; at < placed.length; at += each) {
+      tablesAdded.push({ level: 0, table: this.#table(placed.slice(at, at + each)) })
     }
-    this.#apply({ tablesAdded })
+    this.#apply({ tablesAdded, segmentsAdded: segments })
   }
 
   /** A reader comes, or goes. */
@@ -78,18 +117,23 @@ class Model {
   }
 
   get moment(): PickMoment {
-    return { oldestSnapshot: this.#pinned?.version ?? this.#version }
+    const oldestSnapshot = this.#pinned?.version ?? this.#version
+    return this.#valueBytes === 0 ? { oldestSnapshot } : { oldestSnapshot, values: this.#values() }
   }
 
   start(): boolean {
-    const plan = pickCompaction(this.state.levels, OPTIONS, this.inFlight, this.moment)
+    const plan = pickCompaction(this.state.levels, this.#options, this.inFlight, this.moment)
     if (plan !== undefined) this.begin(plan)
     return plan !== undefined
   }
 
   begin(plan: CompactionPlan): void {
     for (const other of this.running) expect(meet(plan, other.plan)).toBe(false)
-    if (plan.inputLevel + plan.outputLevel === 0) this.insideLevel0 += 1
+    if (plan.collects === true) {
+      this.rewrites += 1
+      const deeper = this.state.levels.slice(plan.inputLevel + 1).flat()
+      if (deeper.length > 0) this.rewritesAbove += 1
+    } else if (plan.inputLevel + plan.outputLevel === 0) this.insideLevel0 += 1
     this.running.push({ plan, release: this.inFlight.reserve(plan) })
   }
 
@@ -97,13 +141,73 @@ class Model {
   finish(which: number, keysPerTable: number): readonly number[] {
     const { plan, release } = this.running.splice(which % this.running.length, 1)[0]!
     const perTable = plan.outputLevel === 0 ? KEYS.length : keysPerTable
-    const outputs = plan.trivialMove ? plan.sources.flat() : this.#merge(plan, perTable)
+    const { tables: outputs, segments } = plan.trivialMove
+      ? { tables: plan.sources.flat(), segments: [] }
+      : this.#merge(plan, perTable)
     this.#apply({
       tablesRemoved: plan.inputs,
       tablesAdded: outputs.map((table) => ({ level: plan.outputLevel, table })),
+      segmentsAdded: segments,
     })
     release()
     return outputs.map(({ number }) => number)
+  }
+
+  /** Begins to rewrite one table for what the garbage of its segments is worth to somebody. */
+  collect(ratio: number): boolean {
+    const doomed = new Doomed(this.#fills.filter((fill) => garbageShare(fill) > ratio))
+    const plan = planValues(this.state.levels, doomed, this.inFlight)
+    if (plan !== undefined) this.begin(plan)
+    return plan !== undefined
+  }
+
+  /** Bytes of all files over those of the entries a reader sees; at rest. */
+  get amplification(): number {
+    const { bytes } = this.#values().space
+    return bytes / (this.liveKeys * (ENTRY_BYTES + this.#valueBytes))
+  }
+
+  get segments(): number {
+    return this.state.segments.length
+  }
+
+  get #fills(): readonly SegmentFill[] {
+    return this.#segments.fills(this.state.segments, this.state.levels)
+  }
+
+  #values(): ValuesMoment {
+    const { levels, segments } = this.state
+    const sums = this.#segments.sums(segments, levels)
+    const space = { bytes: sums.bytes + storedBytes(levels.flat()), garbage: sums.garbage }
+    const fills = this.#fills
+    // The sums, which follow the edits, are those of a count from scratch.
+    expect(sums.liveBytes).toBe(fills.reduce((sum, { used }) => sum + used, 0))
+    expect(sums.garbage).toBe(fills.reduce((sum, fill) => sum + garbageOf(fill), 0))
+    const chosen = chooseDoomed(fills, space)
+    // Until it is at rest nothing is merged for the sake of the bound: else nothing stayed above the deepest level.
+    const bound = this.rest ? space : { bytes: 0, garbage: 0 }
+    return {
+      doomed: chosen.length === 0 ? undefined : new Doomed(chosen),
+      space: bound,
+      rest: this.rest,
+    }
+  }
+
+  /** Puts the values of some entries into one new segment. */
+  #separate(
+    entries: readonly Entry[],
+    moves: (entry: Entry) => boolean,
+  ): { entries: readonly Entry[]; segments: SegmentMeta[] } {
+    const moving = entries.filter((entry) => this.#valueBytes > 0 && !entry.deleted && moves(entry))
+    if (moving.length === 0) return { entries, segments: [] }
+    this.#number += 1
+    const segment = this.#number
+    const moved = new Set(moving)
+    const size = SEGMENT_OVERHEAD + moving.length * this.#valueBytes
+    return {
+      entries: entries.map((entry) => (moved.has(entry) ? { ...entry, segment } : entry)),
+      segments: [{ number: segment, size, salt: '0'.repeat(16) }],
+    }
   }
 
   settle(keysPerTable: number): number {
@@ -137,6 +241,8 @@ class Model {
       const hit = this.#lookup(key, version)
       const found = hit === undefined || hit.deleted ? undefined : hit.version
       expect(found, key).toBe(newest === undefined || newest.deleted ? undefined : newest.version)
+      if (hit?.segment === undefined) continue
+      expect(this.state.segments.some(({ number }) => number === hit.segment)).toBe(true)
     }
   }
 
@@ -158,7 +264,10 @@ class Model {
   }
 
   /** As the merge kernel does: of each key the newest entry and what the pinned reader sees; the first source wins. */
-  #merge(plan: CompactionPlan, keysPerTable: number): TableMeta[] {
+  #merge(
+    plan: CompactionPlan,
+    keysPerTable: number,
+  ): { tables: TableMeta[]; segments: SegmentMeta[] } {
     const byKey = new Map<string, Entry[]>()
     for (const { number } of plan.sources.flat()) {
       for (const entry of this.#contents.get(number)!) {
@@ -177,12 +286,16 @@ class Model {
         return !(entry.deleted && entry === seen && plan.dropTombstones)
       })
     })
-    const outputs: TableMeta[] = []
-    const filled = kept.filter(({ length }) => length > 0)
+    const tables: TableMeta[] = []
+    const freed = new Set(plan.relocate?.map(({ number }) => number))
+    const { entries, segments } = this.#separate(kept.flat(), (entry) => freed.has(entry.segment!))
+    const filled = keys
+      .map((key) => entries.filter((entry) => entry.key === key))
+      .filter(({ length }) => length > 0)
     for (let at = 0; at < filled.length; at += keysPerTable) {
-      outputs.push(this.#table(filled.slice(at, at + keysPerTable).flat()))
+      tables.push(this.#table(filled.slice(at, at + keysPerTable).flat()))
     }
-    return outputs
+    return { tables, segments }
   }
 
   #table(entries: readonly Entry[]): TableMeta {
@@ -196,11 +309,24 @@ class Model {
       tombstones: entries.filter(({ deleted }) => deleted).length,
       smallestVersion: Math.min(...versions),
       largestVersion: Math.max(...versions),
+      ...this.#usesOf(entries),
     }
   }
 
+  #usesOf(entries: readonly Entry[]): { segments?: SegmentUse[] } {
+    const uses = new Map<number, number>()
+    for (const { segment } of entries) {
+      if (segment !== undefined) uses.set(segment, (uses.get(segment) ?? 0) + this.#valueBytes)
+    }
+    const segments = [...uses].map(([number, bytes]) => ({ number, bytes }))
+    return segments.length === 0 ? {} : { segments: segments.sort((a, b) => a.number - b.number) }
+  }
+
   #apply(edit: Parameters<typeof applyEdit>[1]): void {
-    this.state = applyEdit(this.state, edit)
+    const { segments, levels } = applyEdit(this.state, edit)
+    const unused = this.#segments.unused(segments, levels)
+    const segmentsDropped = unused.map(({ number }) => number)
+    this.state = applyEdit(this.state, { ...edit, segmentsDropped })
   }
 }
 
@@ -233,7 +359,7 @@ const writes = keys.chain((some) =>
     maxLength: 12,
   }),
 )
-const step = fc.oneof(
+const plainSteps = [
   {
     weight: 6,
     arbitrary: fc.record({
@@ -245,20 +371,32 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('pin' as const) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('start' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('finish' as const), which: fc.nat(9) }) },
-)
+] as const
+const collect = fc.record({
+  do: fc.constant('collect' as const),
+  ratio: fc.constantFrom(0, 0.1, 0.5),
+})
+const plainStep = fc.oneof(...plainSteps)
+const anyStep = fc.oneof(...plainSteps, { weight: 4, arbitrary: collect })
+const keysPerTable = fc.integer({ min: 1, max: 6 })
 const history = fc.record({
-  steps: fc.array(step, { minLength: 1, maxLength: 80 }),
-  keysPerTable: fc.integer({ min: 1, max: 6 }),
+  steps: fc.array(plainStep, { minLength: 1, maxLength: 80 }),
+  keysPerTable,
+})
+const historyOfValues = fc.record({
+  steps: fc.array(anyStep, { minLength: 1, maxLength: 80 }),
+  keysPerTable,
 })
 
 function play(
   model: Model,
-  { steps, keysPerTable }: typeof history extends fc.Arbitrary<infer T> ? T : never,
+  { steps, keysPerTable }: typeof historyOfValues extends fc.Arbitrary<infer T> ? T : never,
 ): void {
   for (const each of steps) {
     if (each.do === 'flush') model.flush(each.writes, each.tables)
     else if (each.do === 'pin') model.togglePin()
     else if (each.do === 'start') model.start()
+    else if (each.do === 'collect') model.collect(each.ratio)
     else if (model.running.length > 0) model.finish(each.which, keysPerTable)
     model.check()
   }
@@ -314,6 +452,37 @@ describe('compaction of random histories', () => {
   })
 })
 
+describe('values in segments', () => {
+  test('are found, whatever is merged or collected, and at rest they take no more than the bound', () => {
+    let rewrites = 0
+    let rewritesAbove = 0
+    let rests = 0
+    fc.assert(
+      fc.property(historyOfValues, (given) => {
+        const model = new Model(1_000)
+        play(model, given)
+        model.unpin()
+        while (model.running.length > 0 || model.collect(0)) {
+          model.finish(0, given.keysPerTable)
+          model.check()
+        }
+        model.rest = true
+        model.settle(given.keysPerTable)
+        model.check()
+        rewrites += model.rewrites
+        rewritesAbove += model.rewritesAbove
+        if (model.liveKeys < 8 || given.steps.some((each) => each.do === 'pin')) return
+        rests += 1
+        expect(model.amplification).toBeLessThan(1.5 * REST_SLACK)
+      }),
+      { seed: 20_261_122, numRuns: 300 },
+    )
+    expect(rewrites).toBeGreaterThan(50)
+    expect(rewritesAbove).toBeGreaterThan(0)
+    expect(rests).toBeGreaterThan(30)
+  })
+})
+
 /** No level is over its size, none is filled above the base, and no garbage is left that a rewrite would free. */
 function expectRest(model: Model): void {
   const { levels } = model.state
@@ -363,5 +532,12 @@ describe('reservations', () => {
     release()
     release()
     expect([model.inFlight.count, model.inFlight.conflicts(plan)]).toEqual([0, false])
+    // What is rewritten where it is for its values keeps others off no less.
+    const table = plan.sources[0]![0]!
+    const place = { inputLevel: 0, outputLevel: 0, upper: [table], lower: [] }
+    const rewrite = { ...buildPlan(model.state.levels, place), collects: true }
+    const free = model.inFlight.reserve(rewrite)
+    expect([model.inFlight.holds(table), model.inFlight.conflicts(plan)]).toEqual([true, true])
+    free()
   })
 })

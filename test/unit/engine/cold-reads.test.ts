@@ -45,10 +45,11 @@ afterAll(async () => {
 })
 
 it.each([
-  ['more blocks than the cache has slots', 4_096],
-  ['large blocks, of which it has three slots,', 64 * 1024],
-])('%s are all read, at once and again', async (_, blockSize) => {
-  const engine = await start(slowDisk(), { blockCacheSize: 256 * 1024, blockSize })
+  ['more blocks than the cache has slots', 4_096, {}],
+  ['large blocks, of which it has three slots,', 64 * 1024, {}],
+  ['blocks and the values they point to', 4_096, { valueThreshold: 64 }],
+])('%s are all read, at once and again', async (_, blockSize, options) => {
+  const engine = await start(slowDisk(), { blockCacheSize: 256 * 1024, blockSize, ...options })
   ended.push(() => engine.close())
   const put = (i: number) =>
     ({ type: 'put', key: key(i), value: `${i} ${'x'.repeat(200)}` }) as const

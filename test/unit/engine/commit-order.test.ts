@@ -227,7 +227,7 @@ describe('a log that was found at open', () => {
 describe('durability', () => {
   it('comes to the oldest log first', async () => {
     const fs = new FaultFileSystem()
-    const engine = await start(fs, { durability: 'none' })
+    const engine = await start(fs, { durability: 'none', valueThreshold: 'off' })
     await fillHalf(engine)
     // Once it is flushed, the first log needs no sync.
     fs.inject({ on: 'create', path: /\.sst$/, errno: 'ENOSPC', forever: true })

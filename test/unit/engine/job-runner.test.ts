@@ -19,6 +19,7 @@ import { codeOf } from '../../support/small-engine.ts'
 const DONE: TablesResult = {
   kind: 'tables',
   tables: [],
+  segments: [],
   entriesIn: 0,
   entriesOut: 0,
   entriesDropped: 0,

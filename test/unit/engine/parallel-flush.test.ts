@@ -21,6 +21,7 @@ const SMALL = {
   memtableSize: 65_536,
   memtableCount: 4,
   memoryBudget: 128 << 20,
+  valueThreshold: 'off',
   durability: 'none',
   l0CompactTrigger: 100,
   l0StallTrigger: 101,

@@ -276,12 +276,22 @@ const FULL_EDIT: ManifestEdit = {
         newestWal: 68,
         smallestKey: Buffer.alloc(0),
         largestKey: Buffer.alloc(300, 0x7a),
+        packing: { codec: 2, payloadBytes: 2 ** 28 },
+        segments: [
+          { number: 61, bytes: 40 },
+          { number: 73, bytes: 2 ** 40 },
+        ],
       },
     },
   ],
   walsAdded: [{ number: 71, salt: 'ffeeddccbbaa9988' }],
   walsSealed: [{ number: 71, length: 4096, lastVersion: 9, digest: '0123456789abcdef' }],
   walsDropped: [71, 72],
+  segmentsAdded: [
+    { number: 73, size: 2 ** 41, salt: '8899aabbccddeeff' },
+    { number: 74, size: 224, salt: '0000000000000000' },
+  ],
+  segmentsDropped: [61, 62],
   retentionFloors: [{ name: 'nächtlich', version: 5 }],
   retentionFloorsRemoved: ['alt', ''],
 }
@@ -298,13 +308,19 @@ describe('manifest edit', () => {
     const refused = [
       '00',
       '0b01',
-      '0c01',
       '0d01',
       '0f',
       // An expiry of a table that is not added, of none at all, and of no time.
       '0f460507',
       '0f000507',
       '0f460000',
+      // A segment without salt, of number 0, of less than an empty value takes.
+      '0b49800230313233343536',
+      '0b0080023031323334353637',
+      '0b49df013031323334353637',
+      '0c00',
+      // Segments of a table that is not added.
+      '1046013d28',
       '10',
       'ff',
       '050001',
@@ -342,6 +358,37 @@ describe('manifest edit', () => {
       const edit = { tablesAdded: [{ level: 1, table: { ...table, ...change } }] }
       expect(() => decodeEditPayload(encodeEditPayload(edit), 'f', 0)).toThrow(CorruptionError)
     }
+  })
+
+  test('a table’s segments stand right behind it, once, by number and with bytes', () => {
+    const { segments: _, ...table } = FULL_EDIT.tablesAdded![0]!.table
+    const added = encodeEditPayload({ tablesAdded: [{ level: 3, table }] })
+    const decode = (...fields: string[]): ManifestEdit =>
+      decodeEditPayload(
+        Buffer.concat([added, ...fields.map((hex) => Buffer.from(hex, 'hex'))]),
+        'f',
+        0,
+      )
+    const first = '1046013d28'
+    expect(decode(first).tablesAdded![0]!.table.segments).toEqual([{ number: 61, bytes: 40 }])
+    const refused: [string[], RegExp][] = [
+      [[first, first], /one list of segments per table/],
+      [['1047013d28'], /the segments of the table before it/],
+      [['104600'], /1 to 2048 segments/],
+      [['10468110'], /1 to 2048 segments/],
+      [['1046013d00'], /by number, each with bytes/],
+      [['1046010028'], /by number, each with bytes/],
+      [['1046023d283d28'], /by number, each with bytes/],
+      [['1046023d283c28'], /by number, each with bytes/],
+      [['1046023d28'], /./],
+    ]
+    for (const [fields, reason] of refused) {
+      expect(() => decode(...fields), fields.join()).toThrow(reason)
+      expect(() => decode(...fields)).toThrow(CorruptionError)
+    }
+    const most = Array.from({ length: 2_048 }, (_, i) => ({ number: i + 1, bytes: 40 }))
+    const edit = { tablesAdded: [{ level: 3, table: { ...table, segments: most } }] }
+    expect(decodeEditPayload(encodeEditPayload(edit), 'f', 0)).toEqual(edit)
   })
 
   test('verifies only behind the edit it was written behind', () => {

@@ -1,13 +1,19 @@
 // Jobs on the calling thread, over the bench of the table tests, and the model of what they must keep.
 
 import type { TableMeta } from '../../../src/format/table-meta.ts'
-import type { CompactSpec, JobContext, JobReport, TablesResult } from '../../../src/jobs/job.ts'
+import type {
+  CompactSpec,
+  FileNumbers,
+  JobContext,
+  JobReport,
+  TableShape,
+  TablesResult,
+} from '../../../src/jobs/job.ts'
 import { runJob } from '../../../src/jobs/run-job.ts'
 import { compactWorkspaceBytes, flushWorkspaceBytes } from '../../../src/jobs/workspace.ts'
-import { KIND_DELETE, KIND_PUT } from '../../../src/kernel/layout.ts'
+import { KIND_DELETE, KIND_POINTER, KIND_PUT } from '../../../src/kernel/layout.ts'
 import { arenaBytes, EXPIRY_BYTES, Memtable, recordBytes } from '../../../src/memtable/memtable.ts'
 import type { Readers } from '../../../src/mvcc/pins.ts'
-import type { WriterShape } from '../../../src/sstable/writer-workspace.ts'
 import {
   type Bench,
   compareEntries,
@@ -47,7 +53,8 @@ export class JobBench {
     const arena = bench.take(Math.max(64 * 1024, arenaBytes(bytes, entries.length, 0)))
     const memtable = Memtable.create(bench.heap, bench.kernels, arena)
     for (const entry of [...entries].sort((a, b) => a.version - b.version)) {
-      const tag = entry.value === undefined ? KIND_DELETE : KIND_PUT
+      const put = entry.pointer === true ? KIND_POINTER : KIND_PUT
+      const tag = entry.value === undefined ? KIND_DELETE : put
       const { key, value, version, expiresAt } = entry
       const first =
         expiresAt === undefined
@@ -61,11 +68,12 @@ export class JobBench {
   flush(
     memtable: Memtable,
     readers: readonly number[] | Readers,
-    shape: WriterShape = SHAPE,
+    shape: TableShape = SHAPE,
+    ...outputs: [count?: number, tablesAhead?: number]
   ): TablesResult {
     const { bench } = this
     const workspace = bench.take(flushWorkspaceBytes(shape, memtable.largestEntry))
-    const numbers = this.#takeNumbers()
+    const numbers = this.#takeNumbers(...outputs)
     try {
       const result = runJob(
         {
@@ -88,13 +96,14 @@ export class JobBench {
 
   compact(
     sources: readonly (readonly TableMeta[])[],
-    rest: Pick<CompactSpec, 'snapshots' | 'horizons' | 'dropTombstones' | 'bounds'>,
-    shape: WriterShape = SHAPE,
+    rest: Pick<CompactSpec, 'snapshots' | 'horizons' | 'dropTombstones' | 'bounds' | 'relocate'>,
+    shape: TableShape = SHAPE,
+    ...outputs: [count?: number, tablesAhead?: number]
   ): TablesResult {
     const { bench } = this
     const largest = sources.flat().reduce((most, table) => Math.max(most, table.largestBlock), 0)
     const workspace = bench.take(compactWorkspaceBytes(shape, sources.length, largest))
-    const numbers = this.#takeNumbers()
+    const numbers = this.#takeNumbers(...outputs)
     try {
       const result = runJob(
         {
@@ -124,10 +133,10 @@ export class JobBench {
     return entries
   }
 
-  #takeNumbers(): { first: number; count: number } {
+  #takeNumbers(count = 500, tablesAhead = 200): FileNumbers {
     const first = this.#number
-    this.#number += 500
-    return { first, count: 500 }
+    this.#number += count
+    return { first, count, tablesAhead }
   }
 }
 

@@ -1,5 +1,5 @@
 // A data block payload (FORMAT §6.1) written by the book, with any restart interval, and key sets to fill it.
-import { TAG_EXPIRY, TAG_META } from '../../../src/kernel/layout.ts'
+import { KIND_MASK, KIND_POINTER, TAG_EXPIRY, TAG_META } from '../../../src/kernel/layout.ts'
 import { compareEntries, randomEntry, type Seeded, type TestEntry } from './block-support.ts'
 
 export function varint(value: number): number[] {
@@ -102,7 +102,7 @@ export function styledEntries(
   const entries: TestEntry[] = []
   for (let i = 0; i < count; i++) {
     const entry = randomEntry(random, styledKey(random, style, i), baseVersion + i * step)
-    const large = random.chance(0.03)
+    const large = (entry.tag & KIND_MASK) !== KIND_POINTER && random.chance(0.03)
     entries.push(large ? { ...entry, value: random.bytes(random.int(100, 700)) } : entry)
   }
   return entries.sort(compareEntries)

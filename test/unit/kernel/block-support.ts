@@ -4,6 +4,8 @@ import {
   DESC_SIZE,
   KIND_DELETE,
   KIND_MASK,
+  KIND_POINTER,
+  KIND_PUT,
   TAG_EXPIRY,
   TAG_META,
 } from '../../../src/kernel/layout.ts'
@@ -70,14 +72,30 @@ export function isTombstone(entry: TestEntry): boolean {
   return (entry.tag & KIND_MASK) === KIND_DELETE
 }
 
-/** A put or delete with random flags; deletes have no value. */
+/** FORMAT §9. */
+export function randomPointer(random: Seeded): Buffer {
+  const bytes = Buffer.alloc(24)
+  bytes.writeBigUInt64LE(BigInt(random.int(1, 1000)), 0)
+  bytes.writeBigUInt64LE(BigInt(random.int(8, 2 ** 40)) * 8n, 8)
+  const length = random.chance(0.2) ? 0 : random.int(1, 2 ** random.int(3, 30))
+  const parts = Math.max(1, Math.ceil(length / 2 ** 20))
+  const fewest = length === 0 ? 0 : parts
+  bytes.writeUInt32LE(length, 16)
+  bytes.writeUInt32LE(32 * parts + 8 * random.int(fewest, Math.ceil(length / 8)), 20)
+  return bytes
+}
+
+/** A put, pointer or delete with random flags; deletes have no value. */
 export function randomEntry(random: Seeded, key: Buffer, version: number): TestEntry {
   const deleted = random.chance(0.15)
   const meta = random.chance(0.1) ? random.int(1, 255) : 0
   const expiresAt = random.chance(0.15) ? random.int(1, 2_000) : 0
   const flags = (meta > 0 ? TAG_META : 0) | (expiresAt > 0 ? TAG_EXPIRY : 0)
-  const value = deleted ? Buffer.alloc(0) : random.bytes(random.int(0, 24))
-  return { key, value, version, tag: (deleted ? KIND_DELETE : 1) | flags, meta, expiresAt }
+  const pointer = !deleted && random.chance(0.15)
+  const kind = deleted ? KIND_DELETE : pointer ? KIND_POINTER : KIND_PUT
+  const plain = deleted ? Buffer.alloc(0) : random.bytes(random.int(0, 24))
+  const value = pointer ? randomPointer(random) : plain
+  return { key, value, version, tag: kind | flags, meta, expiresAt }
 }
 
 /** A bump allocator over a memory; address 0 is never given out. */

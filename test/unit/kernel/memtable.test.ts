@@ -3,9 +3,11 @@ import {
   ARENA_COUNT,
   ARENA_NODE_START,
   DESC_SIZE,
+  KIND_POINTER,
   LINK_RESERVE,
   LINK_RESERVE_PER_RECORD,
 } from '../../../src/kernel/layout.ts'
+import { randomPointer, Seeded } from './block-support.ts'
 import {
   encodeRecord,
   OUT_CAPACITY,
@@ -41,11 +43,12 @@ const shapes: Record<string, (i: number, n: number, random: Random) => Buffer> =
 
 function randomRecord(key: Buffer, version: number, random: Random): TestRecord {
   const more = random(8)
+  const pointer = random(8) === 0
   return {
     key,
     version,
-    value: randomBytes(random, random(20)),
-    tag: (1 + random(2)) | (random(4) === 0 ? 0x80 : 0),
+    value: pointer ? randomPointer(new Seeded(random(2 ** 30))) : randomBytes(random, random(20)),
+    tag: (pointer ? KIND_POINTER : 1 + random(2)) | (random(4) === 0 ? 0x80 : 0),
     ...(more & 1 ? { meta: 1 + random(255) } : {}),
     ...(more & 2 ? { expiresAt: random(2 ** 31) } : {}),
   }

@@ -49,7 +49,7 @@ export class BenchEngine {
   }
 
   static resolve(options: object): ResolvedOptions {
-    return resolveOptions({ ...SMALL, compression: 'none', ...options }, {})
+    return resolveOptions({ ...SMALL, compression: 'none', valueThreshold: 'off', ...options }, {})
   }
 
   /** One value of `bytes` under each of `count` keys from `first`. */

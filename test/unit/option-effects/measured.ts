@@ -28,6 +28,11 @@ async function untilWritersWait(bench: BenchEngine): Promise<number> {
   return 2000
 }
 
+/** Files of the value log. */
+function segmentsOf(bench: BenchEngine): number {
+  return bench.fs.listSync('/db').filter((name) => name.endsWith('.vlog')).length
+}
+
 function syncs(bench: BenchEngine): number {
   return bench.fs.calls.filter(({ kind, path }) => kind === 'sync' && path.endsWith('.wal')).length
 }
@@ -221,6 +226,38 @@ export const MEASURED: { readonly [Name in OptionName]?: Effect } = {
       await bench.put(0, 50, KIB)
       await bench.engine.flush()
       return bench.level(0)
+    },
+  },
+  valueThreshold: {
+    from: 'off',
+    to: 200,
+    becomes: 'more',
+    async measure(bench) {
+      await bench.put(0, 50, 300)
+      await bench.engine.flush()
+      return segmentsOf(bench)
+    },
+  },
+  segmentSize: {
+    from: 128 * KIB,
+    to: 64 * KIB,
+    becomes: 'more',
+    with: { memtableSize: 256 * KIB, valueThreshold: 200 },
+    async measure(bench) {
+      await bench.put(0, 100, KIB)
+      await bench.engine.flush()
+      return segmentsOf(bench)
+    },
+  },
+  segmentMaxEntries: {
+    from: 100_000,
+    to: 1000,
+    becomes: 'more',
+    with: { memtableSize: 1024 * KIB, valueThreshold: 64 },
+    async measure(bench) {
+      await bench.put(0, 2000, 64)
+      await bench.engine.flush()
+      return segmentsOf(bench)
     },
   },
   scanPageSize: {

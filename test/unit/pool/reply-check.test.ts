@@ -37,22 +37,33 @@ const replay: JobSpec = {
   arena: { address: 4096, length: 65_536 },
 }
 const sample: JobSpec = { ...verify, kind: 'sample', tables: [], keysPerTable: 8 } as SampleSpec
-const salvage: JobSpec = { ...flush, kind: 'salvage', file: 3 }
+const salvage: JobSpec = { ...flush, kind: 'salvage', file: 3, segments: [] }
+
+const segment = (number: number) => ({ number, size: 300, salt: '0123456789abcdef' })
+const referring = (number: number) => ({ ...table(1), segments: [{ number, bytes: 40 }] })
 
 const place = { file: 'f', offset: 4, expected: 'a', found: 'b' }
+
+const keys = { first: Buffer.from('a'), last: Buffer.from('b') }
+const lostValues = { ...place, segment: 9, from: 64, length: 40, values: 1, keys }
 
 const good: readonly (readonly [JobSpec, JobResult])[] = [
   [
     flush,
     {
       kind: 'tables',
-      tables: [table(1), { ...table(2), packing: { codec: 1, payloadBytes: 9000 } }],
+      tables: [
+        { ...table(1), segments: [{ number: 4, bytes: 40 }] },
+        { ...table(2), packing: { codec: 1, payloadBytes: 9000 } },
+      ],
+      segments: [segment(4)],
       entriesIn: 8,
       entriesOut: 6,
       entriesDropped: 2,
       droppedVersion: 5,
       bytesRead: 1,
       bytesWritten: 2,
+      bytesBySize: [0, 3],
     },
   ],
   [sample, { kind: 'sample', keys: [{ key: Buffer.from('a'), bytes: 4096 }] }],
@@ -82,6 +93,9 @@ const good: readonly (readonly [JobSpec, JobResult])[] = [
       entries: 3,
       damage: [place],
       lost: [{ ...place, length: 5 }],
+      segments: [],
+      lostValues: [lostValues],
+      readSegments: [9],
     },
   ],
 ]
@@ -120,11 +134,43 @@ describe('a result', () => {
       { tables: [table(1), { ...table(2), packing: { codec: 1 } }] },
       { tables: [table(1), { ...table(2), packing: 'lz4' }] },
       { tables: [table(1), undefined] },
+      { tables: [table(1), table(2)] },
+      { tables: [{ ...table(1), segments: [{ number: 4 }] }, table(2)] },
+      { segments: [segment(4), segment(4)] },
+      { segments: [segment(4), segment(5)] },
+      { segments: [{ ...segment(4), size: -1 }] },
+      { segments: [{ ...segment(4), salt: 'salt' }] },
+      { segments: undefined },
+      { segments: [segment(21)], tables: [referring(21), table(2)] },
+      { segments: [segment(2)], tables: [referring(2), table(2)] },
       { tables: 'none' },
+      { bytesBySize: [1, -1] },
+      { bytesBySize: 'none' },
     ]
     for (const change of wrong) {
       expect(
         isResultOf(flush, { ...result, ...change } as JobResult),
+        `${Object.keys(change)}`,
+      ).toBe(false)
+    }
+  })
+})
+
+describe('a result of a salvage', () => {
+  test('with lost values that are none, or segments nobody refers to, is not taken', () => {
+    const [spec, result] = good.at(-1)!
+    const wrong = [
+      { lostValues: [{ ...lostValues, segment: -1 }] },
+      { lostValues: [{ ...lostValues, values: undefined }] },
+      { lostValues: [{ ...lostValues, keys: { first: 'a', last: 'b' } }] },
+      { lostValues: [{ ...lostValues, file: 3 }] },
+      { lostValues: undefined },
+      { readSegments: [0.5] },
+      { segments: [{ number: 1, size: 300, salt: '0011223344556677' }] },
+    ]
+    for (const change of wrong) {
+      expect(
+        isResultOf(spec, { ...result, ...change } as JobResult),
         `${Object.keys(change)}`,
       ).toBe(false)
     }

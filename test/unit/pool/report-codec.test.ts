@@ -1,12 +1,13 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { KEY_LENGTH_MAX } from '../../../src/base/limits.ts'
+import { KEY_LENGTH_MAX, SEGMENTS_PER_TABLE_MAX } from '../../../src/base/limits.ts'
 import type { JobReport } from '../../../src/jobs/job.ts'
 import { decodeReport, encodeReport, MESSAGE_MAX } from '../../../src/pool/report-codec.ts'
 
 const whole = fc.nat({ max: Number.MAX_SAFE_INTEGER })
 const key = fc.uint8Array({ maxLength: 40 })
-const table = fc.record({
+const use = fc.record({ number: whole, bytes: whole })
+const plain = fc.record({
   number: whole,
   size: whole,
   salt: fc.stringMatching(/^[0-9a-f]{16}$/),
@@ -22,6 +23,9 @@ const table = fc.record({
   smallestKey: key,
   largestKey: key,
 })
+const table = fc
+  .tuple(plain, fc.array(use, { maxLength: 5 }))
+  .map(([fields, segments]) => (segments.length === 0 ? fields : { ...fields, segments }))
 const report: fc.Arbitrary<JobReport> = fc.oneof(
   fc.record({ kind: fc.constant('progress' as const), bytesRead: whole, bytesWritten: whole }),
   fc.record({ kind: fc.constant('table' as const), table }),
@@ -44,16 +48,20 @@ test('a report comes out as it went in, in memory of its own', () => {
   fc.assert(property, { numRuns: 200, seed: 20_240_604 })
 })
 
-test('the longest keys fit a message', () => {
+test('the longest keys and most segments fit a message', () => {
   const given = fc.sample(table, { numRuns: 1, seed: 1 })[0]!
   const smallestKey = new Uint8Array(KEY_LENGTH_MAX).fill(0xfe)
   const largestKey = new Uint8Array(KEY_LENGTH_MAX).fill(0xff)
-  const long: JobReport = { kind: 'table', table: { ...given, smallestKey, largestKey } }
+  const segments = Array.from({ length: SEGMENTS_PER_TABLE_MAX }, (_, i) => {
+    return { number: Number.MAX_SAFE_INTEGER - 2 * i, bytes: Number.MAX_SAFE_INTEGER - i }
+  })
+  const long: JobReport = { kind: 'table', table: { ...given, smallestKey, largestKey, segments } }
   const { report: decoded } = decodeReport(encodeReport(Buffer.alloc(MESSAGE_MAX), 1, long))
   expect(decoded.kind).toBe('table')
   if (decoded.kind !== 'table') return
   expect(Buffer.compare(decoded.table.smallestKey, smallestKey)).toBe(0)
   expect(Buffer.compare(decoded.table.largestKey, largestKey)).toBe(0)
+  expect(decoded.table.segments).toEqual(segments)
 })
 
 test('an unknown kind is an internal error', () => {

@@ -82,10 +82,45 @@ describe('properties', () => {
     newestWal: 9,
     blocks: 4,
     codec: 1,
+    segments: [
+      { number: 3, bytes: 80 },
+      { number: 9, bytes: 2 ** 40 },
+    ],
   }
 
   it('give back what was written', () => {
     expect(decodeProperties(encodeProperties(properties), FILE, 64)).toEqual(properties)
+  })
+
+  it('list segments by number, each once and with bytes, and no more than there may be', () => {
+    const most = Array.from({ length: 2_048 }, (_, i) => ({ number: i + 1, bytes: 40 }))
+    for (const segments of [[], most]) {
+      const bytes = encodeProperties({ ...properties, segments })
+      expect(bytes).toHaveLength(PROPERTIES_BYTES + 16 * segments.length)
+      expect(decodeProperties(bytes, FILE, 64)).toEqual({ ...properties, segments })
+    }
+    const wrong = [
+      [{ number: 0, bytes: 8 }],
+      [{ number: 3, bytes: 0 }],
+      [
+        { number: 3, bytes: 8 },
+        { number: 3, bytes: 8 },
+      ],
+      [
+        { number: 4, bytes: 8 },
+        { number: 3, bytes: 8 },
+      ],
+      [...most, { number: 9_999, bytes: 8 }],
+    ]
+    for (const segments of wrong) {
+      const bytes = encodeProperties({ ...properties, segments })
+      expect(() => decodeProperties(bytes, FILE, 64)).toThrow(CorruptionError)
+    }
+    const whole = encodeProperties(properties)
+    for (const length of [whole.length - 16, whole.length - 1, whole.length + 16]) {
+      const bytes = Buffer.concat([whole, Buffer.alloc(16, 1)]).subarray(0, length)
+      expect(() => decodeProperties(bytes, FILE, 64)).toThrow(/136 bytes/)
+    }
   })
 
   it('answer any bytes with a value or a CorruptionError', () => {

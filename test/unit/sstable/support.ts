@@ -31,6 +31,8 @@ export interface PlainEntry {
   readonly value: Buffer | undefined
   readonly expiresAt?: number
   readonly meta?: number
+  /** `value` is a value pointer. */
+  readonly pointer?: true
 }
 
 export const DIRECTORY = '/db'
@@ -81,7 +83,8 @@ export class Bench {
     value?.copy(heap, keyAt + key.length)
     const prefix = Buffer.alloc(8)
     key.copy(prefix, 0, 0, 8)
-    const kind = value === undefined ? layout.KIND_DELETE : layout.KIND_PUT
+    const put = entry.pointer === true ? layout.KIND_POINTER : layout.KIND_PUT
+    const kind = value === undefined ? layout.KIND_DELETE : put
     const meta = entry.meta === undefined ? 0 : layout.TAG_META
     const expiry = entry.expiresAt === undefined ? 0 : layout.TAG_EXPIRY
     storeU32(u32, descriptor + layout.DESC_PREFIX, prefix.readUInt32BE(4))
@@ -117,6 +120,7 @@ export class Bench {
       version: loadU64(u32, at + layout.DESC_VERSION),
       value: (tag & layout.KIND_MASK) === layout.KIND_DELETE ? undefined : value,
       ...(expiresAt === 0 ? {} : { expiresAt }),
+      ...((tag & layout.KIND_MASK) === layout.KIND_POINTER ? { pointer: true as const } : {}),
       ...((tag & layout.TAG_META) === 0 ? {} : { meta: bytes[at + layout.DESC_META] as number }),
     }
   }
@@ -132,11 +136,12 @@ export class Bench {
     const workspace = this.take(writerBytes(shape, largest))
     const batch = 64
     const descriptors = this.take(batch * layout.DESC_SIZE)
+    let next = first
     const writer = new TablesWriter(this, workspace, {
       fs: this.fs,
       directory: DIRECTORY,
       shape,
-      numbers: { first, count: 10_000 },
+      takeNumber: () => next++,
       baseVersion: entries.reduce((least, { version }) => Math.min(least, version), 2 ** 50),
       newestWal: 0,
       lazy: this.lazy,

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { CorruptionError } from '../../../src/base/errors.ts'
+import type { LogRecord } from '../../../src/format/record.ts'
+import { writeValuePointer } from '../../../src/format/value-pointer.ts'
 import { FRAME_HEADER_BYTES, LINK_BYTES } from '../../../src/format/wal-frame.ts'
 import type { FileSystem } from '../../../src/io/file-system.ts'
 import { memoryFileSystem } from '../../../src/io/memory-file-system.ts'
@@ -25,6 +27,10 @@ function database(): FileSystem {
 }
 
 const work = bench()
+
+/** To 5 bytes in segment 3. */
+const POINTER = Buffer.alloc(24)
+writeValuePointer(POINTER, 0, { segment: 3, offset: 64, valueLength: 5, storedLength: 40 })
 
 /** Five commits in five frames; the third has two records, the last spans three frames. */
 const FRAMES: readonly FrameSpec[] = [
@@ -217,6 +223,13 @@ describe('replay', () => {
     )
     refused([{ link: NO_LINK, records: [put(5, 'a', 'b'), put(4, 'b', 'c')] }], /not below 5/)
     refused([{ link: NO_LINK, records: [put(0, 'a', 'b')] }], /a version from 1/)
+    const pointing = (value: Buffer): LogRecord => ({ ...put(5, 'a', ''), kind: 'pointer', value })
+    for (const value of [Buffer.alloc(0), Buffer.alloc(24), POINTER.subarray(0, 23)]) {
+      refused([{ link: NO_LINK, records: [pointing(value)] }], /a value pointer/)
+    }
+    const fs = database()
+    const wal = writeWal(work, fs, 7, [{ link: NO_LINK, records: [pointing(POINTER)] }])
+    expect(replay(work, fs, wal).records).toBe(1)
   })
 
   test('20,000 mutated files are replayed or refused, whatever bytes they hold', () => {

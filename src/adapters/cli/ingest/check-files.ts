@@ -1,8 +1,8 @@
 // Reads every stored file back and compares digests, then counts keys folder by folder with range scans.
 import type { Database } from '../../../api/database.ts'
 import { afterPrefix } from '../text-form.ts'
-import { digestOf } from './digest.ts'
-import type { StoredFile } from './store-files.ts'
+import { digestOf, newDigest } from './digest.ts'
+import { type StoredFile, WHOLE_BYTES } from './store-files.ts'
 
 export interface CheckJob {
   readonly database: Database<Buffer, Buffer>
@@ -23,19 +23,44 @@ export async function checkFiles(job: CheckJob): Promise<Checked> {
   let files = 0
   let missing = 0
   let different = 0
-  for (const { key, digest } of job.stored) {
+  for (const file of job.stored) {
     if (job.stopped()) break
-    const value = await job.database.get(key)
+    const found = await (file.size > WHOLE_BYTES ? digestStream : digestValue)(job, file)
     files++
-    if (value === undefined) {
+    if (found === undefined) {
       missing++
       continue
     }
-    bytes += value.length
-    if (!(await digestOf(value)).equals(digest)) different++
+    bytes += found.size
+    if (!found.digest.equals(file.digest)) different++
     job.onProgress(files, bytes)
   }
   return { files, bytes, missing, different }
+}
+
+type Found = Pick<StoredFile, 'digest' | 'size'>
+
+async function digestValue(
+  { database }: CheckJob,
+  { key }: StoredFile,
+): Promise<Found | undefined> {
+  const value = await database.get(key)
+  return value && { digest: await digestOf(value), size: value.length }
+}
+
+async function digestStream(
+  { database }: CheckJob,
+  { key }: StoredFile,
+): Promise<Found | undefined> {
+  const value = await database.getStream(key)
+  if (value === undefined) return undefined
+  const digest = newDigest()
+  let size = 0
+  for await (const piece of value) {
+    digest.update(piece as Buffer)
+    size += (piece as Buffer).length
+  }
+  return { digest: digest.digest(), size }
 }
 
 export interface Folder {

@@ -15,12 +15,16 @@ export interface ReadLimits {
   readonly afterRead?: () => void
 }
 
-const ATTEMPTS = 2
+export const ATTEMPTS = 2
 /** The digest is computed piece by piece, so that the event loop turns in between. */
 const PIECE = 1024 * 1024
 // A FIFO put in the file's place must not block, a link must not be followed.
 const READ_FLAGS: number =
   constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
+
+export function openSource(path: Buffer): Promise<FileHandle> {
+  return open(path, READ_FLAGS)
+}
 
 export async function readSource(path: Buffer, limits: ReadLimits): Promise<ReadResult> {
   let result: ReadResult = { ok: false, reason: 'changed' }
@@ -34,7 +38,7 @@ export async function readSource(path: Buffer, limits: ReadLimits): Promise<Read
 async function readOnce(path: Buffer, limits: ReadLimits): Promise<ReadResult> {
   let file: FileHandle | undefined
   try {
-    file = await open(path, READ_FLAGS)
+    file = await openSource(path)
     return await readHandle(file, limits)
   } catch (error) {
     return { ok: false, reason: skipReason(error) }
@@ -62,6 +66,6 @@ async function readHandle(file: FileHandle, limits: ReadLimits): Promise<ReadRes
   return { ok: true, bytes, digest: hash.digest() }
 }
 
-function sameContent(before: BigIntStats, after: BigIntStats): boolean {
+export function sameContent(before: BigIntStats, after: BigIntStats): boolean {
   return before.size === after.size && before.mtimeNs === after.mtimeNs && after.nlink > 0n
 }

@@ -1,9 +1,10 @@
 // Stores listed files in batches: several files are read at a time, batches go out as they fill, and the bytes in
 // flight are bounded. Remembers every digest for the comparison later.
 import type { Database } from '../../../api/database.ts'
-import { KIB, MIB } from '../../../base/limits.ts'
+import { KIB, MIB, VALUE_LENGTH_MAX } from '../../../base/limits.ts'
 import { ByteGate } from './byte-gate.ts'
 import { readSource } from './read-source.ts'
+import { streamSource } from './stream-source.ts'
 import type { OnSkip, SourceFile } from './walk.ts'
 
 export interface StoredFile {
@@ -15,7 +16,7 @@ export interface StoredFile {
 export interface StoreJob {
   readonly database: Database<Buffer, Buffer>
   readonly files: readonly SourceFile[]
-  /** Largest value the database takes. */
+  /** Longest value that goes into a batch; longer ones are streamed. */
   readonly bytesMax: number
   readonly onSkip: OnSkip
   readonly onProgress: (files: number, bytes: number) => void
@@ -24,6 +25,8 @@ export interface StoreJob {
 
 /** Bytes read or being written; not more than one commit may have, or the database might refuse to keep them. */
 const IN_FLIGHT_BYTES: number = 32 * MIB
+/** Larger files are streamed. */
+export const WHOLE_BYTES: number = 4 * MIB
 const READERS = 8
 const BATCH_BYTES: number = MIB
 const BATCH_FILES = 256
@@ -47,6 +50,7 @@ class Store {
   readonly stored: StoredFile[] = []
   readonly #job: StoreJob
   readonly #inFlightMax: number
+  readonly #wholeMax: number
   readonly #gate: ByteGate
   readonly #writes = new Set<Promise<void>>()
   #next = 0
@@ -59,6 +63,7 @@ class Store {
   constructor(job: StoreJob) {
     this.#job = job
     this.#inFlightMax = Math.min(IN_FLIGHT_BYTES, job.bytesMax)
+    this.#wholeMax = Math.min(WHOLE_BYTES, job.bytesMax)
     this.#gate = new ByteGate(this.#inFlightMax)
   }
 
@@ -66,7 +71,12 @@ class Store {
   async read(): Promise<void> {
     const { files, stopped, onSkip, bytesMax } = this.#job
     while (this.#next < files.length && !stopped() && this.#failure === undefined) {
-      const { path, key, size } = files[this.#next++]!
+      const file = files[this.#next++]!
+      const { path, key, size } = file
+      if (size > this.#wholeMax) {
+        await this.#stream(file)
+        continue
+      }
       const room = Math.min(size, bytesMax) + OVERHEAD
       // A full gate may be waiting for the batch that is being filled.
       if (this.#gate.taken + room > this.#inFlightMax) this.#send()
@@ -82,6 +92,29 @@ class Store {
     this.#send()
     await Promise.all(this.#writes)
     if (this.#failure !== undefined) throw this.#failure.error
+  }
+
+  /** Takes about a mebibyte of memory, whatever the size of the file. */
+  async #stream(file: SourceFile): Promise<void> {
+    const { database, onSkip } = this.#job
+    if (file.size > VALUE_LENGTH_MAX) return onSkip('too large', file.path)
+    try {
+      const result = await streamSource(database, file)
+      if (!result.ok) return onSkip(result.reason, file.path)
+      this.#storedOne({ key: file.key, digest: result.digest, size: result.size })
+      this.#told()
+    } catch (error) {
+      this.#failure ??= { error }
+    }
+  }
+
+  #storedOne(file: StoredFile): void {
+    this.stored.push(file)
+    this.#bytes += file.size
+  }
+
+  #told(): void {
+    this.#job.onProgress(this.stored.length, this.#bytes)
   }
 
   async #add(key: Buffer, value: Buffer, digest: Buffer): Promise<void> {
@@ -112,11 +145,8 @@ class Store {
   async #write(batch: Put[], files: readonly StoredFile[], room: number): Promise<void> {
     try {
       await this.#job.database.batch(batch)
-      for (const file of files) {
-        this.stored.push(file)
-        this.#bytes += file.size
-      }
-      this.#job.onProgress(this.stored.length, this.#bytes)
+      for (const file of files) this.#storedOne(file)
+      this.#told()
     } catch (error) {
       this.#failure ??= { error }
     } finally {

@@ -41,6 +41,7 @@ class Rig {
   async open(): Promise<void> {
     const options = resolveOptions({
       compression: 'none',
+      valueThreshold: 'off',
       workers: this.#workers,
       memtableSize: 2 ** 20,
       memoryBudget: 64 * 2 ** 20,

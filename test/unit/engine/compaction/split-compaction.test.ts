@@ -59,6 +59,7 @@ async function opened(
   const fs = new FaultFileSystem()
   const options = resolveOptions({
     compression: 'none',
+    valueThreshold: 'off',
     workers: 0,
     ...sizes,
     memoryBudget: 8 * 1024 * 1024,

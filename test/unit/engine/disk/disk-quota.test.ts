@@ -12,7 +12,7 @@ const key = (i: number): string => `k${String(i).padStart(5, '0')}`
 function bytesOnDisk(fs: FaultFileSystem): number {
   return fs
     .listSync('/db')
-    .filter((name) => /\.(sst|wal)$|^MANIFEST/.test(name))
+    .filter((name) => /\.(sst|wal|vlog)$|^MANIFEST/.test(name))
     .reduce((sum, name) => sum + fs.statSync(`/db/${name}`)!.size, 0)
 }
 

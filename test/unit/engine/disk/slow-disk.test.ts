@@ -50,6 +50,7 @@ describe('a slow disk', () => {
         workers: 0,
         memtableSize: 65_536,
         memoryBudget: 8 * 1024 * 1024,
+        valueThreshold: 'off',
         logger,
       })
       const notify = (notice: EngineNotice): void => {

@@ -41,7 +41,10 @@ describe('tune', () => {
     [{ tableSize: 1 << 30 }, /background jobs take/],
     [{ deferCompaction: true, l0StallTrigger: 30 }, /deferCompaction/],
     [{ compactionRateLimit: 7 }, /bytes per second/],
-    [{ valueThreshold: 512 }, /not in this release/],
+    [{ versionsToKeep: 2 }, /not in this release/],
+    [{ valueThreshold: 63 }, /'valueThreshold' must be a whole number of bytes from 64/],
+    [{ valueThreshold: 65_536 }, /at most memtableSize \/ 4/],
+    [{ segmentSize: 1000 }, /'segmentSize'/],
     ['fast', /must be an object/],
   ])('refuses %j, and nothing is changed, not even what is right in it', async (wrong, message) => {
     const engine = await start(new FaultFileSystem())

@@ -91,7 +91,7 @@ describe('a stop', () => {
 
 describe('what waits for room', () => {
   it('large commits have large memtables, which share the budget with the caches', async () => {
-    const { engine, stalls } = await opened({}, 30)
+    const { engine, stalls } = await opened({ valueThreshold: 'off' }, 30)
     const before = engine.stats().memtables.length
     expect(before).toBe(1)
     const large = 'l'.repeat(1.9 * MIB)
@@ -223,7 +223,7 @@ describe('a debt', () => {
   })
 
   it('of level 0 slows writers before they would have to stop', async () => {
-    const level0 = { ...options, memtableSize: 65_536, memtableCount: 4 }
+    const level0 = { ...options, valueThreshold: 'off', memtableSize: 65_536, memtableCount: 4 }
     const { engine, stalls } = await opened(
       { ...level0, l0CompactTrigger: 2, l0StallTrigger: 8, tableSize: MIB },
       20,

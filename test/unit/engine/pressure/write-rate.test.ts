@@ -12,6 +12,7 @@ import {
   type Reservoir,
   writeLimit,
 } from '../../../../src/engine/pressure/write-rate.ts'
+import { weightOf } from '../../../../src/format/table-meta.ts'
 import type { TableMeta } from '../../../../src/manifest/levels.ts'
 
 const MIB = 2 ** 20
@@ -118,7 +119,8 @@ describe('reservoirs', () => {
     expect(allowedRate(levelsReservoir(1e15, MIB, drain))).toBeGreaterThan(300)
     const table = (size: number): TableMeta => ({ size }) as TableMeta
     const levels = [[table(100)], [table(10), table(5)], [table(1)]]
-    expect(excessBytes(levels, [INFINITY, 8, INFINITY])).toBe(7)
+    const targets = { base: 1, bytes: [INFINITY, 8, INFINITY], values: MIB, weigh: weightOf }
+    expect(excessBytes(levels, targets)).toBe(7)
   })
 })
 

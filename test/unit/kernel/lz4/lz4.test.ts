@@ -5,10 +5,11 @@ import { compress, decompress } from 'lz4-wasm-nodejs'
 import { describe, expect, it } from 'vitest'
 import { PACKED_PAYLOAD_MAX } from '../../../../src/base/limits.ts'
 import { decodeLz4 } from '../../../../src/format/lz4.ts'
-import { packedMax } from '../../../../src/format/sstable-block.ts'
+import { packedMax } from '../../../../src/format/packed-form.ts'
+import type { Kernels } from '../../../../src/kernel/kernels.ts'
 import { LZ4_TABLE_BYTES } from '../../../../src/kernel/layout.ts'
 import { wasmKernels } from '../../../../src/kernel/wasm-kernels.ts'
-import { unpackRoom } from '../../../../src/sstable/packing/unpack-block.ts'
+import { unpackRoom } from '../../../../src/packing/unpack-block.ts'
 import { lz4DecodeTwin, lz4EncodeTwin } from '../../../twins/lz4.ts'
 import { newMemory, Seeded } from '../block-support.ts'
 
@@ -88,12 +89,36 @@ describe('lz4', () => {
   it('does not look at what the table holds', () => {
     const plain = sample(new Seeded(3), 6000)
     const clean = pack(plain)
-    bytes.fill(0x7f, TABLE, TABLE + LZ4_TABLE_BYTES - 8)
-    expect(pack(plain)).toEqual(clean)
-    bytes.writeUInt32LE(0xffff_fff0, TABLE + LZ4_TABLE_BYTES - 8)
-    expect(pack(plain)).toEqual(clean)
-    bytes.fill(0, TABLE, TABLE + LZ4_TABLE_BYTES)
+    for (const before of [0x7f, 0xff, 0]) {
+      bytes.fill(before, TABLE, TABLE + LZ4_TABLE_BYTES)
+      expect(pack(plain)).toEqual(clean)
+    }
   })
+
+  it('has slots of two sizes, either side of 64 KiB', () => {
+    const random = new Seeded(11)
+    for (const length of [65_535, 65_536, 65_537, 131_072]) {
+      const plain = sample(random, length)
+      // What the block begins with comes again as far back as a match may lie, and a byte further.
+      for (const back of [65_535, 65_536]) {
+        if (back + 40 <= length) plain.copy(plain, back, 0, 40)
+        const block = pack(plain) as Buffer
+        expect(block.equals(lz4EncodeTwin(plain)), `${length} bytes`).toBe(true)
+        expect(unpack(block, length)?.equals(plain), `${length} bytes`).toBe(true)
+      }
+    }
+  })
+
+  it('notices a compressor that copies from too far back', async () => {
+    const broken = await brokenKernels('at - match <= OFFSET_MAX', 'true')
+    const plain = new Seeded(12).bytes(70_000)
+    plain.copy(plain, 66_000, 0, 2000)
+    bytes.set(plain, SOURCE)
+    const length = broken.lz4Compress(SOURCE, plain.length, TARGET, AREA, TABLE)
+    const block = Buffer.from(bytes.subarray(TARGET, TARGET + length))
+    expect(unpack(block, plain.length)?.equals(plain) ?? false).toBe(false)
+    expect(unpack(pack(plain) as Buffer, plain.length)?.equals(plain)).toBe(true)
+  }, 120_000)
 
   it('refuses what does not fit, at every capacity', () => {
     const random = new Seeded(5)
@@ -200,7 +225,7 @@ describe('lz4', () => {
   it.each(CHECKS)(
     'notices a decoder that does not check %s',
     async (_what, check, instead) => {
-      const broken = await brokenDecoder(check, instead)
+      const broken = (await brokenKernels(check, instead)).lz4Decompress
       const random = new Seeded(SEED)
       let wrong = 0
       for (let i = 0; i < 1000; i++) {
@@ -221,10 +246,11 @@ describe('lz4', () => {
   )
 })
 
-type Decoder = (source: number, length: number, target: number, payload: number) => number
-
-/** The kernel with one of its checks changed, over the same memory. */
-async function brokenDecoder(check: string, instead: string): Promise<Decoder> {
+/** The kernels with one of their checks changed, over the same memory. */
+async function brokenKernels(
+  check: string,
+  instead: string,
+): Promise<Pick<Kernels, 'lz4Compress' | 'lz4Decompress'>> {
   const build: { compile(options: object): Promise<Buffer> } = await import(
     new URL('../../../../native-wasm/build.mjs', import.meta.url).href
   )
@@ -237,7 +263,7 @@ async function brokenDecoder(check: string, instead: string): Promise<Decoder> {
   })
   const module = new WebAssembly.Module(new Uint8Array(wasm))
   const { exports } = new WebAssembly.Instance(module, { env: { memory } })
-  return exports['lz4Decompress'] as Decoder
+  return exports as unknown as Kernels
 }
 
 /** Kernel, decoder without heap and twin agree; true: it is a block of that length. */

@@ -1,7 +1,7 @@
-// Batches as most callers write them: puts and deletes of what the engine takes as it is, with no encodings, sublevels
-// or hooks to see to. They go to the engine without abstract-level's general treatment, which costs a tenth
-// of a fill.
-import type { WriteOperation } from '../engine/types.ts'
+// Writes as most callers make them: of what the engine takes as it is, with no options, encodings, sublevels or hooks
+// to see to. They go to the engine without abstract-level's general treatment, which costs a tenth of a fill and a
+// third of a put.
+import type { Data, WriteOperation } from '../engine/types.ts'
 import { isPlain } from './checked-data.ts'
 import { ownTtl } from './write-options.ts'
 
@@ -9,6 +9,11 @@ import { ownTtl } from './write-options.ts'
 export interface PlainFormats {
   readonly keyFormat: string
   readonly valueFormat: string
+}
+
+/** Whether an encoding of that format hands the data down as it is. */
+export function isNative(data: unknown, format: string): data is Data {
+  return isPlain(data) && (typeof data === 'string') === (format === 'utf8')
 }
 
 /** The operations, copied, if all of them are plain; otherwise undefined. Reads each property once: what the
@@ -44,10 +49,11 @@ function plainOperation(
   if (given === null || given === undefined) return undefined
   const { type, key, sublevel, keyEncoding } = given
   if (sublevel !== undefined || keyEncoding !== undefined) return undefined
-  if (!isPlain(key) || (typeof key === 'string') !== (keyFormat === 'utf8')) return undefined
-  if (type === 'del') return { type, key }
+  if (!isNative(key, keyFormat)) return undefined
+  if (type === 'del') return { type, key, ttl: undefined }
   const { value, valueEncoding } = given
   if (type !== 'put' || valueEncoding !== undefined) return undefined
-  if (!isPlain(value) || (typeof value === 'string') !== (valueFormat === 'utf8')) return undefined
-  return given.ttl === undefined ? { type, key, value } : { type, key, value, ttl: ownTtl(given) }
+  if (!isNative(value, valueFormat)) return undefined
+  // Its own in any case, so that nothing shows through it.
+  return { type, key, value, ttl: given.ttl === undefined ? undefined : ownTtl(given) }
 }

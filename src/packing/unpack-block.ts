@@ -1,11 +1,18 @@
 // Payloads from compressed blocks (FORMAT §6.7). Any thread; memory is the caller's. What is unpacked was verified:
 // its checksum covers the stored bytes, and is looked at before any of them is decoded.
-import { CorruptionError, SettError } from '../../base/errors.ts'
-import { ZSTD_NEEDS, type Zstd, zstd } from '../../base/zstd.ts'
-import type { KernelHeap } from '../../cursor/words.ts'
-import { decodeLz4 } from '../../format/lz4.ts'
-import { CODEC_LZ4 } from '../../format/sstable-block.ts'
-import { BLOCK_TRAILER } from '../../kernel/layout.ts'
+import { CorruptionError, SettError } from '../base/errors.ts'
+import { ZSTD_NEEDS, type Zstd, zstd } from '../base/zstd.ts'
+import { decodeLz4 } from '../format/lz4.ts'
+import { CODEC_LZ4 } from '../format/packed-form.ts'
+import type { Kernels } from '../kernel/kernels.ts'
+import { BLOCK_TRAILER } from '../kernel/layout.ts'
+import type { SharedHeap } from '../memory/shared-heap.ts'
+
+/** What packing works with. */
+export interface PackingMachine {
+  readonly heap: SharedHeap
+  readonly kernels: Pick<Kernels, 'lz4Compress' | 'lz4Decompress' | 'moveBytes'>
+}
 
 /** Bytes in which a block of that payload can be unpacked in place: the stored block ends at their end, the payload
  * begins at their start. The margin is that of LZ4 (LZ4_DECOMPRESS_INPLACE_MARGIN in lz4.h): literals
@@ -35,7 +42,7 @@ export interface PackedBlock {
 
 /** Unpacks from one heap address to another; both are blockRoom's two ends, or apart. */
 export function unpackBlock(
-  { kernels, heap }: KernelHeap,
+  { kernels, heap }: PackingMachine,
   block: PackedBlock,
   from: number,
   to: number,

@@ -1,18 +1,17 @@
 // Compressed blocks from payloads (FORMAT §6.7), where they lie. Any thread; the memory is the writer's alone. One
 // packer per table.
-import { PACKED_PAYLOAD_MAX } from '../../base/limits.ts'
-import type { Compression } from '../../base/option-table.ts'
-import { zstd } from '../../base/zstd.ts'
-import type { KernelHeap } from '../../cursor/words.ts'
+import { PACKED_PAYLOAD_MAX } from '../base/limits.ts'
+import type { Compression } from '../base/option-table.ts'
+import { zstd } from '../base/zstd.ts'
 import {
   CODEC_LZ4,
   CODEC_NONE,
   CODEC_ZSTD,
   type PackedForm,
   packedMax,
-} from '../../format/sstable-block.ts'
-import { LZ4_TABLE_BYTES } from '../../kernel/layout.ts'
-import { requireZstd } from './unpack-block.ts'
+} from '../format/packed-form.ts'
+import { LZ4_TABLE_BYTES } from '../kernel/layout.ts'
+import { type PackingMachine, requireZstd } from './unpack-block.ts'
 
 /** Scratch of a packer: LZ4's table, and the longest compressed block. */
 export const PACKER_BYTES: number = LZ4_TABLE_BYTES + 8 + packedMax(PACKED_PAYLOAD_MAX)
@@ -25,20 +24,19 @@ const TRY_EVERY = 8
 /** Packs the payloads of one table, where they lie. */
 export class BlockPacker {
   readonly codec: number
-  readonly #machine: KernelHeap
+  readonly #machine: PackingMachine
   readonly #table: number
   readonly #scratch: number
   readonly #compression: Compression
   #failures = 0
 
   /** `memory`: PACKER_BYTES; unused without compression. */
-  constructor(machine: KernelHeap, compression: Compression, memory: number) {
+  constructor(machine: PackingMachine, compression: Compression, memory: number) {
     this.#machine = machine
     this.#compression = compression
     this.codec = CODECS[compression]
     this.#table = memory
     this.#scratch = memory + LZ4_TABLE_BYTES
-    if (compression === 'lz4') machine.heap.bytes.fill(0, memory, memory + LZ4_TABLE_BYTES)
   }
 
   /** Puts the compressed form in the payload's place, if it is an eighth shorter. */
@@ -56,10 +54,10 @@ export class BlockPacker {
   }
 
   #lz4(address: number, length: number): number {
-    const { kernels, heap } = this.#machine
+    const { kernels } = this.#machine
     const scratch = this.#scratch
     const packed = kernels.lz4Compress(address, length, scratch, packedMax(length), this.#table)
-    heap.bytes.copyWithin(address, scratch, scratch + packed)
+    kernels.moveBytes(address, scratch, packed)
     return packed
   }
 

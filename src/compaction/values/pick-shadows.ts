@@ -1,0 +1,47 @@
+// What may lie hidden: values that deeper tables point to although something newer hides them become garbage only when
+// a merge drops their pointers. Where that could be much it is brought about, if it is cheap. Pure. Each plan takes
+// tables down, so it comes to an end.
+import { storedBytes, weightOf } from '../../format/table-meta.ts'
+import type { Levels } from '../../manifest/levels.ts'
+import type { InFlight } from '../in-flight.ts'
+import { bytesOf, levelBytes } from '../level-targets.ts'
+import { planDeeper } from '../pick-deeper.ts'
+import { planLevel0 } from '../pick-level0.ts'
+import type { PickOptions, ValuesMoment } from '../pick-options.ts'
+import type { CompactionPlan } from '../plan.ts'
+import { SPACE_BOUND } from './doom.ts'
+
+/** While there are writes, all files may take so many times what the deepest level holds; at rest no more than the
+ * bound. */
+const BUSY_BOUND = 1.75
+/** Then it is looked into when this share of the deepest level may be hidden, and so many bytes for each byte of tables
+ * that are rewritten for it, at most. */
+const BUSY_SHARE = 0.25
+const BUSY_WORTH = 4
+
+/** Takes what lies above the deepest level down, if the bound on space can only so be known to hold. */
+export function planShadows(
+  levels: Levels,
+  options: PickOptions & { readonly base: number },
+  inFlight: InFlight,
+  { space, rest }: ValuesMoment,
+): CompactionPlan | undefined {
+  const deepest = levels.findLastIndex((tables) => tables.length > 0)
+  if (deepest < 0) return undefined
+  // Nothing lies above a level 0 without others, but its tables hide each other.
+  const alone = deepest === 0
+  const above = alone ? levels[0]!.slice(0, -1) : levels.slice(0, deepest).flat()
+  const { weigh } = options
+  const values = bytesOf(above, weigh) - storedBytes(above)
+  if (values < storedBytes(levels.flat()) * (rest ? 1 : BUSY_WORTH)) return undefined
+  const seen = alone ? largestOf(levels[0]!) : levelBytes(levels, deepest, weigh)
+  if (space.bytes <= (rest ? SPACE_BOUND : BUSY_BOUND) * seen) return undefined
+  if (!rest && values < BUSY_SHARE * seen) return undefined
+  const upper = levels.findIndex((tables) => tables.length > 0)
+  if (upper > 0) return planDeeper(levels, upper, options, inFlight)
+  return planLevel0(levels, options.base, inFlight, options.tableSize)
+}
+
+function largestOf(tables: Levels[number]): number {
+  return tables.reduce((most, table) => Math.max(most, weightOf(table)), 0)
+}

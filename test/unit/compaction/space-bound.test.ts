@@ -1,0 +1,70 @@
+// The bound on space, on a database without a disk: a set of values is overwritten five times, and nobody calls
+// collectGarbage().
+import { describe, expect, test } from 'vitest'
+import { baseLevelSize } from '../../../src/compaction/level-targets.ts'
+import { prng } from '../../model/prng.ts'
+import { ValueTree } from './value-tree.ts'
+
+const MIB = 1024 * 1024
+const KEYS = 4_096
+const ROUNDS = 5
+
+/** A gigabyte under the preset `balanced`; each key stands for several. */
+function gigabyte(given: { entryBytes: number; speed: number; parallel: number }): ValueTree {
+  const options = { memtableSize: 64 * MIB, l0CompactTrigger: 5 }
+  return new ValueTree({
+    ...given,
+    valueBytes: MIB / 4,
+    memtableBytes: options.memtableSize,
+    pick: {
+      l0CompactTrigger: 5,
+      l0StallTrigger: 15,
+      baseLevelSize: baseLevelSize(options),
+      levelSizeMultiplier: 10,
+      tableSize: 64 * MIB,
+    },
+  })
+}
+
+function overwrite(tree: ValueTree, order: 'random' | 'in order' | 'skewed'): void {
+  const random = prng(7)
+  for (let key = 0; key < KEYS; key += 1) tree.put(key)
+  tree.most = 0
+  for (let i = 0; i < ROUNDS * KEYS; i += 1) {
+    const any = random.below(KEYS)
+    if (order === 'random') tree.put(any)
+    else if (order === 'in order') tree.put(i % KEYS)
+    else tree.put(Math.floor((any * any) / KEYS))
+  }
+}
+
+describe.each(['random', 'in order', 'skewed'] as const)(
+  'a gigabyte overwritten five times, %s',
+  (order) => {
+    test.each([
+      // Values of 1 KiB, of 16 KiB, and more.
+      [256 * 60, 1, 1],
+      [16 * 60, 1, 1],
+      [60, 2, 1],
+      [256 * 60, 0.5, 3],
+    ])(
+      'entries of %i bytes, jobs at %d × the speed of writes, %i at a time',
+      (entryBytes, speed, parallel) => {
+        const tree = gigabyte({ entryBytes, speed, parallel })
+        overwrite(tree, order)
+        expect(tree.most).toBeLessThan(2.5)
+        // What is read and written again to free something costs less than what the program writes.
+        expect((tree.flushed + tree.compacted) / tree.written).toBeLessThan(2)
+        tree.settle()
+        expect(tree.amplification).toBeLessThan(1.5)
+      },
+    )
+  },
+)
+
+test('what is only loaded is written once', () => {
+  const tree = gigabyte({ entryBytes: 960, speed: 1, parallel: 1 })
+  for (let key = 0; key < KEYS; key += 1) tree.put((key * 1_001) % KEYS)
+  tree.settle()
+  expect((tree.flushed + tree.compacted) / tree.written).toBeLessThan(1.05)
+})

@@ -1,0 +1,254 @@
+// A database whose values lie in segments, without a disk: writes fill memtables, memtables become tables and segments,
+// and the engine's own functions decide what is merged and what is collected. Every entry is there, so what is live is
+// known exactly. Time is counted in bytes the program writes; a job takes as long as what it writes needs.
+import { InFlight } from '../../../src/compaction/in-flight.ts'
+import {
+  type PickOptions,
+  pickCompaction,
+  type ValuesMoment,
+} from '../../../src/compaction/pick.ts'
+import type { CompactionPlan } from '../../../src/compaction/plan.ts'
+import { chooseDoomed, Doomed } from '../../../src/compaction/values/doom.ts'
+import { Segments } from '../../../src/engine/value-log/segments.ts'
+import type { SegmentMeta } from '../../../src/format/segment-meta.ts'
+import { storedBytes } from '../../../src/format/table-meta.ts'
+import { applyEdit, EMPTY_STATE, type ManifestState } from '../../../src/manifest/apply-edit.ts'
+import type { TableMeta } from '../../../src/manifest/levels.ts'
+import { makeTable } from './levels-text.ts'
+
+export interface TreeShape {
+  readonly valueBytes: number
+  /** Of an entry in a table. */
+  readonly entryBytes: number
+  readonly memtableBytes: number
+  readonly pick: PickOptions
+  /** Bytes a job writes while the program writes one. */
+  readonly speed: number
+  readonly parallel: number
+}
+
+interface Entry {
+  readonly key: number
+  readonly version: number
+  readonly segment: number
+}
+
+interface Job {
+  readonly plan: CompactionPlan
+  readonly end: number
+  readonly release: () => void
+  readonly outputs: Outputs
+}
+
+interface Outputs {
+  readonly tables: readonly TableMeta[]
+  readonly segments: readonly SegmentMeta[]
+}
+
+const OVERHEAD = 192
+/** Of values, per table size, a table points to at most (writer-workspace.ts). */
+const VALUES_PER_TABLE = 4
+
+export class ValueTree {
+  readonly #shape: TreeShape
+  readonly #segments = new Segments()
+  readonly #inFlight = new InFlight()
+  readonly #contents = new Map<number, readonly Entry[]>()
+  readonly #live = new Set<number>()
+  #state: ManifestState = EMPTY_STATE
+  #memtable = new Map<number, Entry>()
+  #jobs: Job[] = []
+  #number = 0
+  #version = 0
+  #clock = 0
+  #doomed: Doomed | undefined
+  /** Bytes of all files over those of live values: most, once everything was written once. */
+  most = 0
+  written = 0
+  flushed = 0
+  compacted = 0
+  stalled = 0
+  rest = false
+
+  constructor(shape: TreeShape) {
+    this.#shape = shape
+  }
+
+  put(key: number): void {
+    const { valueBytes, entryBytes, memtableBytes } = this.#shape
+    this.#version += 1
+    this.#live.add(key)
+    this.#memtable.set(key, { key, version: this.#version, segment: 0 })
+    this.written += valueBytes
+    this.#advance(this.#clock + valueBytes)
+    if (this.#memtable.size * (valueBytes + entryBytes) >= memtableBytes) this.#flush()
+  }
+
+  /** Lets everything end that is due. */
+  settle(): void {
+    this.rest = true
+    this.#start()
+    while (this.#jobs.length > 0) this.#advance(Math.min(...this.#jobs.map(({ end }) => end)))
+  }
+
+  /** Bytes of all files, and of jobs under way, over those of the live values. */
+  get amplification(): number {
+    const { valueBytes, entryBytes } = this.#shape
+    const outputs = this.#jobs.map(({ outputs: { segments, tables } }) => {
+      return segments.reduce((sum, { size }) => sum + size, 0) + storedBytes(tables)
+    })
+    const logs = this.#memtable.size * valueBytes
+    const all = this.#space().bytes + logs + outputs.reduce((sum, bytes) => sum + bytes, 0)
+    return all / (this.#live.size * (valueBytes + entryBytes))
+  }
+
+  #space(): { bytes: number; garbage: number } {
+    const { segments, levels } = this.#state
+    const sums = this.#segments.sums(segments, levels)
+    return { bytes: sums.bytes + storedBytes(levels.flat()), garbage: sums.garbage }
+  }
+
+  #flush(): void {
+    while (
+      this.#state.levels[0]!.length >= this.#shape.pick.l0StallTrigger &&
+      this.#jobs.length > 0
+    ) {
+      const end = Math.min(...this.#jobs.map((job) => job.end))
+      this.stalled += Math.max(0, end - this.#clock)
+      this.#advance(end)
+    }
+    const entries = [...this.#memtable.values()].sort((a, b) => a.key - b.key)
+    this.#memtable = new Map()
+    const { tables, segments } = this.#write(entries, () => true, Number.POSITIVE_INFINITY)
+    this.flushed += segments.reduce((sum, { size }) => sum + size, 0)
+    this.#apply({
+      tablesAdded: tables.map((table) => ({ level: 0, table })),
+      segmentsAdded: segments,
+    })
+    this.#start()
+  }
+
+  #advance(to: number): void {
+    for (;;) {
+      const next = this.#jobs.reduce<Job | undefined>(
+        (first, job) => (first === undefined || job.end < first.end ? job : first),
+        undefined,
+      )
+      if (next === undefined || next.end > to) break
+      this.#clock = Math.max(this.#clock, next.end)
+      this.#finish(next)
+      this.#start()
+    }
+    this.#clock = Math.max(this.#clock, to)
+    this.most = Math.max(this.most, this.amplification)
+  }
+
+  #start(): void {
+    while (this.#jobs.length < this.#shape.parallel) {
+      const { levels } = this.#state
+      const moment = { oldestSnapshot: this.#version, values: this.#values() }
+      const plan = pickCompaction(levels, this.#shape.pick, this.#inFlight, moment)
+      if (plan === undefined) return
+      const outputs = plan.trivialMove
+        ? { tables: plan.sources.flat(), segments: [] }
+        : this.#merge(plan)
+      const bytes = plan.trivialMove
+        ? 0
+        : storedBytes(outputs.tables) + outputs.segments.reduce((sum, { size }) => sum + size, 0)
+      this.compacted += bytes
+      const end = this.#clock + bytes / this.#shape.speed
+      this.#jobs.push({ plan, end, release: this.#inFlight.reserve(plan), outputs })
+    }
+  }
+
+  /** As engine/value-log/collector.ts has it. */
+  #values(): ValuesMoment {
+    const { levels, segments } = this.#state
+    const space = this.#space()
+    if (this.#doomed?.freedBy(levels) === true) this.#doomed = undefined
+    if (this.#doomed === undefined) {
+      const fills = this.#segments.fills(segments, levels)
+      const chosen = chooseDoomed(fills, space).filter(({ used }) => used > 0)
+      if (chosen.length > 0) this.#doomed = new Doomed(chosen)
+    }
+    return { doomed: this.#doomed, space, rest: this.rest }
+  }
+
+  #finish(job: Job): void {
+    this.#jobs = this.#jobs.filter((other) => other !== job)
+    const { plan, outputs } = job
+    this.#apply({
+      tablesRemoved: plan.inputs,
+      tablesAdded: outputs.tables.map((table) => ({ level: plan.outputLevel, table })),
+      segmentsAdded: outputs.segments,
+    })
+    job.release()
+  }
+
+  #merge(plan: CompactionPlan): Outputs {
+    const newest = new Map<number, Entry>()
+    for (const { number } of plan.sources.flat()) {
+      for (const entry of this.#contents.get(number)!) {
+        const other = newest.get(entry.key)
+        if (other === undefined || other.version < entry.version) newest.set(entry.key, entry)
+      }
+    }
+    const freed = new Set(plan.relocate?.map(({ number }) => number))
+    const entries = [...newest.values()].sort((a, b) => a.key - b.key)
+    const cut = plan.outputLevel > 0 && plan.collects !== true
+    const tableSize = cut ? this.#shape.pick.tableSize : Number.POSITIVE_INFINITY
+    return this.#write(entries, ({ segment }) => freed.has(segment), tableSize)
+  }
+
+  #write(entries: readonly Entry[], moves: (entry: Entry) => boolean, tableSize: number): Outputs {
+    const { valueBytes, entryBytes } = this.#shape
+    const moving = entries.filter(moves)
+    const segment = ++this.#number
+    const segments =
+      moving.length === 0
+        ? []
+        : [{ number: segment, size: OVERHEAD + moving.length * valueBytes, salt: '0'.repeat(16) }]
+    const set = new Set(moving)
+    const placed = entries.map((entry) => (set.has(entry) ? { ...entry, segment } : entry))
+    const each = Math.floor((VALUES_PER_TABLE * tableSize) / (valueBytes + entryBytes))
+    const tables: TableMeta[] = []
+    for (let at = 0; at < placed.length; at += each)
+      tables.push(this.#table(placed.slice(at, at + each)))
+    return { tables, segments }
+  }
+
+  #table(entries: readonly Entry[]): TableMeta {
+    const uses = new Map<number, number>()
+    let smallestVersion = Number.POSITIVE_INFINITY
+    let largestVersion = 0
+    for (const { segment, version } of entries) {
+      uses.set(segment, (uses.get(segment) ?? 0) + this.#shape.valueBytes)
+      smallestVersion = Math.min(smallestVersion, version)
+      largestVersion = Math.max(largestVersion, version)
+    }
+    this.#number += 1
+    this.#contents.set(this.#number, entries)
+    const size = entries.length * this.#shape.entryBytes
+    const table = makeTable(this.#number, text(entries[0]!.key), text(entries.at(-1)!.key), size)
+    return {
+      ...table,
+      entries: entries.length,
+      smallestVersion,
+      largestVersion,
+      segments: [...uses]
+        .map(([number, bytes]) => ({ number, bytes }))
+        .sort((a, b) => a.number - b.number),
+    }
+  }
+
+  #apply(edit: Parameters<typeof applyEdit>[1]): void {
+    const { segments, levels } = applyEdit(this.#state, edit)
+    const unused = this.#segments.unused(segments, levels)
+    const segmentsDropped = unused.map(({ number }) => number)
+    this.#state = applyEdit(this.#state, { ...edit, segmentsDropped })
+  }
+}
+
+function text(key: number): string {
+  return String(key).padStart(8, '0')
+}
