@@ -32,6 +32,10 @@ const COMMANDS: { readonly [name: string]: BenchCommand } = {
     what: 'more threads, more keys: speed and cost',
     load: async () => (await import('./commands/scaling.ts')).scalingCommand,
   },
+  soak: {
+    what: 'a long load, then idle: throughput, memory and space over time',
+    load: async () => (await import('./soak/soak-command.ts')).soakCommand,
+  },
   compare: {
     what: 'two git refs: faster, slower or noise',
     load: async () => (await import('./commands/compare.ts')).compareCommand,

@@ -8,7 +8,7 @@ import { type BenchOptions, planBench } from '../run-bench.ts'
 import { VOCABULARY } from '../workloads/vocabulary.ts'
 import { GROUPS } from '../workloads/workload-info.ts'
 import { messageOf } from './errors.ts'
-import { commaList, seconds, sizeOrDefault, wholeNumber } from './flags.ts'
+import { commaList, seconds, sizeOrDefault, wholeNumber, wholeNumbers } from './flags.ts'
 import { type MatrixOptions, type MatrixSection, runMatrix } from './matrix.ts'
 import {
   addOutcomeFlags,
@@ -24,6 +24,7 @@ interface Flags extends OutcomeFlags {
   readonly runs?: number
   readonly group?: readonly string[]
   readonly only?: readonly string[]
+  readonly values?: readonly number[]
   readonly count?: number
   readonly memtable?: number | null
   readonly seconds?: number
@@ -116,7 +117,8 @@ function badgerProgram(): Command {
     .option('--runs <n>', 'figures are their medians; default: 3', wholeNumber)
     .option('--group <list>', GROUPS.join(', '), commaList)
     .option('--only <list>', 'workloads by name', commaList)
-    .option('--count <n>', 'keys; default: 1,000,000', wholeNumber)
+    .option('--values <list>', 'bytes of a value, a table each; default: 100', wholeNumbers)
+    .option('--count <n>', 'keys; default: 1,000,000 or 200 MiB of values', wholeNumber)
     .option('--memtable <size>', "Sett's, or 'default'; default: 8MiB", sizeOrDefault)
     .option('--seconds <s>', 'length of most cells that end by time; default: 2', seconds)
     .option('--quick', '1 run, 100,000 keys, cells of 1 s, the main rows')

@@ -36,13 +36,18 @@ export function wholeNumbers(text: string): readonly number[] {
   return [...new Set(commaList(text).map(wholeNumber))]
 }
 
-export function seconds(text: string): number {
-  const value = Number(text)
-  if (text.trim() === '' || !Number.isFinite(value) || value <= 0) {
-    throw new InvalidArgumentError('It must be a number of seconds above 0.')
+/** A parser of a length of time in `unit`. */
+export function duration(unit: 'seconds' | 'minutes'): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (text.trim() === '' || !Number.isFinite(value) || value <= 0) {
+      throw new InvalidArgumentError(`It must be a number of ${unit} above 0.`)
+    }
+    return value
   }
-  return value
 }
+
+export const seconds: (text: string) => number = duration('seconds')
 
 const UNITS: { readonly [unit: string]: number } = {
   '': 1,
@@ -51,16 +56,32 @@ const UNITS: { readonly [unit: string]: number } = {
   gib: 2 ** 30,
 }
 
-/** `8MiB` in bytes; null for `default`. */
-export function sizeOrDefault(text: string): number | null {
-  if (text === 'default') return null
+/** `8MiB` in bytes; undefined where it is no size. */
+function bytesOf(text: string): number | undefined {
   const [, digits, unit] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text) ?? []
   const factor = UNITS[(unit ?? '').toLowerCase()]
   const bytes = Number(digits) * (factor ?? Number.NaN)
-  if (!Number.isSafeInteger(bytes) || bytes < 1) {
-    throw new InvalidArgumentError("It must be a size such as 8MiB, or 'default'.")
-  }
-  return bytes
+  return Number.isSafeInteger(bytes) && bytes >= 1 ? bytes : undefined
+}
+
+/** `8MiB` in bytes; null for `default`. */
+export function sizeOrDefault(text: string): number | null {
+  if (text === 'default') return null
+  const bytes = bytesOf(text)
+  if (bytes !== undefined) return bytes
+  throw new InvalidArgumentError("It must be a size such as 8MiB, or 'default'.")
+}
+
+/** `8MiB` in bytes. */
+export function size(text: string): number {
+  const bytes = bytesOf(text)
+  if (bytes !== undefined) return bytes
+  throw new InvalidArgumentError('It must be a size such as 8MiB.')
+}
+
+/** `100, 16KiB` in bytes, each once. */
+export function sizes(text: string): readonly number[] {
+  return [...new Set(commaList(text).map(size))]
 }
 
 /** An unset shell variable must not become the current directory. */

@@ -2,6 +2,7 @@
 import type { DatasetSpec } from '../data/dataset.ts'
 import type { SettOptions } from '../engines/engine.ts'
 import type { RunRecord, Section } from '../output/record.ts'
+import { PREPARED } from '../output/scaling-tables.ts'
 import type { SessionOrder, Step } from '../session/protocol.ts'
 import type { MatrixSection, PlannedSession } from './matrix.ts'
 
@@ -37,7 +38,7 @@ export function workerSections(
 ): readonly WorkerSection[] {
   const dataset = datasetOf(count)
   const prepared: Section = {
-    title: 'compacting a prepared database',
+    title: PREPARED,
     dataset,
     note: 'overlapping tables of 4 MiB in level 0; the main thread is idle',
   }

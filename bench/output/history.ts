@@ -91,7 +91,15 @@ function parseRecord(text: string, place: string): RunRecord {
   return found
 }
 
-const KINDS: readonly RecordKind[] = ['db', 'badger', 'ycsb', 'presets', 'scaling', 'growth']
+const KINDS: readonly RecordKind[] = [
+  'db',
+  'badger',
+  'ycsb',
+  'presets',
+  'scaling',
+  'growth',
+  'soak',
+]
 const TEXTS = ['date', 'commit', 'settVersion', 'command']
 /** What the members of each list must have at least. */
 const LISTS = {
@@ -131,6 +139,10 @@ function requireRecord(found: unknown, place: string): asserts found is RunRecor
     if (bad >= 0) throw wrong(`${name}[${bad}] lacks one of ${[...texts, ...numbers].join(', ')}`)
   }
   if (!Array.isArray(found['controls'])) throw wrong('controls is not a list')
+  const { soak } = found
+  if (kind === 'soak' && !(isObject(soak) && Array.isArray(soak['points']))) {
+    throw wrong('soak has no points')
+  }
 }
 
 function hasAll(value: unknown, names: readonly string[], type: 'string' | 'number'): boolean {

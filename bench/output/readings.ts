@@ -1,11 +1,12 @@
 // What one table of a record is made from: the samples of one section in one durability class, asked by engine and
 // workload. Ratios are taken inside a run and only then their median, so that what both suffered in it cancels out.
+import { lasting, rateBetween, slowestSecond } from '../data/fill-course.ts'
 import { median, medianRatio, spread } from '../data/statistics.ts'
 import type { DurabilityClass, EngineKind } from '../engines/engine.ts'
 import { VOCABULARY } from '../workloads/vocabulary.ts'
 import { YCSB_VOCABULARY } from '../workloads/ycsb/vocabulary.ts'
 import type { EngineNote, RunRecord, Sample } from './record.ts'
-import type { Bar, Rival } from './targets.ts'
+import { type Bar, MEMORY_BUDGET, type Rival } from './targets.ts'
 
 const KNOWN = [...VOCABULARY, ...YCSB_VOCABULARY]
 
@@ -74,11 +75,14 @@ export class Readings {
   }
 
   /** Median of the ratios inside each run in which both were measured; NaN where there is none. */
-  ratio(ours: Point, theirs: Point): number {
+  ratio(ours: Point, theirs: Point, pick: (sample: Sample) => number | undefined = rateOf): number {
     const pairs = this.of(ours.engine, ours.workload).flatMap((our) =>
       this.of(theirs.engine, theirs.workload)
         .filter(({ run }) => run === our.run)
-        .map((their): [number, number] => [rateOf(our), rateOf(their)]),
+        .flatMap((their): [number, number][] => {
+          const [own, other] = [pick(our), pick(their)]
+          return own === undefined || other === undefined ? [] : [[own, other]]
+        }),
     )
     return medianRatio(
       pairs.map(([our]) => our),
@@ -135,8 +139,21 @@ export class Readings {
         return atMost(this.aboveControl(engine, workload), bar.aboveControl)
       case 'peak':
         return atMost(this.peak(engine, workload), bar.most)
+      case 'memory':
+        return atMost(this.memory(engine, workload), MEMORY_BUDGET + bar.beside)
       case 'space':
         return atMost(this.space(engine, workload), bar.most)
+      case 'written':
+        return atMost(this.written(engine, workload), bar.most)
+      case 'second':
+        return atLeast(this.median(engine, workload, slowestSecond), bar.least)
+      case 'lasting':
+        return atLeast(this.median(engine, workload, lasting), bar.least)
+      case 'last tenth': {
+        const theirs = this.rival(bar.of, workload)
+        if (theirs === undefined) return undefined
+        return atLeast(this.ratio(ours, { engine: theirs, workload }, lastTenth), bar.times)
+      }
     }
   }
 
@@ -148,6 +165,22 @@ export class Readings {
   /** MiB. */
   peak(engine: string, workload: string): number {
     return this.median(engine, workload, ({ peakMiB }) => peakMiB)
+  }
+
+  /** MiB by which the process grew beyond what the bench itself holds. */
+  memory(engine: string, workload: string): number {
+    return this.median(engine, workload, ({ peakMiB, figures }) => {
+      const base = figures?.['baseMiB']
+      return base === undefined ? undefined : peakMiB - base
+    })
+  }
+
+  /** Bytes the engine says it wrote until the close over those of live keys and values. */
+  written(engine: string, workload: string): number {
+    return this.median(engine, workload, ({ figures }) => {
+      const { engineBytes, logicalBytes } = figures ?? {}
+      return engineBytes === undefined || !logicalBytes ? undefined : engineBytes / logicalBytes
+    })
   }
 
   /** Bytes on disk after close over those of live keys and values. */
@@ -167,6 +200,11 @@ interface Point {
 /** Operations per second. */
 export function rateOf({ operations, elapsedMs }: Sample): number {
   return (operations / elapsedMs) * 1000
+}
+
+/** Operations per second. */
+export function lastTenth(sample: Sample): number | undefined {
+  return rateBetween(sample, 0.9, 1)
 }
 
 function standsFor(rival: Rival, name: string, kind: EngineKind): boolean {

@@ -2,10 +2,11 @@
 import type { DatasetSpec } from '../data/dataset.ts'
 import type { DurabilityClass, EngineKind } from '../engines/engine.ts'
 import type { Cell } from '../session/protocol.ts'
+import type { SoakCourse } from '../soak/protocol.ts'
 
 export const RECORD_VERSION = 1
 
-export type RecordKind = 'db' | 'badger' | 'ycsb' | 'presets' | 'scaling' | 'growth'
+export type RecordKind = 'db' | 'badger' | 'ycsb' | 'presets' | 'scaling' | 'growth' | 'soak'
 
 export interface MachineFacts {
   readonly processor: string
@@ -77,4 +78,6 @@ export interface RunRecord {
   readonly controls: readonly Sample[]
   /** Undefined: none. */
   readonly gaps?: readonly Gap[]
+  /** Of the kind `soak` only: second by second. */
+  readonly soak?: SoakCourse
 }

@@ -6,6 +6,10 @@ import { runHeader } from './run-header.ts'
 import { figure, rate, table } from './table.ts'
 
 const DASH = '–'
+/** Title of the section in which tables that nobody compacted are compacted. */
+export const PREPARED = 'compacting a prepared database'
+/** What two workers are held to there, times one. */
+const TWO_WORKERS = 1.5
 
 function footer(record: RunRecord): readonly string[] {
   return (record.gaps ?? []).map(
@@ -32,6 +36,7 @@ function scalingTable(record: RunRecord, { title, note, dataset }: Section): str
   const samples = record.samples.filter(({ section }) => section === title)
   const counts = [...new Set(samples.flatMap(({ figures }) => figures?.['workers'] ?? []))]
   const workloads = [...new Set(samples.map(({ workload }) => workload))]
+  const held = title === PREPARED
   /** Per run, all workloads of the section together; only runs in which each gave a cell. */
   const totals = (workers: number, names: readonly string[], pick: (one: Sample) => number) =>
     Array.from({ length: record.runs }, (_, run) => {
@@ -51,16 +56,20 @@ function scalingTable(record: RunRecord, { title, note, dataset }: Section): str
         const wall = (of: number): number => median(totals(of, names, (one) => one.elapsedMs))
         const of = (pick: (one: Sample) => number): string =>
           figure(median(totals(workers, names, pick)))
+        const gain = wall(1) / wall(workers)
+        const judged = workers === 2 && Number.isFinite(gain)
+        const verdict = gain >= TWO_WORKERS ? 'reached' : 'BELOW'
         return [
           `${names.join(' + ')}, ${workers} ${workers === 1 ? 'worker' : 'workers'}`,
           figure(wall(workers)),
           times(wall(Math.min(...counts)) / wall(workers)),
           of((one) => one.cpuMs),
           of((one) => one.busyMs ?? Number.NaN),
+          ...(held ? [judged ? `≥ ${TWO_WORKERS} ×` : '', judged ? verdict : ''] : []),
         ]
       }),
   )
-  const head = ['', 'wall, ms', '', 'CPU, ms', 'workers busy, ms']
+  const head = ['', 'wall, ms', '', 'CPU, ms', 'workers busy, ms', ...(held ? ['reach', ''] : [])]
   const { count, keyBytes, valueBytes } = dataset
   const size = `${count.toLocaleString('en-US')} keys of ${keyBytes} B, values of ${valueBytes} B`
   return `== ${title} ==\n${size}; ${note ?? ''}\n${table([head, ...rows])}`

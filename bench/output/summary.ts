@@ -1,9 +1,10 @@
 // A record as text: for every section and durability class the rates with their targets, the rates of all engines, then
 // latencies, event-loop delays, space, memory, CPU and reopening. What was not measured is a dash, and listed below.
 import type { DatasetSpec } from '../data/dataset.ts'
+import { lasting, slowestSecond } from '../data/fill-course.ts'
 import type { DurabilityClass } from '../engines/engine.ts'
 import { describeMachine } from './machine.ts'
-import { Readings, type Verdict } from './readings.ts'
+import { lastTenth, Readings, type Verdict } from './readings.ts'
 import type { EngineNote, Gap, RunRecord, Sample, Section } from './record.ts'
 import { figure, rate, table } from './table.ts'
 import {
@@ -119,18 +120,71 @@ function targetRows(readings: Readings, engine: string, row: Row): string[][] {
   const more = (title: string, own: string, measure: Measure, than = ['', '', '']): void => {
     if (own !== DASH) rows.push([`  ${title}`, own, ...than, ...judge(measure)])
   }
-  if (workload === 'fillrandom') {
+  if (workload === FILL) {
     const p99 = readings.median(engine, workload, ({ loopDelay }) => loopDelay?.p99)
     const above = withUnit(readings.aboveControl(engine, workload), 'ms')
     if (above !== DASH)
       more('event-loop delay p99', withUnit(p99, 'ms'), 'loop', ['above control', above, ''])
     more('peak memory', withUnit(readings.peak(engine, workload), 'MiB'), 'peak')
+    for (const { title, measure, own, than } of COURSES) {
+      if (targetOf({ ...row, engine, measure }) === undefined) continue
+      more(title, own(readings, engine), measure, than?.(readings, engine))
+    }
   }
   if (workload === 'compact') {
     more('space / data', figure(readings.space(engine, workload)), 'space')
   }
   return rows
 }
+
+interface Course {
+  readonly title: string
+  readonly measure: Measure
+  readonly own: (readings: Readings, engine: string) => string
+  /** Whom it is compared with, its figure, the ratio. */
+  readonly than?: (readings: Readings, engine: string) => string[]
+}
+
+const FILL = 'fillrandom'
+const BESIDE = 'classic-level'
+
+/** What fillrandom is held to on some data only. */
+const COURSES: readonly Course[] = [
+  {
+    title: 'memory over the base',
+    measure: 'memory',
+    own: (readings, engine) => withUnit(readings.memory(engine, FILL), 'MiB'),
+  },
+  {
+    title: 'engine wrote / data',
+    measure: 'written',
+    own: (readings, engine) => figure(readings.written(engine, FILL)),
+  },
+  {
+    title: 'slowest second / mean',
+    measure: 'second',
+    own: (readings, engine) => figure(readings.median(engine, FILL, slowestSecond)),
+  },
+  {
+    title: 'last half / second tenth',
+    measure: 'lasting',
+    own: (readings, engine) => figure(readings.median(engine, FILL, lasting)),
+  },
+  {
+    title: 'last tenth',
+    measure: 'last tenth',
+    own: (readings, engine) => rate(readings.median(engine, FILL, lastTenth)),
+    than: (readings, engine) => {
+      const ratio = readings.ratio(
+        { engine, workload: FILL },
+        { engine: BESIDE, workload: FILL },
+        lastTenth,
+      )
+      const theirs = rate(readings.median(BESIDE, FILL, lastTenth))
+      return [BESIDE, theirs, Number.isNaN(ratio) ? DASH : `${ratio.toFixed(2)} ×`]
+    },
+  },
+]
 
 /** reach, stretch, verdict. */
 function judged(readings: Readings, asked: Asked): string[] {

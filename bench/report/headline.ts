@@ -1,6 +1,7 @@
 // What a reader wants to know first: Sett beside the best of the others, workload by workload, and whether that is what
 // docs/DESIGN.md §10 asks for. Losses stand in the same table, in the same type, as wins.
-import type { Verdict } from '../output/readings.ts'
+import { lasting, slowestSecond } from '../data/fill-course.ts'
+import { lastTenth, type Verdict } from '../output/readings.ts'
 import type { Section } from '../output/record.ts'
 import { figure, rate } from '../output/table.ts'
 import { type Bar, describeBars, type Measure, type Target, targetOf } from '../output/targets.ts'
@@ -198,17 +199,53 @@ const FURTHER: readonly Further[] = [
   },
 ]
 
+const COURSES: readonly Further[] = [
+  {
+    measure: 'memory',
+    title: 'memory over the base in',
+    own: ({ name, readings }) => bytes(readings.memory('sett', name) * 2 ** 20),
+    beside: () => [DASH, ''],
+  },
+  {
+    measure: 'written',
+    title: 'bytes the engine wrote over data in',
+    own: ({ name, readings }) => figure(readings.written('sett', name)),
+    beside: () => [DASH, ''],
+  },
+  {
+    measure: 'second',
+    title: 'slowest second over the mean of',
+    own: ({ name, readings }) => figure(readings.median('sett', name, slowestSecond)),
+    beside: () => [DASH, ''],
+  },
+  {
+    measure: 'lasting',
+    title: 'last half over the second tenth of',
+    own: ({ name, readings }) => figure(readings.median('sett', name, lasting)),
+    beside: () => [DASH, ''],
+  },
+  {
+    measure: 'last tenth',
+    title: 'operations per second in the last tenth of',
+    own: ({ name, readings }) => rate(readings.median('sett', name, lastTenth)),
+    beside: ({ name, readings }) => [
+      rate(readings.median('classic-level', name, lastTenth)),
+      'classic-level',
+    ],
+  },
+]
+
 function finite(value: number): number | undefined {
   return Number.isFinite(value) ? value : undefined
 }
 
-/** Targets that are no rate: less is better there. */
+/** Targets that are no rate of the whole workload. */
 function otherTargets(
   section: Section,
   workload: WorkloadFigures,
   verdicts: Verdict[],
 ): readonly (readonly Content[])[] {
-  return FURTHER.flatMap((further) => {
+  return [...FURTHER, ...COURSES].flatMap((further) => {
     const target = targetIn(section, workload, further.measure)
     const own = further.own(workload)
     if (target === undefined || own === DASH) return []

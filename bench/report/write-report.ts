@@ -15,6 +15,7 @@ import { type Content, dataElement, dataTable, html, Markup } from './html.ts'
 import { latencies, type Palette } from './latency.ts'
 import { bytes, DASH, describeDataset, micros, millis } from './numbers.ts'
 import { pyramids } from './pyramid.ts'
+import { soak } from './soak.ts'
 import { throughputOverTime } from './throughput.ts'
 
 const TITLES: { readonly [kind in RecordKind]: string } = {
@@ -24,6 +25,7 @@ const TITLES: { readonly [kind in RecordKind]: string } = {
   presets: 'Presets of Sett',
   scaling: 'Sett by number of workers',
   growth: 'Sett by number of keys',
+  soak: 'Sett under a long load',
 }
 /** Other engines' lines; the styles hold as many colours. */
 const COLOURS = 7
@@ -38,11 +40,11 @@ export function reportHtml(record: RunRecord): string {
   const sheet = new ChartSheet()
   const palette = paletteOf(record)
   const sections = sectionFigures(record).filter(({ workloads }) => workloads.length > 0)
-  // Of these two kinds the sections are the points of their curves.
-  const points = record.kind === 'scaling' || record.kind === 'growth'
+  // Of these kinds the curves tell all that their sections would.
+  const points = ['scaling', 'growth', 'soak'].includes(record.kind)
   const body = html`${header(record)}
 <main>
-${scaling(record, sheet)}${growth(record, sheet, palette)}
+${scaling(record, sheet)}${growth(record, sheet, palette)}${soak(record, sheet)}
 ${sections.length > 1 && !points ? contents(sections) : ''}
 ${points ? '' : sections.map((figures, at) => sectionPart({ record, figures, sheet, palette }, at))}
 ${gapsPart(record.gaps ?? [])}
@@ -139,6 +141,10 @@ function enginesPart(engines: readonly EngineNote[]): Markup {
 }
 
 function rules({ runs, kind, engines }: RunRecord): Markup {
+  if (kind === 'soak') {
+    return html`<p class="rules">One process, awaited calls side by side; every answer is compared with what must be
+there, byte by byte. Nobody called compaction or collection of garbage.</p>`
+  }
   const several = engines.length > 1
   const medians =
     runs === 1 ? 'One run, so there is no spread.' : `Figures are medians of ${runs} runs`

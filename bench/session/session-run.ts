@@ -37,9 +37,12 @@ export async function runSteps(engine: NodeEngine, order: SessionOrder): Promise
   const { version, open } = await engine.load()
   const loadMs = performance.now() - loading
   const before = Usage.now()
+  const resident = process.memoryUsage.rss()
   const opening = performance.now()
   const store = await open(order.location, settingsOf(order))
-  const opened = { loadMs, openMs: performance.now() - opening, before }
+  const openMs = performance.now() - opening
+  const after = process.memoryUsage.rss()
+  const opened = { loadMs, openMs, before, resident: { before: resident, after } }
   const session = new Session({ engine, order, dataset, store, opened, fresh })
   const { cells, skipped } = await session.run()
   const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage()

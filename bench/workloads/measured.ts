@@ -68,6 +68,7 @@ export async function measured(
   const clock = new CellClock(limits, keeping)
   const loop = watched ? await watchLoop() : undefined
   const [busyBefore, bytesBefore] = [store.busyMs?.() ?? 0, store.bytesWritten?.() ?? 0]
+  const baseMiB = baseOf(context)
   const before = Usage.now()
   clock.start()
   await work(clock)
@@ -98,8 +99,18 @@ export async function measured(
       logicalBytes: alive * (keyBytes + valueBytes),
       ...(bytes !== undefined && { engineBytes: bytes - bytesBefore }),
       ...(closeMs !== undefined && { closeMs }),
+      ...(baseMiB !== undefined && { baseMiB }),
     },
   }
+}
+
+/**
+ * What is resident without the store: what was before it was opened, and what the bench has made since. undefined: the
+ * store holds data by now, so that nobody can tell the two apart.
+ */
+function baseOf({ info, opened: { resident } }: WorkloadContext): number | undefined {
+  if (info.begins !== 'empty') return undefined
+  return (resident.before + process.memoryUsage.rss() - resident.after) / 2 ** 20
 }
 
 /** `cell` with more named figures. */

@@ -32,6 +32,8 @@ export interface OpenFigures {
   readonly openMs: number
   /** Of the process, just before the store was opened. */
   readonly before: Usage
+  /** Bytes resident before and after. */
+  readonly resident: { readonly before: number; readonly after: number }
 }
 
 export type WorkloadCode = (context: WorkloadContext) => Promise<Cell>

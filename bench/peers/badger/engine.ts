@@ -101,8 +101,9 @@ function badgerEngine(name: string): ProgramEngine {
 }
 
 /**
- * `badger`: DefaultOptions. `badger:tuned`: no compression, no block cache, no metrics, memtables of 128 MiB, no
- * detection of conflicts, and iterators of `seekrandom10` that read no values ahead.
+ * `badger`: DefaultOptions, so values below 1 MiB lie in the tree. `badger:tuned`: no compression, no block cache, no
+ * metrics, memtables of 128 MiB, values of 1 KiB and more in the value log as Sett has them, no detection of conflicts,
+ * and iterators of `seekrandom10` that read no values ahead.
  */
 export const badgerEngines: readonly ProgramEngine[] = [
   badgerEngine('badger'),

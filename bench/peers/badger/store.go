@@ -23,6 +23,9 @@ type store struct {
 	tuned   bool
 }
 
+// tunedThreshold is Sett's: values of 1 KiB and more leave the tree. Badger's default of 1 MiB keeps them in it.
+const tunedThreshold = 1 << 10
+
 // presetOptions: `badger` is DefaultOptions, `badger:tuned` gives up checks and compression for speed.
 func presetOptions(wanted order) (badger.Options, error) {
 	opts := badger.DefaultOptions(wanted.Location).
@@ -41,6 +44,7 @@ func presetOptions(wanted order) (badger.Options, error) {
 			WithBlockCacheSize(0).
 			WithMetricsEnabled(false).
 			WithMemTableSize(128 << 20).
+			WithValueThreshold(tunedThreshold).
 			WithDetectConflicts(false), nil
 	}
 	return opts, fmt.Errorf("no engine is called %q here; known: badger, badger:tuned", wanted.Engine)

@@ -32,7 +32,24 @@ test('presets write in batches of 10 and ack in their own way', () => {
     ['fillseq', 10],
     ['fillrandom', 10],
   ])
+  expect(
+    fills.map(({ seconds }) => seconds),
+    'four times the reads',
+  ).toEqual([12, 12])
   expect(sessions.at(-1)?.after).toBe('remove')
+})
+
+test('presets are read and compacted as a database of all keys, whatever the fills came to', () => {
+  const sessions = presetSessions('sett:balanced', { dataset: DATASET, seconds: 3 }, '/x')
+  const main = sessions.filter(({ order }) => order.location === '/x/main')
+  expect(main.map(({ order }) => order.steps.map(({ workload }) => workload))).toEqual([
+    ['prepare'],
+    ['readrandom-sync', 'readseq'],
+    ['compact'],
+  ])
+  expect(main[0]!.before).toBe('empty')
+  const zstd = presetSessions('sett:throughput+zstd', { dataset: DATASET, seconds: 3 }, '/x')
+  expect(zstd.map(({ order }) => order.steps[0]!.workload)).toEqual(['prepare', 'compact'])
 })
 
 test('the presets table judges by the ratios inside each run', () => {
@@ -47,6 +64,7 @@ test('the presets table judges by the ratios inside each run', () => {
     ...samplesOf('sett:throughput', 'fillrandom', [240, 249, 255]),
     ...samplesOf('sett:balanced', 'compact', [1, 1, 1], disk(1000)),
     ...samplesOf('sett:throughput', 'compact', [1, 1, 1], disk(900)),
+    ...samplesOf('sett:throughput+zstd', 'compact', [1, 1, 1], disk(800)),
     ...samplesOf('sett:lowMemory', 'fillseq', [50, 100, 150]),
   ])
   const text = formatPresets(record)
@@ -54,6 +72,8 @@ test('the presets table judges by the ratios inside each run', () => {
   expect(lineOf(text, 'Sequential Write')).toContain('100 (0.500 ×)')
   expect(lineOf(text, 'Random Write')).toMatch(/2\.49 × .* BELOW/)
   expect(lineOf(text, 'Disk Space')).toMatch(/1\.00 × data +0\.900 × data +1\.11 × .*reached/)
+  expect(lineOf(text, 'Disk Space with zstd')).toMatch(/0\.800 × data +1\.25 × +≥ 1\.2 × +reached$/)
+  expect(lineOf(text, 'operation')).toMatch(/reach +lowMemory$/)
   expect(lineOf(text, 'Random Read')).toMatch(/– +– +– .* –/)
 })
 
@@ -84,6 +104,12 @@ test('the scaling table compares with one worker, run by run', () => {
   expect(record.samples.map(({ figures }) => figures?.['workers'])).toEqual([1, 1, 1, 2, 2, 2])
   const text = formatScaling(record)
   expect(lineOf(text, 'compact, 2 workers')).toMatch(/200 +1\.50 ×/)
+  expect(lineOf(text, 'compact, 2 workers')).toMatch(/≥ 1\.5 × +reached$/)
+  expect(text.match(/reached|BELOW/g), 'the prepared database only').toHaveLength(1)
+  const slower = record.samples.map((sample) =>
+    sample.elapsedMs === 200 ? { ...sample, elapsedMs: 201 } : sample,
+  )
+  expect(lineOf(formatScaling({ ...record, samples: slower }), 'compact, 2')).toMatch(/BELOW$/)
   expect(lineOf(text, 'fillrandom + compact, 2 workers')).toMatch(/300 +2\.00 ×/)
   expect(text).toContain('This machine has 2 cores')
 })

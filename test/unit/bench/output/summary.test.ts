@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { Sample } from '../../../../bench/output/record.ts'
 import { formatSummary } from '../../../../bench/output/summary.ts'
 import { figure, rate } from '../../../../bench/output/table.ts'
 import { recordOf, samplesOf, TITLE } from './sample-record.ts'
@@ -111,6 +112,64 @@ describe('a summary', () => {
       'BELOW',
     ])
     expect(text).toMatch(/control, .*: 1\.10\/1\.50\/2\.00/)
+  })
+
+  it('judges the course of ten million keys, beside classic-level of the same run', () => {
+    const dataset = { count: 1e7, keys: 'random', keyBytes: 16, valueBytes: 100, seed: 1 } as const
+    /** Ten seconds and half a one, in windows of 100 ms, then 200 ms of close. */
+    const filled = (windows: readonly number[], figures: object): Partial<Sample> => ({
+      operations: windows.reduce((sum, done) => sum + done, 0),
+      elapsedMs: windows.length * 100 + 200,
+      windows: { ms: 100, operations: [...windows, 0, 0] },
+      figures: { closeMs: 200, logicalBytes: 100, ...figures },
+    })
+    const even = Array.from({ length: 105 }, () => 100)
+    const slowing = even.map((done, at) => (at < 52 ? done : done / 2))
+    const text = (ours: readonly number[]): string =>
+      formatSummary(
+        recordOf(
+          [
+            ...samplesOf('sett', 'fillrandom', [1], {
+              ...filled(ours, { engineBytes: 1_201, baseMiB: 100 }),
+              peakMiB: 676,
+            }),
+            ...samplesOf('classic-level', 'fillrandom', [1], filled(slowing, {})),
+          ],
+          { sections: [{ title: TITLE, dataset }] },
+        ),
+      )
+    const held = text(even)
+    expect(columns(held, 'last half')).toEqual([
+      'last half / second tenth',
+      '1.00',
+      '≥ 0.7',
+      'reached',
+    ])
+    expect(columns(held, 'slowest second')).toEqual([
+      'slowest second / mean',
+      '1.00',
+      '≥ 0.3',
+      'reached',
+    ])
+    expect(columns(held, 'last tenth')).toEqual([
+      'last tenth',
+      '1.0 k',
+      'classic-level',
+      '500',
+      '2.00 ×',
+      '1.5 × classic-level',
+      'reached',
+    ])
+    expect(columns(held, 'engine wrote')).toEqual(['engine wrote / data', '12.0', '≤ 12', 'BELOW'])
+    expect(columns(held, 'memory over')).toEqual([
+      'memory over the base',
+      '576 MiB',
+      '≤ 512 + 64 MiB',
+      'reached',
+    ])
+    const halved = text(slowing)
+    expect(columns(halved, 'last half')[3]).toBe('BELOW')
+    expect(columns(halved, 'last tenth').at(-1)).toBe('BELOW')
   })
 
   it('keeps six engines and two bounds within 140 columns', () => {

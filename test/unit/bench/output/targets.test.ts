@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import type { DatasetSpec } from '../../../../bench/data/dataset.ts'
 import { Readings } from '../../../../bench/output/readings.ts'
 import type { Sample } from '../../../../bench/output/record.ts'
-import { describeBars, TARGETS, targetOf } from '../../../../bench/output/targets.ts'
+import { describeBars, type Measure, TARGETS, targetOf } from '../../../../bench/output/targets.ts'
 import { VOCABULARY } from '../../../../bench/workloads/vocabulary.ts'
 import { YCSB_VOCABULARY } from '../../../../bench/workloads/ycsb/vocabulary.ts'
 import { recordOf, samplesOf, TITLE } from './sample-record.ts'
@@ -23,7 +24,7 @@ describe('targets', () => {
   it('name workloads that exist, and each workload measure once', () => {
     const known = [...VOCABULARY, ...YCSB_VOCABULARY].map(({ name }) => name)
     const rows = TARGETS.map(
-      ({ workload, engine, reach }) => `${workload} ${engine} ${reach[0]!.measure}`,
+      ({ workload, engine, data, reach }) => `${workload} ${engine} ${data} ${reach[0]!.measure}`,
     )
     expect(TARGETS.filter(({ workload }) => !known.includes(workload))).toEqual([])
     expect(new Set(rows).size).toBe(rows.length)
@@ -37,9 +38,34 @@ describe('targets', () => {
       dataset: DATASET,
     } as const
     expect(describeBars(targetOf(asked)!.reach)).toBe('2 ×')
-    expect(targetOf({ ...asked, dataset: { ...DATASET, valueBytes: 1024 } })).toBeUndefined()
+    expect(targetOf({ ...asked, dataset: { ...DATASET, valueBytes: 512 } })).toBeUndefined()
     expect(targetOf({ ...asked, dataset: { ...DATASET, keys: 'text' } })).toBeUndefined()
     expect(targetOf({ ...asked, workload: 'readreverse' })).toBeUndefined()
+  })
+
+  it('of large values and of many keys are for those only', () => {
+    const asked = { engine: 'sett', workload: 'fillrandom', dataset: DATASET } as const
+    const reachOf = (dataset: Partial<DatasetSpec>, measure: Measure): string =>
+      describeBars(
+        targetOf({ ...asked, measure, dataset: { ...DATASET, ...dataset } })?.reach ?? [],
+      )
+    const many = { count: 10_000_000 }
+    expect(reachOf(many, 'rate')).toBe('2 ×')
+    expect(reachOf(many, 'lasting')).toBe('≥ 0.7')
+    expect(reachOf(many, 'last tenth')).toBe('1.5 × classic-level')
+    expect(reachOf(many, 'second')).toBe('≥ 0.3')
+    expect(reachOf(many, 'written')).toBe('≤ 12')
+    expect(reachOf(many, 'memory')).toBe('≤ 512 + 64 MiB')
+    const preset = { ...asked, engine: 'sett:throughput', measure: 'memory' } as const
+    expect(targetOf({ ...preset, dataset: { ...DATASET, ...many } })).toBeUndefined()
+    for (const valueBytes of [1_024, 16_384]) {
+      expect(reachOf({ valueBytes }, 'rate')).toBe('1.5 ×')
+      expect(reachOf({ valueBytes }, 'written')).toBe('≤ 2')
+      expect(reachOf({ valueBytes, ...many }, 'lasting')).toBe('')
+    }
+    for (const measure of ['written', 'lasting', 'second', 'last tenth', 'memory'] as const) {
+      expect(reachOf({}, measure)).toBe('')
+    }
   })
 
   it('of a preset win over those for all', () => {

@@ -5,7 +5,8 @@ import { setTimeout } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import type { ProgramEngine } from '../../../../bench/engines/engine.ts'
 import type { SessionOrder, SessionResult } from '../../../../bench/session/protocol.ts'
-import { type RunSessionOptions, runSession } from '../../../../bench/session/run-session.ts'
+import type { RunOptions } from '../../../../bench/session/run-program.ts'
+import { runSession } from '../../../../bench/session/run-session.ts'
 import { temporaryDirectory } from '../../../support/temp-directory.ts'
 
 const ORDER: SessionOrder = {
@@ -22,7 +23,7 @@ const RESULT = `console.log(JSON.stringify({
 }))`
 const ALIVE = 'setInterval(() => {}, 1000)'
 
-function program(source: string, options?: RunSessionOptions): Promise<SessionResult> {
+function program(source: string, options?: RunOptions): Promise<SessionResult> {
   const command = join(temporaryDirectory(), 'program.cjs')
   writeFileSync(command, `#!${process.execPath}\n${source}\n`)
   chmodSync(command, 0o755)
