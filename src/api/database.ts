@@ -166,7 +166,8 @@ export class Database<K = string, V = string> extends EventedLevel<K, V> {
     await this.#whenOpen((engine) => engine.flush())
   }
 
-  /** Rewrites the range (bounds included; undefined: open) down to its last level. */
+  /** Rewrites the range (bounds included; undefined: open) down to its last level. Fails with LEVEL_DATABASE_NOT_OPEN
+   * when it is closed meanwhile. */
   async compactRange(start?: K, end?: K): Promise<void> {
     const encoding = this.keyEncoding()
     const bound = (key: K | undefined): Data | undefined => {
@@ -182,6 +183,7 @@ export class Database<K = string, V = string> extends EventedLevel<K, V> {
   /**
    * Brings everything written so far into the last level, without what deletes and overwrites left behind: each
    * lookup then finds its key in one table. Tables that meet no other move as they are; the rest is rewritten.
+   * Older versions that a snapshot kept stay, after its release, until a merge meets them.
    * Writes go on meanwhile; what they bring is compacted as usual. Fails with LEVEL_READONLY, LEVEL_CORRUPTION,
    * LEVEL_IO_ERROR, SETT_DISK_FULL, SETT_POISONED, or LEVEL_DATABASE_NOT_OPEN when it is closed meanwhile.
    */
@@ -196,7 +198,8 @@ export class Database<K = string, V = string> extends EventedLevel<K, V> {
    * in them.
    *
    * Garbage is what no table points to. It flushes nothing and merges nothing: a value that was overwritten or
-   * deleted is garbage once a compaction has dropped its entry; `compactRange()` brings that about. Nothing is
+   * deleted is garbage once a compaction has dropped its entry; `compactRange()` brings that about, but for older
+   * versions that a snapshot kept: those stay, after its release, until a merge meets them. Nothing is
    * written anew through the log, so nothing that was deleted can come back. Reads and writes go on meanwhile.
    *
    * Fails with SETT_INVALID_OPTION for a bad `ratio`, SETT_BUSY while another call runs, LEVEL_READONLY,
@@ -207,7 +210,7 @@ export class Database<K = string, V = string> extends EventedLevel<K, V> {
     return this.#whenOpen((engine) => engine.collectGarbage(collectRatio(options)))
   }
 
-  /** Resolves once no background work runs or is due. */
+  /** Resolves once no background work runs or is due; flushes first what keeps overwritten large values on disk. */
   async settle(): Promise<void> {
     await this.#whenOpen((engine) => engine.settle())
   }
@@ -333,12 +336,12 @@ export class Database<K = string, V = string> extends EventedLevel<K, V> {
    * is closed meanwhile, and as put() does.
    */
   async putStream(key: K, source: ValueStreamSource, options?: PutStreamOptions<K>): Promise<void> {
-    if (key === null || key === undefined) throw noKey()
-    const keys = this.keyEncoding((options?.keyEncoding ?? undefined) as 'utf8')
-    const encoded = checkedKey(keys.encode(key as never))
-    const checked = streamOptions(options)
     const from = valueSource(source)
     try {
+      if (key === null || key === undefined) throw noKey()
+      const keys = this.keyEncoding((options?.keyEncoding ?? undefined) as 'utf8')
+      const encoded = checkedKey(keys.encode(key as never))
+      const checked = streamOptions(options)
       await this.#whenOpen((engine) => engine.putStream(encoded, from, checked))
     } catch (error) {
       from.cancel(error)

@@ -45,6 +45,8 @@ export interface CompactionParts {
   readonly failed: (error: unknown) => void
   /** Outputs are installed: level 0 may be shorter. */
   readonly compacted: () => void
+  /** A plan failed for what is left alone from now on: the rest goes on. */
+  readonly leftOut: (error: unknown) => void
   /** What had failed is not tried again, for it is not due any more. */
   readonly idle: () => void
 }
@@ -123,7 +125,7 @@ export class CompactionScheduler {
       const free = Math.max(1, this.#parts.parallel) > this.#running.size
       const plan = free ? next(this.#levels(), this.#reserved) : undefined
       if (plan === undefined && this.#running.size === 0) return
-      if (plan === undefined) await Promise.race(this.#running.values())
+      if (plan === undefined) await this.#oneEnds()
       else {
         const work = this.#runOrRetry(plan)
           .catch((error: unknown) => void failures.push(error))
@@ -167,13 +169,18 @@ export class CompactionScheduler {
   }
 
   async #rewrite(request: RangeRequest): Promise<void> {
-    while (!this.#stopped) {
+    while (!this.#stopped && !this.#closing) {
       const asked = { ...request, ...this.#readers() }
       const plan = planRange(this.#levels(), asked, this.#parts.pick, this.#reserved)
       if (plan === undefined && this.#running.size === 0) return
-      if (plan === undefined) await Promise.race(this.#running.values())
+      if (plan === undefined) await this.#oneEnds()
       else await this.#runOrRetry(plan)
     }
+  }
+
+  /** One of those that run, well or not: who runs it is told. */
+  async #oneEnds(): Promise<void> {
+    await Promise.race([...this.#running.values()].map((work) => work.catch(() => undefined)))
   }
 
   /** Finishes what is small, cancels the rest, and starts nothing more. */
@@ -186,6 +193,7 @@ export class CompactionScheduler {
     }
     this.kick()
     while (this.#running.size > 0) await Promise.allSettled(this.#running.values())
+    this.#parts.collector.stop()
     this.#stopped = true
   }
 
@@ -207,16 +215,20 @@ export class CompactionScheduler {
   #failed(plan: CompactionPlan, error: unknown): void {
     // stop() cancelled it: no failure.
     if (this.#closing && errorCode(error) === 'SETT_BUSY') return
-    const spoiled = this.#parts.collector.spoil(plan, error)
-    if (errorCode(error) === 'LEVEL_CORRUPTION' && !spoiled) this.damage = error
-    this.#parts.failed(error)
+    const leftOut = this.#parts.collector.failed(plan, error)
+    if (errorCode(error) === 'LEVEL_CORRUPTION' && !leftOut) this.damage = error
+    if (leftOut) this.#parts.leftOut(error)
+    else this.#parts.failed(error)
     if (this.#closing) this.#stopped = true
     if (this.#stopped || this.damage !== undefined || this.#parts.halted()) return
-    this.#retry.later(() => {
-      this.kick()
-      // What failed was asked for and is not due by itself: nothing else would wake those who wait for its end.
-      if (!this.busy) this.#parts.idle()
-    })
+    if (leftOut) this.#goOn()
+    else this.#retry.later(() => this.#goOn())
+  }
+
+  #goOn(): void {
+    this.kick()
+    // What failed was asked for and is not due by itself: nothing else would wake those who wait for its end.
+    if (!this.busy) this.#parts.idle()
   }
 
   #run(plan: CompactionPlan): Promise<void> {
@@ -253,20 +265,24 @@ export class CompactionScheduler {
     const { tree, merges, collector } = this.#parts
     if (plan.trivialMove) {
       await tree.installMove(plan)
-      this.#done(plan.inputs)
+      this.#done(plan, plan.inputs)
       return undefined
     }
     const result = plan.expired === true ? dropTables(plan) : await merges.run(plan, cancel)
     await tree.installCompaction(plan, result)
-    this.#done(result.tables)
-    if (plan.collects === true) collector.collections += 1
+    this.#done(plan, result.tables)
+    if (plan.collects === true) collector.collected()
     else this.compactions += 1
     this.bytesCompacted += result.bytesWritten
     return result
   }
 
-  #done(tables: readonly { readonly number: number }[]): void {
-    for (const request of this.#requests) for (const { number } of tables) request.add(number)
+  #done(plan: CompactionPlan, tables: readonly { readonly number: number }[]): void {
+    for (const request of this.#requests) {
+      // A collection drops nothing: its table is as far as it was.
+      const counts = plan.collects !== true || plan.inputs.some(({ number }) => request.has(number))
+      if (counts) for (const { number } of tables) request.add(number)
+    }
   }
 }
 

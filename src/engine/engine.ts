@@ -171,21 +171,18 @@ export class StorageEngine implements Engine {
         'collectGarbage() is under way already. Wait for the end of that call, then call again.',
       )
     }
-    try {
-      const report = await collector.collect(ratio, (next) => compactions.work(next))
-      health.checkOpen()
-      return report
-    } catch (error) {
-      health.checkOpen()
-      throw health.tell() ?? backgroundError(error)
-    }
+    return this.#told(collector.collect(ratio, (next) => compactions.work(next)))
   }
 
-  /** Failures in the user's words. */
-  #told(work: Promise<void>): Promise<void> {
-    return work.catch((error: unknown) => {
-      throw this.#parts.health.tell() ?? backgroundError(error)
+  /** Failures in the user's words; what close() cut short is one. */
+  async #told<T>(work: Promise<T>): Promise<T> {
+    const { health } = this.#parts
+    const result = await work.catch((error: unknown) => {
+      health.checkOpen()
+      throw health.tell() ?? backgroundError(error)
     })
+    health.checkOpen()
+    return result
   }
 
   async settle(): Promise<void> {
@@ -193,6 +190,7 @@ export class StorageEngine implements Engine {
     if (options.readOnly) return
     await writes.drained()
     upkeep.ask()
+    if (memtables.active.keeps.length > 0) await this.flush()
     // What expires is due by the clock alone.
     compactions.kick()
     while (flushes.busy || compactions.busy || memtables.immutables.length > 0) {
@@ -263,7 +261,7 @@ export class StorageEngine implements Engine {
     const { points, values } = this.#parts
     if (!points.separated) return this.#takeValue(form)
     const wanted = this.#wanted()
-    if (!points.slow && !values.isLong(wanted)) return values.take(wanted, form)
+    if (values.mayBlock(wanted, points.slow)) return values.take(wanted, form)
     return this.#tracked(values.takeLater(wanted, form))
   }
 

@@ -18,6 +18,7 @@ import type { Health } from './health.ts'
 import type { ObsoleteFiles } from './obsolete-files.ts'
 import type { StopCause } from './pressure/stall-watch.ts'
 import type { MemoryFill } from './pressure/write-rate.ts'
+import type { StoredValues } from './value-log/new-segment.ts'
 
 /** A memtable nothing more is encoded into, and the WAL that holds its records. */
 export interface FrozenMemtable {
@@ -41,7 +42,9 @@ export interface LoggedMemtable {
   frozen: boolean
   /** Each lets go of a segment that records of its WAL, rejected ones too, may point to. */
   readonly keeps: (() => void)[]
-  /** Sixteenths of its arena, full, of which was told. */
+  /** Of values in segments that are kept so. */
+  keptBytes: number
+  /** Sixteenths of its fill of which was told. */
   told: number
 }
 
@@ -71,6 +74,13 @@ export interface MemtablesParts {
 /** A memtable tells how full it gets in so many steps. With the first, the thread that will flush it is started; with
  * half of them, the next log is born. */
 const STEPS = 16
+
+/**
+ * Of values in segments its records may point to, a memtable keeps so many times memtableSize before it makes way for
+ * another: overwritten ones become free with its flush only. A large value is longer than memtableSize/4, so that there
+ * are some sixteen to a flush, which then costs little beside writing them.
+ */
+const KEPT_SIZES = 4
 
 export interface MemtablesEvents {
   /** The set of memtables changed: publish a new view. */
@@ -201,6 +211,27 @@ export class Memtables {
     return this.#isUnused(this.active) || this.advance(0, 0, closeGroup)
   }
 
+  /** As rotate(), so that what the active memtable keeps may become free. No commit depends on it: whatever stands
+   * against it, whoever needs the room is told. Returns whether it was done. */
+  ease(closeGroup: () => void): boolean {
+    try {
+      return this.rotate(closeGroup)
+    } catch {
+      return false
+    }
+  }
+
+  /** The commit being encoded points to these. */
+  keep({ bytes, release }: StoredValues): void {
+    this.active.keeps.push(release)
+    this.active.keptBytes += bytes
+  }
+
+  /** The active memtable keeps so much that it should make way for another. */
+  get keepsMuch(): boolean {
+    return this.active.keptBytes >= KEPT_SIZES * this.#parts.memtableSize
+  }
+
   /** Starts bearing the next WAL. */
   prepare(): void {
     if (this.#next !== undefined || this.#preparing !== undefined) return
@@ -230,7 +261,8 @@ export class Memtables {
   /** Once per step: there may be a group for each put. */
   #tell(target: LoggedMemtable): void {
     const { usedBytes, arena } = target.memtable
-    const steps = Math.floor((usedBytes * STEPS) / arena.length)
+    const kept = target.keptBytes / (KEPT_SIZES * this.#parts.memtableSize)
+    const steps = Math.floor(Math.max(usedBytes / arena.length, Math.min(1, kept)) * STEPS)
     if (steps <= target.told) return
     target.told = steps
     if (steps >= STEPS / 2) this.prepare()
@@ -282,8 +314,10 @@ export class Memtables {
     return logged(wal, memtable)
   }
 
-  #isUnused({ memtable, wal, unfinished }: LoggedMemtable): boolean {
-    return !wal.hasFrames && unfinished === 0 && memtable.entries === 0
+  /** One that keeps segments is not, though all its commits were rejected: until its log is dropped, a power cut may
+   * undo the cut behind which they lie. */
+  #isUnused({ memtable, wal, unfinished, keeps }: LoggedMemtable): boolean {
+    return !wal.hasFrames && unfinished === 0 && memtable.entries === 0 && keeps.length === 0
   }
 
   #regrow(length: number): boolean {
@@ -334,7 +368,16 @@ export class Memtables {
 }
 
 function logged(wal: WalFile, memtable: Memtable): LoggedMemtable {
-  return { memtable, walNumber: wal.number, wal, unfinished: 0, frozen: false, told: 0, keeps: [] }
+  return {
+    memtable,
+    walNumber: wal.number,
+    wal,
+    unfinished: 0,
+    frozen: false,
+    told: 0,
+    keeps: [],
+    keptBytes: 0,
+  }
 }
 
 async function syncNew({ syncFile }: MemtablesParts, file: OpenFile): Promise<void> {

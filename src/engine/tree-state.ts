@@ -51,6 +51,8 @@ export class TreeState {
   readonly views: ReadViews
   readonly #parts: TreeParts
   #levels: Levels
+  /** One drop at a time; never rejects. */
+  #dropping: Promise<void> | undefined
 
   constructor(parts: TreeParts, levels: Levels) {
     this.#parts = parts
@@ -112,16 +114,26 @@ export class TreeState {
 
   /** Drops segments that no table refers to and nobody holds, if there are any. Never rejects: what stays goes with
    * the next edit that finds it. */
-  async dropUnused(): Promise<void> {
+  dropUnused(): Promise<void> {
+    this.#dropping ??= this.#drop()
+    return this.#dropping
+  }
+
+  async #drop(): Promise<void> {
     const { manifest, segments, logger } = this.#parts
-    const { state, usable } = manifest
-    if (!usable || segments.unused(state.segments, state.levels).length === 0) return
+    // What is let go in the same turn goes with the same edit.
+    await undefined
     try {
-      const { dropped } = await this.#append({})
-      this.#publish(this.#levels, () => this.#removeSegments(dropped))
+      for (;;) {
+        const { state, usable } = manifest
+        if (!usable || segments.unused(state.segments, state.levels).length === 0) break
+        const { dropped } = await this.#append({})
+        this.#publish(this.#levels, () => this.#removeSegments(dropped))
+      }
     } catch (error) {
       logger.warn({ err: error }, 'Segments that nobody needs could not be dropped yet')
     }
+    this.#dropping = undefined
   }
 
   async installCompaction(plan: CompactionPlan, result: TablesResult): Promise<void> {

@@ -336,7 +336,8 @@ export interface Engine {
   flatten(): Promise<void>
   /** Frees segments of which more than `ratio` is garbage, and tells of every segment what came of it. */
   collectGarbage(ratio: number): Promise<CollectReport>
-  /** Resolves once no flush, compaction or collection runs or is due. */
+  /** Resolves once no flush, compaction or collection runs or is due; flushes first what keeps large values from
+   * becoming free. */
   settle(): Promise<void>
   /** Reads every file back; damage is in the report. */
   verify(options: VerifyOptions): Promise<VerifyReport>

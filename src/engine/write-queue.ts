@@ -35,7 +35,8 @@ import type { Memtables } from './memtables.ts'
 import type { StallWatch } from './pressure/stall-watch.ts'
 import type { WritePressure } from './pressure/write-pressure.ts'
 import type { Data, Durability, WriteOperation, WriteOptions } from './types.ts'
-import type { LargeValues, StoredValues } from './value-log/large-values.ts'
+import type { LargeValues } from './value-log/large-values.ts'
+import type { StoredValues } from './value-log/new-segment.ts'
 import type { WalSyncer } from './wal-syncer.ts'
 
 /** Groups this long, or after a slow write, are written without blocking the thread (handoff §0). */
@@ -254,7 +255,8 @@ export class WriteQueue {
 
   /** The options of a commit that waits: tune() may come before its turn does. */
   #keptOptions(options: WriteOptions): WriteOptions {
-    return { durability: this.#parts.durability === 'sync' ? 'sync' : 'none', ...options }
+    const durability = this.#parts.durability === 'sync' ? 'sync' : 'none'
+    return Object.assign(Object.create(null), { durability }, options)
   }
 
   /** Takes the last place among those that wait for a commit still in the making. */
@@ -289,10 +291,11 @@ export class WriteQueue {
     if (operations.some(isPut)) reserve.spend(bytes)
     const count = operations.length
     const own = bytes > ownMemtableBytes
+    if (stored !== undefined && memtables.keepsMuch) memtables.ease(() => this.closeOpenGroup())
     if (own || !memtables.active.memtable.fits(bytes + FRAME_ROOM, count)) {
       if (!memtables.advance(own ? bytes : 0, count, () => this.closeOpenGroup())) return undefined
     }
-    const { memtable, keeps } = memtables.active
+    const { memtable } = memtables.active
     return this.#encode(options, (version) => {
       let record = 0
       for (let i = 0; i < count; i++) {
@@ -303,7 +306,7 @@ export class WriteQueue {
         else record = memtable.encodeExpiring(tag, version, { key, value, expiresAt })
       }
       memtable.markTag(record, TAG_COMMIT_END)
-      if (stored !== undefined) keeps.push(stored.release)
+      if (stored !== undefined) memtables.keep(stored)
       return count
     })
   }

@@ -29,6 +29,8 @@ export interface PartMemory {
 /** Salt and checksum in front of the longest part. */
 export const PART_SCRATCH_BYTES: number = 16 + PART_HEADER_BYTES + PART_PAYLOAD_MAX
 
+const NO_PART = Buffer.alloc(0)
+
 export interface NewFile {
   readonly fs: FileSystem
   readonly path: string
@@ -43,7 +45,7 @@ export class ValueStreamWriter {
   readonly #salt: Buffer
   readonly #memory: PartMemory
   /** The part being filled: header, then payload. */
-  readonly #part: Buffer = Buffer.allocUnsafeSlow(PART_HEADER_BYTES + PART_PAYLOAD_MAX)
+  #part: Buffer = Buffer.allocUnsafeSlow(PART_HEADER_BYTES + PART_PAYLOAD_MAX)
   #filled = 0
   #length: number = FILE_HEADER_BYTES
   #keyHash = 0n
@@ -116,6 +118,12 @@ export class ValueStreamWriter {
     await this.file.write(footer, this.#length)
     this.#length = size
     return { number: this.#number, size, salt: this.#salt.toString('hex') }
+  }
+
+  /** Nothing more is written: closes the file, and keeps no part. */
+  close(): void {
+    this.#part = NO_PART
+    this.file.closeSync()
   }
 
   async #writePart(last: boolean): Promise<void> {

@@ -4,11 +4,14 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { resolveOptions } from '../../src/base/options.ts'
+import { openEngine } from '../../src/engine/open.ts'
 import { repairDirectory } from '../../src/engine/repair/repair.ts'
 import type { Loss, RepairReport } from '../../src/engine/repair/report.ts'
 import { encodeFileHeader } from '../../src/format/file-header.ts'
 import { open, repair } from '../../src/index.ts'
 import type { FileSystem } from '../../src/io/file-system.ts'
+import { memoryFileSystem } from '../../src/io/memory-file-system.ts'
+import { halfNoise } from '../support/half-noise.ts'
 import { temporaryDirectory } from '../support/temp-directory.ts'
 import { type History, makeDatabase, SEGMENT_OPTIONS } from './damaged-directories.ts'
 import { damage, randomOf, requireHonest } from './honest-repair.ts'
@@ -70,6 +73,19 @@ async function repaired(image: Image, how: string): Promise<Repaired> {
   const { content, verified } = await readAll(fs)
   expect(verified.problems, how).toEqual([])
   return { report, content, fs }
+}
+
+/** All in the log: a value that lies in a segment already, one that is to go to a segment, and a short one. */
+async function makeLogged(): Promise<{ image: Image; content: ReadonlyMap<string, string> }> {
+  const fs = memoryFileSystem()
+  const engine = await openEngine(DIRECTORY, options, { fs })
+  const lengths = { large: 20_000, long: 400, short: 20 }
+  const content = new Map(
+    Object.entries(lengths).map(([key, length]) => [key, halfNoise(length, SEED + length)]),
+  )
+  for (const [key, value] of content) await engine.put(key, value, { durability: 'none' })
+  await engine.close()
+  return { image: imageOf(fs), content }
 }
 
 /** As requireHonest, and where only segments lost something, no more keys are wrong than values are told as lost. */
@@ -137,6 +153,14 @@ describe(`repair with segments (SETT_CORRUPT_SEED=${SEED})`, () => {
       const result = await repaired(broken, 'ends')
       expect(result.report.lost).toEqual([])
       for (const [key, value] of history.whole) expect(result.content.get(key), key).toBe(value)
+    }
+    const { image: logged, content } = await makeLogged()
+    expect(segments(logged)).toHaveLength(1)
+    for (const start of [logged, withoutManifest(logged)]) {
+      const broken = changed(start, segments(start)[0]!, flipped(at))
+      const result = await repaired(broken, 'values of the log')
+      expect(result.report.lost).toEqual([])
+      expect(result.content).toEqual(content)
     }
   })
 

@@ -14,7 +14,7 @@ export interface GcInput {
 
 export async function gc(terminal: Terminal, target: Target, input: GcInput): Promise<number> {
   const { ratio, compact } = input
-  const report = await withDatabase(target, {}, async (database) => {
+  const report = await withDatabase(target, { createIfMissing: false }, async (database) => {
     if (compact) await database.compactRange()
     const { segments, bytesCompacted: before } = database.stats()
     const progress = await startProgress(terminal, 'gc', segments.count)

@@ -31,7 +31,10 @@ interface OpenSource extends ValueInput {
 export function streamOptions(given: object | undefined): StreamOptions {
   const { signal }: { signal?: unknown } = Object.assign(Object.create(null), given)
   if (signal === undefined) return writeOptions(given)
-  if (signal instanceof AbortSignal) return { ...writeOptions(given), signal }
+  if (signal instanceof AbortSignal) {
+    // Without a prototype, as all write options.
+    return Object.assign(Object.create(null), writeOptions(given), { signal })
+  }
   throw new SettError(
     'SETT_INVALID_OPTION',
     "Option 'signal' of putStream() must be an AbortSignal.",
@@ -61,6 +64,7 @@ type Iteration = Iterator<unknown> | AsyncIterator<unknown>
 /** As Node's streams are. */
 interface Destroyable {
   destroy(): void
+  on(event: 'error', listener: () => void): unknown
 }
 
 class IteratedSource implements OpenSource {
@@ -70,6 +74,11 @@ class IteratedSource implements OpenSource {
   constructor(iterator: Iteration, owner?: Partial<Destroyable>) {
     this.#iterator = iterator
     this.#owner = owner
+    // The iterator of a stream listens from its first next() on, which may be long after the stream failed; it tells
+    // of the failure even then. Until it is asked, and when it never is, nobody else would listen.
+    if (typeof owner?.destroy === 'function' && typeof owner.on === 'function') {
+      owner.on('error', () => undefined)
+    }
   }
 
   async next(): Promise<Uint8Array | undefined> {

@@ -31,6 +31,7 @@ const SPACE_FAR = 2
 const LEAST_SHARE = 0.1
 /** Of what is live, about so much is copied before the first doomed segment goes: until then it is there twice. */
 const ROUND_SHARE = 0.125
+const ROOM_SHARE = 0.5
 
 /** Bytes of a segment that no table points to; header and footer, which any segment has, are none. */
 export function garbageOf({ segment, used }: SegmentFill): number {
@@ -49,8 +50,15 @@ export function farOverBound({ bytes, garbage }: Space): boolean {
   return bytes > SPACE_FAR * (bytes - garbage)
 }
 
-/** Of the segments that may be collected, those that should be next: the ones of which most is garbage first. */
-export function chooseDoomed(fills: Iterable<SegmentFill>, space: Space): readonly SegmentFill[] {
+/**
+ * Of the segments that may be collected, those that should be next: the ones of which most is garbage first. `room`:
+ * bytes the volume has to spare; what is copied takes half of it at most, for the rest goes on beside it.
+ */
+export function chooseDoomed(
+  fills: Iterable<SegmentFill>,
+  space: Space,
+  room: number = Number.POSITIVE_INFINITY,
+): readonly SegmentFill[] {
   const worth = [...fills].filter((fill) => garbageShare(fill) >= LEAST_SHARE)
   worth.sort((a, b) => garbageShare(b) - garbageShare(a) || a.segment.number - b.segment.number)
   const live = space.bytes - space.garbage
@@ -62,6 +70,7 @@ export function chooseDoomed(fills: Iterable<SegmentFill>, space: Space): readon
     const wasted = garbageShare(fill) > GARBAGE_SHARE || (broken && bytes > SPACE_AIM * live)
     const fits = doomed.length === 0 || copied + fill.used <= ROUND_SHARE * live
     if (!wasted || !fits) break
+    if (copied + fill.used > room * ROOM_SHARE) continue
     doomed.push(fill)
     bytes -= garbageOf(fill)
     copied += fill.used

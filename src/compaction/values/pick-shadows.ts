@@ -1,6 +1,6 @@
-// What may lie hidden: values that deeper tables point to although something newer hides them become garbage only when
-// a merge drops their pointers. Where that could be much it is brought about, if it is cheap. Pure. Each plan takes
-// tables down, so it comes to an end.
+// What may lie hidden: values that deeper tables point to although something newer, or a delete, hides them become
+// garbage only when a merge drops their pointers. Where that could be much it is brought about, if it is cheap. Pure.
+// Each plan takes tables down, so it comes to an end.
 import { storedBytes, weightOf } from '../../format/table-meta.ts'
 import type { Levels } from '../../manifest/levels.ts'
 import type { InFlight } from '../in-flight.ts'
@@ -31,15 +31,24 @@ export function planShadows(
   // Nothing lies above a level 0 without others, but its tables hide each other.
   const alone = deepest === 0
   const above = alone ? levels[0]!.slice(0, -1) : levels.slice(0, deepest).flat()
+  const bottom = alone ? levels[0]!.slice(-1) : levels[deepest]!
   const { weigh } = options
-  const values = bytesOf(above, weigh) - storedBytes(above)
-  if (values < storedBytes(levels.flat()) * (rest ? 1 : BUSY_WORTH)) return undefined
   const seen = alone ? largestOf(levels[0]!) : levelBytes(levels, deepest, weigh)
-  if (space.bytes <= (rest ? SPACE_BOUND : BUSY_BOUND) * seen) return undefined
-  if (!rest && values < BUSY_SHARE * seen) return undefined
+  const values = bytesOf(above, weigh) - storedBytes(above)
+  const dead = deletedBytes(above, bottom, seen)
+  if (values + dead < storedBytes(levels.flat()) * (rest ? 1 : BUSY_WORTH)) return undefined
+  if (space.bytes <= (rest ? SPACE_BOUND : BUSY_BOUND) * (seen - dead)) return undefined
+  if (!rest && values + dead < BUSY_SHARE * seen) return undefined
   const upper = levels.findIndex((tables) => tables.length > 0)
   if (upper > 0) return planDeeper(levels, upper, options, inFlight)
   return planLevel0(levels, options.base, inFlight, options.tableSize)
+}
+
+/** Of the `seen` bytes of the bottom, those that tombstones above it hide, if each hides an entry of mean size. */
+function deletedBytes(above: Levels[number], bottom: Levels[number], seen: number): number {
+  const entries = bottom.reduce((sum, table) => sum + table.entries, 0)
+  const tombstones = above.reduce((sum, table) => sum + table.tombstones, 0)
+  return entries === 0 ? 0 : Math.min(seen, (tombstones * seen) / entries)
 }
 
 function largestOf(tables: Levels[number]): number {

@@ -1,7 +1,7 @@
 // Commits that wait, in the order they came: for room in memory, or for their large values to be on disk. Main thread.
 // Whoever waits behind another commits behind it. Invariant: a commit is in the queue until it is resolved or rejected.
 import type { WriteOptions } from '../types.ts'
-import type { StoredValues } from '../value-log/large-values.ts'
+import type { StoredValues } from '../value-log/new-segment.ts'
 import type { CommitOperation, Expiries } from './commit-operations.ts'
 
 export interface Commit {

@@ -5,13 +5,25 @@ import type { Clock, TimerHandle } from '../../base/clock.ts'
 const FIRST_MS = 500
 const LONGEST_MS = 5_000
 
+/** How long; and for what nobody waits, no process is kept alive. */
+export interface BackOffShape {
+  readonly firstMs: number
+  readonly longestMs: number
+  readonly keepsAlive: boolean
+}
+
+const SHAPE: BackOffShape = { firstMs: FIRST_MS, longestMs: LONGEST_MS, keepsAlive: true }
+
 export class BackOff {
   readonly #clock: Clock
-  #delayMs = FIRST_MS
+  readonly #shape: BackOffShape
+  #delayMs: number
   #timer: TimerHandle | undefined
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, shape: BackOffShape = SHAPE) {
     this.#clock = clock
+    this.#shape = shape
+    this.#delayMs = shape.firstMs
   }
 
   /** A try is due later on. */
@@ -26,12 +38,13 @@ export class BackOff {
       this.#timer = undefined
       run()
     })
-    this.#delayMs = Math.min(this.#delayMs * 2, LONGEST_MS)
+    if (!this.#shape.keepsAlive) this.#timer.unref()
+    this.#delayMs = Math.min(this.#delayMs * 2, this.#shape.longestMs)
   }
 
   /** The work was done: the next failure is a first one. */
   succeeded(): void {
-    this.#delayMs = FIRST_MS
+    this.#delayMs = this.#shape.firstMs
   }
 
   cancel(): void {

@@ -50,6 +50,11 @@ export class BackgroundOutcomes {
     this.#tell(cause, backgroundError(cause))
   }
 
+  /** A compaction failed for what it need not do: nobody waits for that. */
+  readonly leftOut = (cause: unknown): void => {
+    this.#parts.logger.warn({ err: cause }, 'Values could not be copied out of segments')
+  }
+
   /** The next log could not be born; whoever needs it makes the next try. */
   blocked(cause: unknown): void {
     this.#tell(cause, writeError(cause))

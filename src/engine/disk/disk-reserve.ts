@@ -29,6 +29,8 @@ export interface DiskReserveParts {
   readonly unflushed: () => number
   /** undefined: the files may take what the volume has. */
   readonly quota: DiskQuota | undefined
+  /** A put is about to be refused for want of room. */
+  readonly refused: () => void
   /** The directory is not there any more. */
   readonly lost: (cause: unknown) => Error
 }
@@ -50,6 +52,22 @@ export class DiskReserve {
     if (this.#allowance < 0) this.#allowance = this.#look(bytes)
   }
 
+  /** Bytes that background work may take beyond what is spoken for, below 0 if there are too few already; Infinity:
+   * nobody knows. */
+  get room(): number {
+    const { fs, directory, quota, unflushed } = this.#parts
+    const inQuota =
+      quota === undefined ? Number.POSITIVE_INFINITY : quota.maxDiskBytes - quota.used()
+    try {
+      const space = fs.spaceSync(directory)
+      if (space.totalBytes <= 0) return inQuota
+      return Math.min(inQuota, space.freeBytes - reserveOf(space) - unflushed())
+    } catch {
+      // The next put is told.
+      return inQuota
+    }
+  }
+
   /** The room may have changed: the next put asks. */
   forget(): void {
     this.#allowance = 0
@@ -62,11 +80,10 @@ export class DiskReserve {
     const inQuota = this.#lookAtQuota(bytes)
     const space = this.#space()
     if (space === undefined) return Math.min(LOOK_BYTES, inQuota)
-    const reserve = Math.min(space.totalBytes * RESERVE_SHARE, RESERVE_MOST)
+    const reserve = reserveOf(space)
     const spare = space.freeBytes - reserve - bytes - this.#parts.unflushed()
     if (spare >= 0) return Math.min(LOOK_BYTES, spare * LOOK_SHARE, inQuota)
-    throw new SettError(
-      'SETT_DISK_FULL',
+    throw this.#refusal(
       `The volume has ${space.freeBytes} bytes left, of which ${Math.ceil(reserve)} are kept for deletes and ` +
         'compaction: this commit was not stored. Free some space; writes then go on by themselves.',
     )
@@ -79,14 +96,18 @@ export class DiskReserve {
     const used = quota.used()
     const spare = quota.maxDiskBytes - used - bytes
     if (spare >= 0) return spare * LOOK_SHARE
-    throw new SettError(
-      'SETT_DISK_FULL',
+    throw this.#refusal(
       `The files take ${used} of the ${quota.maxDiskBytes} bytes that maxDiskBytes allows: this commit of ${bytes} ` +
         'bytes was not stored. Delete entries and call compactRange(), or raise maxDiskBytes.',
     )
   }
 
-  #space(): { readonly freeBytes: number; readonly totalBytes: number } | undefined {
+  #refusal(message: string): SettError {
+    this.#parts.refused()
+    return new SettError('SETT_DISK_FULL', message)
+  }
+
+  #space(): ReturnType<FileSystem['spaceSync']> | undefined {
     const { fs, directory, logger, lost } = this.#parts
     try {
       const space = fs.spaceSync(directory)
@@ -103,4 +124,9 @@ export class DiskReserve {
       return undefined
     }
   }
+}
+
+/** What puts leave of a volume. */
+function reserveOf({ totalBytes }: ReturnType<FileSystem['spaceSync']>): number {
+  return Math.min(totalBytes * RESERVE_SHARE, RESERVE_MOST)
 }

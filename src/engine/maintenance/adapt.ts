@@ -1,6 +1,8 @@
 // How much background work the present load allows. Pure. A busy event loop is an application that wants its
 // processor: compaction then takes half of what it may, unless level 0 is so deep that writers would soon wait. An
 // idle database does more than is due, as long as that is cheap.
+import { MIB } from '../../base/limits.ts'
+import { SPACE_BOUND } from '../../compaction/values/doom.ts'
 import { storedBytes } from '../../format/table-meta.ts'
 import type { Levels } from '../../manifest/levels.ts'
 
@@ -16,6 +18,22 @@ export interface Triggers {
   /** Infinity: writers never wait for level 0. */
   readonly l0StallTrigger: number
 }
+
+export interface Files {
+  /** Bytes of all files. */
+  readonly bytes: number
+  /** Of these, of logs. */
+  readonly logs: number
+  /** Of these, of values that no table points to, nor any memtable. */
+  readonly garbage: number
+  /** Bytes of values that the active memtable keeps from becoming garbage. */
+  readonly kept: number
+}
+
+/** Of all files: no more is kept while idle. */
+const KEPT_SHARE = 1 / 8
+/** A shorter log stays as it is: a small database is not flushed for each commit after which it rests. */
+const LOG_LEAST = 4 * MIB
 
 /** Up to here the loop has room for whatever the system takes from it. */
 const BUSY_FROM = 0.6
@@ -35,6 +53,13 @@ export function backgroundShare(load: Load, level0: number, triggers: Triggers):
   if (load.writeRate === 0 || level0 >= urgentDepth(triggers)) return 1
   const busy = (load.loopBusy - BUSY_FROM) / (BUSY_FULL - BUSY_FROM)
   return 1 - (1 - LEAST_SHARE) * Math.min(1, Math.max(0, busy))
+}
+
+/** Whether an idle database should flush: for what values its memtable keeps, or because the log takes so much beside
+ * live tables and segments that the files pass the space bound (compaction/values/doom.ts). */
+export function flushPays({ bytes, logs, garbage, kept }: Files): boolean {
+  if (kept > bytes * KEPT_SHARE) return true
+  return logs >= LOG_LEAST && bytes > SPACE_BOUND * (bytes - logs - garbage)
 }
 
 export function parallelJobs(most: number, share: number): number {

@@ -25,6 +25,8 @@ export interface UpkeepParts {
   readonly closing: () => boolean
   /** More compaction may be allowed now. */
   readonly kick: () => void
+  /** The database is idle: a flush that would free much begins. False: it must wait, ask again. */
+  readonly rested: () => boolean
   /** The share of the rate is another. */
   readonly shareChanged: () => void
   /** Now and then, for the health report. */
@@ -95,7 +97,7 @@ export class Upkeep {
     this.#asked = this.#parts.written()
   }
 
-  /** Tables came or went, or options changed. */
+  /** Tables came or went, a memtable fills, or options changed. */
   stir(): void {
     this.#parts.look()
     if (this.#timer === undefined) {
@@ -122,7 +124,7 @@ export class Upkeep {
   }
 
   #look(): void {
-    const { clock, options, written, kick, look, compacting, pinned } = this.#parts
+    const { clock, options, written, kick, look, compacting, pinned, closing, rested } = this.#parts
     const now = clock.monotonicMs()
     const bytes = written()
     const wrote = bytes - this.#written
@@ -136,8 +138,10 @@ export class Upkeep {
     this.#lookedAt = now
     look()
     kick()
+    const waits = this.#idle && !closing() && !rested()
     const settled = this.#idle || options.idleAfter === Number.POSITIVE_INFINITY
-    if (wrote > 0 || compacting() || !settled) this.#arm(Math.min(LOOK_MS, options.idleAfter))
+    const goesOn = wrote > 0 || compacting() || !settled || waits
+    if (goesOn) this.#arm(Math.min(LOOK_MS, options.idleAfter))
     else if (pinned()) this.#arm(SLOW_LOOK_MS)
   }
 

@@ -28,8 +28,12 @@ export class RepairSegments {
     this.#all = all
   }
 
+  /** What a table or a log may point to: a table this repair wrote points to segments it wrote as well. */
   get places(): readonly FoundSegment[] {
-    return this.#all.found
+    const written = [...this.#written.values()].map((meta): FoundSegment => {
+      return { ...meta, file: meta.number, sound: true }
+    })
+    return [...this.#all.found, ...written]
   }
 
   /** Of all that a table may refer to. */

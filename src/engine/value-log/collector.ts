@@ -1,6 +1,7 @@
 // Decides which segments of the value log are to become free, and keeps to it until they are: a round. Main thread. The
 // rewriting itself is compaction's (compaction-scheduler.ts). A segment in which damage was met is left alone until
-// the database is reopened.
+// the database is reopened. What the volume has no room for waits: nothing else waits for it.
+import type { Clock } from '../../base/clock.ts'
 import { CorruptionError } from '../../base/errors.ts'
 import type { InFlight } from '../../compaction/in-flight.ts'
 import type { ValuesMoment } from '../../compaction/pick-options.ts'
@@ -8,6 +9,7 @@ import type { CompactionPlan } from '../../compaction/plan.ts'
 import {
   chooseDoomed,
   Doomed,
+  garbageOf,
   garbageShare,
   overBound,
   type SegmentFill,
@@ -17,13 +19,23 @@ import { planValues } from '../../compaction/values/pick-values.ts'
 import { storedBytes } from '../../format/table-meta.ts'
 import { parseFileName } from '../../io/file-names.ts'
 import type { Levels } from '../../manifest/levels.ts'
+import { BackOff, type BackOffShape } from '../disk/back-off.ts'
+import type { DiskReserve } from '../disk/disk-reserve.ts'
+import { isDiskFull } from '../disk/failures.ts'
 import type { TreeState } from '../tree-state.ts'
 import type { CollectedSegment, CollectReport, NotFreedReason } from './report.ts'
 import type { Segments } from './segments.ts'
 
+/** A volume that was full is given so long to have room again; longer each time. */
+const FULL: BackOffShape = { firstMs: 5_000, longestMs: 80_000, keepsAlive: false }
+
 export interface CollectorParts {
-  readonly tree: TreeState
-  readonly segments: Segments
+  readonly tree: Pick<TreeState, 'levels' | 'segmentSums' | 'segmentFills' | 'dropUnused'>
+  readonly segments: Pick<Segments, 'isHeld' | 'isLeaving'>
+  readonly clock: Clock
+  readonly reserve: Pick<DiskReserve, 'room'>
+  /** Something may be due again. */
+  readonly kick: () => void
   /** Nothing is being written, or somebody waits for all that can be done. */
   readonly rest: () => boolean
   /** Whatever can wait waits for the end of a load. */
@@ -41,13 +53,18 @@ export class ValueCollector {
   #doomed: Doomed | undefined
   /** Levels in which nothing is to be doomed. */
   #content: Levels | undefined
+  /** Room there was when nothing was found to be doomed in them. */
+  #contentRoom = 0
   /** Damage was met in them. */
   readonly #spoiled = new Set<number>()
+  /** The volume was full: nothing is collected until it may have room again. */
+  readonly #full: BackOff
   #asked = false
   collections = 0
 
   constructor(parts: CollectorParts) {
     this.#parts = parts
+    this.#full = new BackOff(parts.clock, FULL)
   }
 
   /** Segments in which damage was met. */
@@ -67,14 +84,37 @@ export class ValueCollector {
     const { levels, segmentSums: sums } = tree
     if (sums.count === 0) return undefined
     const tables = levels.reduce((sum, each) => sum + storedBytes(each), 0)
-    const space = { bytes: tables + sums.bytes, garbage: sums.garbage }
+    const stuck = this.#spoiledGarbage()
+    const space = { bytes: tables + sums.bytes - stuck, garbage: sums.garbage - stuck }
     if (this.#doomed?.freedBy(levels) === true) this.#doomed = undefined
-    if (this.#doomed === undefined && (sums.some || overBound(space))) this.#choose(levels, space)
+    const may = this.#doomed === undefined && !this.#full.waiting
+    if (may && (sums.some || overBound(space))) this.#choose(levels, space)
     return { doomed: this.#doomed, space, rest: rest() }
   }
 
-  /** A plan failed. True: for damage in a segment that it was to copy from, which is left alone from now on. */
-  spoil({ relocate = [] }: CompactionPlan, error: unknown): boolean {
+  /** A plan failed. True: because of what it was to copy, which is left alone from now on, or for a while. */
+  failed(plan: CompactionPlan, error: unknown): boolean {
+    if (plan.relocate !== undefined && isDiskFull(error)) {
+      this.#doomed = undefined
+      this.#full.later(this.#parts.kick)
+      return plan.collects === true
+    }
+    return this.#spoil(plan, error)
+  }
+
+  /** A table is rewritten. */
+  collected(): void {
+    this.collections += 1
+    this.#full.succeeded()
+  }
+
+  /** Nothing is chosen any more. */
+  stop(): void {
+    this.#full.cancel()
+  }
+
+  /** True: for damage in a segment that it was to copy from. */
+  #spoil({ relocate = [] }: CompactionPlan, error: unknown): boolean {
     if (!(error instanceof CorruptionError)) return false
     const file = parseFileName(error.file.slice(error.file.lastIndexOf('/') + 1))
     if (file?.kind !== 'vlog' || !relocate.some(({ number }) => number === file.number)) {
@@ -118,12 +158,27 @@ export class ValueCollector {
     return !this.#spoiled.has(segment.number) && !this.#parts.segments.isHeld(segment.number)
   }
 
+  /** Garbage that stays: it asks for no more than that of held segments does. */
+  #spoiledGarbage(): number {
+    if (this.#spoiled.size === 0) return 0
+    const { tree, segments } = this.#parts
+    const stuck = tree.segmentFills.filter(({ segment: { number } }) => {
+      // What is held was not counted to begin with.
+      return this.#spoiled.has(number) && !segments.isHeld(number)
+    })
+    return stuck.reduce((sum, fill) => sum + garbageOf(fill), 0)
+  }
+
   #choose(levels: Levels, space: Space): void {
-    if (this.#content === levels) return
+    const { room } = this.#parts.reserve
+    if (this.#content === levels && room <= this.#contentRoom) return
     const fills = this.#parts.tree.segmentFills.filter((fill) => this.#mayGo(fill))
-    const chosen = chooseDoomed(fills, space).filter(({ used }) => used > 0)
-    if (chosen.length === 0) this.#content = levels
-    else this.#doomed = new Doomed(chosen)
+    const chosen = chooseDoomed(fills, space, room).filter(({ used }) => used > 0)
+    if (chosen.length > 0) this.#doomed = new Doomed(chosen)
+    else {
+      this.#content = levels
+      this.#contentRoom = room
+    }
   }
 
   #report(before: readonly SegmentFill[], wanted: readonly SegmentFill[]): CollectReport {

@@ -3,7 +3,7 @@
 // fails, all commits with a value in it fail.
 import type { Data } from '../types.ts'
 import { dataChunks } from './data-chunks.ts'
-import { NewSegment, type NewSegmentParts } from './new-segment.ts'
+import { NewSegment, type NewSegmentParts, type StoredValues } from './new-segment.ts'
 
 export interface LargeValue {
   readonly key: Data
@@ -11,14 +11,6 @@ export interface LargeValue {
   readonly value: Data
   /** Of the value, encoded. */
   readonly bytes: number
-}
-
-/** Values that are durable and named. */
-export interface StoredValues {
-  /** 24 bytes each, in the order of the values. */
-  readonly pointers: readonly Buffer[]
-  /** Until it is called the segments stay; idempotent. */
-  readonly release: () => void
 }
 
 interface Request {
@@ -82,7 +74,7 @@ export class LargeValues {
       for (const { values } of requests) pointers.push(await writeValues(segment, values))
       await segment.finish()
       for (const [i, { resolve }] of requests.entries()) {
-        resolve({ pointers: pointers[i]!, release: segment.hold() })
+        resolve(segment.stored(pointers[i]!))
       }
       segment.release()
     } catch (error) {

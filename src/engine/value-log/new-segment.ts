@@ -4,7 +4,11 @@
 import { assert } from '../../base/assert.ts'
 import { MIB } from '../../base/limits.ts'
 import type { Random } from '../../base/random.ts'
-import { VALUE_POINTER_BYTES, writeValuePointer } from '../../format/value-pointer.ts'
+import {
+  readValuePointer,
+  VALUE_POINTER_BYTES,
+  writeValuePointer,
+} from '../../format/value-pointer.ts'
 import { segmentPath } from '../../io/file-names.ts'
 import type { FileSystem } from '../../io/file-system.ts'
 import { syncDirectoryLater, syncFailure } from '../../io/final-sync.ts'
@@ -19,6 +23,16 @@ import type { Segments } from './segments.ts'
 
 /** Synced whenever so much was written, so that the last sync, for which commits wait, is a short one. */
 const SYNC_BYTES = 16 * MIB
+
+/** Values that are durable and named. */
+export interface StoredValues {
+  /** 24 bytes each, in the order of the values. */
+  readonly pointers: readonly Buffer[]
+  /** They take in their segment. */
+  readonly bytes: number
+  /** Until it is called the segment stays; idempotent. */
+  readonly release: () => void
+}
 
 export interface NewSegmentParts {
   readonly fs: FileSystem
@@ -100,7 +114,7 @@ export class NewSegment {
     try {
       const meta = await this.#writer.finish()
       await this.#sync()
-      this.#writer.file.closeSync()
+      this.#writer.close()
       // What failed meanwhile may have been a sync of this very directory: it is not asked again.
       if (health.poisoned !== undefined) throw health.poisoned
       await syncDirectoryLater(fs, directory)
@@ -120,13 +134,17 @@ export class NewSegment {
     if (!this.#ended) this.#give(false)
   }
 
-  /** One more who needs it: returns the idempotent release. */
-  hold(): () => void {
-    const release = this.#parts.segments.hold(this.number)
-    return () => {
-      release()
-      this.#parts.dropUnused()
+  /** Its values at these pointers, and one more who needs it. The release outlives the writing by far: nothing else is
+   * kept with it. */
+  stored(pointers: readonly Buffer[]): StoredValues {
+    const { segments, dropUnused } = this.#parts
+    const letGo = segments.hold(this.number)
+    const release = (): void => {
+      letGo()
+      dropUnused()
     }
+    const bytes = pointers.reduce((sum, at) => sum + readValuePointer(at, 0)!.storedLength, 0)
+    return { pointers, bytes, release }
   }
 
   /** Whoever wrote it needs it no more. */
@@ -138,7 +156,7 @@ export class NewSegment {
   #give(keepFile: boolean): void {
     this.#ended = true
     this.#uncount()
-    this.#writer.file.closeSync()
+    this.#writer.close()
     this.#release()
     if (!keepFile) this.#parts.obsolete.removeSegment(this.number)
   }

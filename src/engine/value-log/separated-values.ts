@@ -11,12 +11,16 @@ import type { HeapAllocator } from '../../memory/heap-allocator.ts'
 import type { OpenSegments } from '../../value-log/open-segments.ts'
 import { readValues } from '../../value-log/read-values.ts'
 import { type TakeBytes, VALUE_READER_BYTES, ValueReader } from '../../value-log/value-reader.ts'
-import type { WantedValue } from '../../value-log/value-walk.ts'
+import { ValueWalk, type WantedValue } from '../../value-log/value-walk.ts'
 import { errorCode, readError } from '../disk/failures.ts'
 import type { Data, DataForm, ValueRange, ValueSource } from '../types.ts'
 import { asForm, takeData } from '../values.ts'
 import { takeRegion } from '../wiring/take-region.ts'
 import { SegmentSource } from './value-source.ts'
+
+/** Of the short values that would leave the thread while the disk is slow, one in so many is read on it, to learn
+ * whether the disk is quick again. */
+const PROBE_EVERY = 16
 
 export interface SeparatedValuesParts extends KernelHeap {
   readonly allocator: HeapAllocator
@@ -30,6 +34,10 @@ export class SeparatedValues {
   readonly #parts: SeparatedValuesParts
   readonly #reader: ValueReader
   readonly #sources = new Set<SegmentSource>()
+  /** Asynchronous reads under way, and begun so far. */
+  #underWay = 0
+  #begun = 0
+  #sinceProbe = 0
 
   constructor(parts: SeparatedValuesParts) {
     const { heap, kernels, allocator } = parts
@@ -52,9 +60,13 @@ export class SeparatedValues {
     return { segment, offset, valueLength, storedLength, keyHash }
   }
 
-  /** Whether a value is so large that reading it would hold the thread up. */
-  isLong({ valueLength }: WantedValue): boolean {
-    return valueLength > PART_PAYLOAD_MAX
+  /** Whether a value is to be read on the calling thread: neither so large that it would hold the thread up, nor on a
+   * `slow` disk, but for a probe now and then. */
+  mayBlock({ valueLength }: WantedValue, slow: boolean): boolean {
+    if (valueLength > PART_PAYLOAD_MAX) return false
+    if (!slow) return true
+    this.#sinceProbe = (this.#sinceProbe + 1) % PROBE_EVERY
+    return this.#sinceProbe === 0
   }
 
   take(wanted: WantedValue, form: DataForm): Data {
@@ -75,11 +87,17 @@ export class SeparatedValues {
     try {
       const segment = segments.acquire(wanted.segment)
       const began = clock.monotonicMs()
+      const alone = this.#underWay === 0
+      this.#underWay += 1
+      this.#begun += 1
+      const own = this.#begun
       try {
         return await this.#reader.readAsync(segment, wanted, TAKE[form])
       } finally {
+        this.#underWay -= 1
         segments.release(segment)
-        this.#note(began, wanted)
+        // Beside others it waited in queues as well.
+        if (alone && this.#begun === own) this.#note(began, wanted)
       }
     } catch (error) {
       throw readError(error)
@@ -103,13 +121,19 @@ export class SeparatedValues {
   /** A value part by part. It holds its segment until it is closed. */
   open(wanted: WantedValue, range: ValueRange): ValueSource {
     const { segments } = this.#parts
-    const segment = segments.acquire(wanted.segment)
-    const source = new SegmentSource({ reader: this.#reader, segment, wanted, range }, () => {
-      this.#sources.delete(source)
-      segments.release(segment)
-    })
-    this.#sources.add(source)
-    return source
+    try {
+      // Refuses a pointer to where no value can lie; nothing is held yet.
+      const walk = new ValueWalk(segments.get(wanted.segment), wanted)
+      const segment = segments.acquire(wanted.segment)
+      const source = new SegmentSource({ reader: this.#reader, walk, range }, () => {
+        this.#sources.delete(source)
+        segments.release(segment)
+      })
+      this.#sources.add(source)
+      return source
+    } catch (error) {
+      throw readError(error)
+    }
   }
 
   /** The files are about to be closed; nothing is being read. */

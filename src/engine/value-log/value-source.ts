@@ -2,17 +2,15 @@
 // nothing is being read any more.
 import { SettError } from '../../base/errors.ts'
 import { PART_PAYLOAD_MAX } from '../../format/segment-part.ts'
-import type { OpenSegment } from '../../value-log/open-segments.ts'
 import type { ValueReader } from '../../value-log/value-reader.ts'
-import { ValueWalk, type WantedValue } from '../../value-log/value-walk.ts'
+import type { ValueWalk } from '../../value-log/value-walk.ts'
 import { readError } from '../disk/failures.ts'
 import type { ValueRange, ValueSource } from '../types.ts'
 
 interface SegmentPieces {
   readonly reader: ValueReader
-  /** Held; let go by the source. */
-  readonly segment: OpenSegment
-  readonly wanted: WantedValue
+  /** At the start of the value; its segment is held, and let go by the source. */
+  readonly walk: ValueWalk
   readonly range: ValueRange
 }
 
@@ -28,18 +26,13 @@ export class SegmentSource implements ValueSource {
   #reading = false
   #closed = false
 
-  constructor({ reader, segment, wanted, range }: SegmentPieces, letGo: () => void) {
-    this.length = wanted.valueLength
+  constructor({ reader, walk, range }: SegmentPieces, letGo: () => void) {
+    this.length = walk.wanted.valueLength
     this.#reader = reader
+    this.#walk = walk
     this.#letGo = letGo
     this.#start = range.start
     this.#end = Math.min(range.end, this.length)
-    try {
-      this.#walk = new ValueWalk(segment, wanted)
-    } catch (error) {
-      letGo()
-      throw error
-    }
   }
 
   async next(): Promise<Buffer | undefined> {
@@ -48,7 +41,10 @@ export class SegmentSource implements ValueSource {
     try {
       const walk = this.#walk
       if (this.#start >= this.#end || walk.position >= this.#end) return undefined
-      while (walk.position + walk.payloadLength <= this.#start) await this.#reader.skipPart(walk)
+      while (walk.position + walk.payloadLength <= this.#start) {
+        await this.#reader.skipPart(walk)
+        if (this.#closed) throw closed()
+      }
       const from = Math.max(0, this.#start - walk.position)
       const to = Math.min(walk.payloadLength, this.#end - walk.position)
       return await this.#reader.readPartAsync(walk, (bytes, at) => {

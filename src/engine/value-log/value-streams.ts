@@ -2,17 +2,20 @@
 // once the source has ended. Main thread. Per stream at most a part of the value is in memory; so many run at once,
 // the others wait. Invariant: until its commit has its place in the queue, a stream that fails or is stopped leaves
 // nothing.
+import type { Clock } from '../../base/clock.ts'
 import { SettError } from '../../base/errors.ts'
+import { TurnBudget } from '../../base/turn-budget.ts'
 import { checkKey, checkValueLength, copyData } from '../commit/commit-operations.ts'
 import type { DiskReserve } from '../disk/disk-reserve.ts'
 import type { Health } from '../health.ts'
 import type { Data, StreamOptions, ValueInput } from '../types.ts'
 import type { WriteQueue } from '../write-queue.ts'
 import { dataChunks } from './data-chunks.ts'
-import type { StoredValues } from './large-values.ts'
-import { NewSegment, type NewSegmentParts } from './new-segment.ts'
+import { GatheredBytes } from './gathered-bytes.ts'
+import { NewSegment, type NewSegmentParts, type StoredValues } from './new-segment.ts'
 
 export interface ValueStreamsParts {
+  readonly clock: Clock
   readonly segment: NewSegmentParts
   readonly writes: Pick<WriteQueue, 'put' | 'putStored'>
   readonly reserve: DiskReserve
@@ -39,6 +42,8 @@ type Taken = Buffer | NewSegment
 
 export class ValueStreams {
   readonly #parts: ValueStreamsParts
+  /** A source may have every chunk ready. */
+  readonly #budget: TurnBudget
   readonly #active = new Map<Stream, Promise<unknown>>()
   /** Segments of streams that have their place among the commits. */
   readonly #finishing = new Set<Promise<unknown>>()
@@ -48,6 +53,7 @@ export class ValueStreams {
 
   constructor(parts: ValueStreamsParts) {
     this.#parts = parts
+    this.#budget = new TurnBudget(parts.clock)
   }
 
   get busy(): boolean {
@@ -104,12 +110,19 @@ export class ValueStreams {
     if (this.#stopped) throw closing()
     checkKey(stream.key)
     await this.#enter(stream)
+    let taken: Taken | undefined
     try {
-      return await this.#read(stream)
+      taken = await this.#read(stream)
+      return taken
     } finally {
-      this.#running -= 1
-      this.#waiting.shift()?.()
+      // A segment still has its file and its part, and may wait long for the disk.
+      if (!(taken instanceof NewSegment)) this.#leave()
     }
+  }
+
+  #leave(): void {
+    this.#running -= 1
+    this.#waiting.shift()?.()
   }
 
   async #enter(stream: Stream): Promise<void> {
@@ -135,22 +148,25 @@ export class ValueStreams {
   /** The value, whole or in a segment, when the source has ended. */
   async #read(stream: Stream): Promise<Taken> {
     const { plainBytes, health } = this.#parts
-    const first: Buffer[] = []
+    const first = new GatheredBytes()
     let length = 0
     let segment: NewSegment | undefined
     try {
       for (;;) {
+        if (this.#budget.spend(1)) await this.#budget.turn()
         const chunk = await interruptible(stream, stream.source.next())
-        if (chunk === undefined) return segment ?? Buffer.concat(first)
+        if (chunk === undefined) return segment ?? first.take()
         health.checkWritable()
         length += chunk.length
         checkValueLength(length)
         if (segment === undefined && length <= plainBytes) {
-          first.push(Buffer.from(chunk))
+          first.add(chunk)
           continue
         }
-        segment ??= this.#begin(stream.key)
-        for (const bytes of first.splice(0)) await this.#append(segment, bytes)
+        if (segment === undefined) {
+          segment = this.#begin(stream.key)
+          await this.#append(segment, first.take())
+        }
         await this.#append(segment, chunk)
       }
     } catch (error) {
@@ -187,7 +203,10 @@ export class ValueStreams {
     if (!(taken instanceof NewSegment)) return writes.put(key, taken, options, expiresAt)
     const stored = this.#finish(taken)
     this.#finishing.add(stored)
-    const over = (): void => void this.#finishing.delete(stored)
+    const over = (): void => {
+      this.#finishing.delete(stored)
+      this.#leave()
+    }
     stored.then(over, over)
     return writes.putStored(key, stored, options, expiresAt)
   }
@@ -196,7 +215,9 @@ export class ValueStreams {
     try {
       const pointer = await segment.end()
       await segment.finish()
-      return { pointers: [pointer], release: () => segment.release() }
+      const stored = segment.stored([pointer])
+      segment.release()
+      return stored
     } catch (error) {
       segment.abandon()
       throw this.#parts.segment.failed(error)

@@ -6,6 +6,7 @@ import { BackgroundOutcomes } from '../disk/background-outcomes.ts'
 import { FlushScheduler } from '../flush-scheduler.ts'
 import type { Foundation } from '../foundation.ts'
 import { JobRunner } from '../job-runner.ts'
+import { type Files, flushPays } from '../maintenance/adapt.ts'
 import type { HealthMonitor } from '../maintenance/health-monitor.ts'
 import { Notices } from '../maintenance/notices.ts'
 import { RateLimiter } from '../maintenance/rate-limiter.ts'
@@ -38,23 +39,25 @@ export function wireBackground(
 ): Background {
   const { foundation, allocator, manifest } = wiring
   const { options, environment, machine, executor, jobBytes } = foundation
-  const { clock, logger } = environment
+  const { clock, logger, splitting } = environment
   const { health, memtables, tables, tree, progress, obsolete } = stores
   wireFailures(manifest, stores)
   const halted = (): boolean => !manifest.usable || !manifest.stillOwned()
-  const limits = wireLimits(wiring, stores)
-  const { stalls, pressure, reserve } = limits
+  const easing = easings(stores, () => writes.closeOpenGroup())
+  const limits = wireLimits(wiring, stores, easing.refused)
+  const { pressure, reserve } = limits
   const runner = new JobRunner({ executor, heap: machine.heap, allocator, obsolete })
   const written = wireWrites(wiring, stores, limits)
   const { writes } = written
   const outcomes = new BackgroundOutcomes({ health, logger, progress, writes, reserve, tables })
   const notices = new Notices(environment)
   const limiter: RateLimiter = new RateLimiter({ clock, rate: () => upkeep.rate })
+  const kick = (): void => compactions.kick()
   const upkeep: Upkeep = new Upkeep({
-    ...upkeepSees(stores, foundation),
+    ...upkeepSees(stores, foundation, easing),
     written: () => writes.walBytes,
     compacting: () => compactions.busy,
-    kick: () => compactions.kick(),
+    kick,
     shareChanged: () => limiter.changed(),
     look: () => void monitor().look(),
   })
@@ -65,10 +68,9 @@ export function wireBackground(
   }
   const both = { tree, clock, notices, halted, failed: outcomes.failed, enabled: !options.readOnly }
   const flushing = (): boolean => flushes.busy || memtables.immutables.length > 0
-  const { splitting } = environment
   const merges = new PlanMerges({ ...both, runner, executor, pace: limiter, flushing, splitting })
   const load = { rest: () => upkeep.rest, deferred: () => upkeep.deferred }
-  const collector = new ValueCollector({ ...stores, ...load })
+  const collector = new ValueCollector({ ...stores, ...load, clock, kick, reserve })
   const compactions = new CompactionScheduler({
     ...both,
     merges,
@@ -83,6 +85,7 @@ export function wireBackground(
       return upkeep.parallel
     },
     compacted: installed,
+    leftOut: outcomes.leftOut,
     idle: () => outcomes.roomChanged(),
   })
   const flushes = new FlushScheduler({
@@ -99,23 +102,12 @@ export function wireBackground(
       merges.flushed()
       installed()
       if (tree.levels[0]!.length + 2 >= options.l0CompactTrigger) executor.warmUp(2)
-      compactions.kick()
+      kick()
     },
   })
-  bindEvents({ foundation, stores, flushes, compactions, outcomes, pressure })
-  return {
-    ...written,
-    compactions,
-    merges,
-    collector,
-    flushes,
-    runner,
-    stalls,
-    pressure,
-    upkeep,
-    limiter,
-    notices,
-  }
+  bindEvents({ foundation, stores, flushes, compactions, outcomes, pressure, upkeep })
+  const schedulers = { compactions, merges, collector, flushes }
+  return { ...written, ...limits, ...schedulers, runner, upkeep, limiter, notices }
 }
 
 function wireFailures(manifest: ManifestLog, { health, progress }: Stores): void {
@@ -125,16 +117,43 @@ function wireFailures(manifest: ManifestLog, { health, progress }: Stores): void
   health.onPoison(() => progress.signal())
 }
 
-type Seen = Pick<UpkeepParts, 'clock' | 'options' | 'levels' | 'pinned' | 'closing'>
+type Seen = Pick<UpkeepParts, 'clock' | 'options' | 'levels' | 'pinned' | 'closing' | 'rested'>
 
-function upkeepSees({ tree, pins, health }: Stores, { options, environment }: Foundation): Seen {
+function upkeepSees(
+  { tree, pins, health }: Stores,
+  { options, environment }: Foundation,
+  { rested }: Easings,
+): Seen {
   return {
+    rested,
     clock: environment.clock,
     options,
     levels: () => tree.levels,
     pinned: () => pins.count > 0,
     closing: () => health.closing,
   }
+}
+
+/** When the active memtable makes way for another, though nobody needs its room. */
+function easings(stores: Stores, closeGroup: () => void): Easings {
+  const { memtables } = stores
+  return {
+    rested: () => !flushPays(filesOf(stores)) || memtables.ease(closeGroup),
+    refused() {
+      if (memtables.active.keeps.length > 0) memtables.ease(closeGroup)
+    },
+  }
+}
+
+interface Easings extends Pick<UpkeepParts, 'rested'> {
+  /** A put is about to be refused for want of room. */
+  readonly refused: () => void
+}
+
+function filesOf({ diskBytes, memtables, tree }: Stores): Files {
+  const logs = memtables.logs.reduce((sum, { length, zeros }) => sum + length + zeros, 0)
+  const { garbage } = tree.segmentSums
+  return { bytes: diskBytes(), logs, garbage, kept: memtables.active.keptBytes }
 }
 
 interface Bound {
@@ -144,10 +163,12 @@ interface Bound {
   readonly compactions: CompactionScheduler
   readonly outcomes: BackgroundOutcomes
   readonly pressure: WritePressure
+  readonly upkeep: Upkeep
 }
 
 /** What memtables tell of. */
-function bindEvents({ foundation, stores, flushes, compactions, outcomes, pressure }: Bound): void {
+function bindEvents(bound: Bound): void {
+  const { foundation, stores, flushes, compactions, outcomes, pressure, upkeep } = bound
   const { options, executor } = foundation
   const { tree } = stores
   stores.bindings.bind({
@@ -159,6 +180,7 @@ function bindEvents({ foundation, stores, flushes, compactions, outcomes, pressu
     flushComes() {
       executor.warmUp(1)
       flushes.kick()
+      upkeep.stir()
     },
     roomChanged: () => outcomes.roomChanged(),
     blocked: (cause) => outcomes.blocked(cause),

@@ -7,7 +7,6 @@ import { FillAhead } from '../../wal/fill-ahead.ts'
 import { WAL_SCRATCH_BYTES } from '../../wal/wal-file.ts'
 import { DiskReserve } from '../disk/disk-reserve.ts'
 import { errorCode, lacksDescriptors, lacksDirectory, writeError } from '../disk/failures.ts'
-import type { Foundation } from '../foundation.ts'
 import { StallWatch } from '../pressure/stall-watch.ts'
 import { WritePressure } from '../pressure/write-pressure.ts'
 import type { Environment } from '../types.ts'
@@ -16,7 +15,7 @@ import type { NewSegmentParts } from '../value-log/new-segment.ts'
 import { ValueStreams } from '../value-log/value-streams.ts'
 import { WriteQueue } from '../write-queue.ts'
 import { takeRegion } from './take-region.ts'
-import type { Output, Stores, Wiring } from './wire-stores.ts'
+import type { Stores, Wiring } from './wire-stores.ts'
 
 /** What holds commits back. */
 export interface WriteLimits {
@@ -25,9 +24,10 @@ export interface WriteLimits {
   readonly pressure: WritePressure
 }
 
-export function wireLimits({ foundation, output }: Wiring, stores: Stores): WriteLimits {
-  const { options, environment } = foundation
-  const reserve = wireReserve(output, foundation, stores)
+/** `refused`: a put is about to be, for want of room. */
+export function wireLimits(wiring: Wiring, stores: Stores, refused: () => void): WriteLimits {
+  const { options, environment } = wiring.foundation
+  const reserve = wireReserve(wiring, stores, refused)
   return { ...wirePressure(environment, options, stores), reserve }
 }
 
@@ -37,7 +37,7 @@ export interface Writes {
 }
 
 export function wireWrites(wiring: Wiring, stores: Stores, limits: WriteLimits): Writes {
-  const { options } = wiring.foundation
+  const { options, environment } = wiring.foundation
   const segment = wireSegments(wiring, stores, limits)
   const values = new LargeValues({
     segment,
@@ -47,6 +47,7 @@ export function wireWrites(wiring: Wiring, stores: Stores, limits: WriteLimits):
   })
   const writes = wireQueue(wiring, stores, { ...limits, values })
   const streams = new ValueStreams({
+    clock: environment.clock,
     segment,
     writes,
     reserve: limits.reserve,
@@ -164,10 +165,11 @@ function wirePressure(
 }
 
 function wireReserve(
-  output: Output,
-  { options, environment }: Foundation,
+  { output, foundation }: Wiring,
   { memtables, health, diskBytes }: Stores,
+  refused: () => void,
 ): DiskReserve {
+  const { options, environment } = foundation
   const { maxDiskBytes } = options
   return new DiskReserve({
     fs: output.fs,
@@ -175,6 +177,7 @@ function wireReserve(
     logger: environment.logger,
     unflushed: () => memtables.usedBytes,
     quota: maxDiskBytes === undefined ? undefined : { maxDiskBytes, used: diskBytes },
+    refused,
     lost: (cause) => {
       health.directoryLost(cause)
       return health.tell()!

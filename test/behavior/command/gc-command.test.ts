@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { open } from '../../../src/index.ts'
@@ -45,4 +46,12 @@ it('gc takes a share below one', async () => {
   for (const ratio of ['1', '-0.1', 'half', '']) {
     expect((await sett('gc', '--ratio', ratio, '--db', 'nowhere')).code).toBe(2)
   }
+})
+
+it('gc creates no database', async () => {
+  const db = join(temporaryDirectory(), 'mistyped')
+  const { code, stderr } = await sett('gc', '--db', db, ...SMALL)
+  expect(code).not.toBe(0)
+  expect(stderr).toContain(db)
+  expect(existsSync(db)).toBe(false)
 })

@@ -79,9 +79,14 @@ export class BenchEngine {
     return this.engine.stats().levels[level]!.tables
   }
 
-  async close(): Promise<void> {
+  /** What is held up goes on, and nothing more is held up. */
+  letGo(): void {
     this.held.clear()
     for (const go of this.#waiting.splice(0)) go()
+  }
+
+  async close(): Promise<void> {
+    this.letGo()
     await this.engine.close()
   }
 

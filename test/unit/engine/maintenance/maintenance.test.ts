@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import {
   backgroundShare,
+  flushPays,
   idleTrigger,
   parallelJobs,
 } from '../../../../src/engine/maintenance/adapt.ts'
@@ -55,6 +56,24 @@ describe('how much compaction a load allows', () => {
   })
 })
 
+describe('whether an idle database flushes', () => {
+  const MIB = 2 ** 20
+  const files = { bytes: 610 * MIB, logs: 61 * MIB, garbage: 161 * MIB, kept: 0 }
+
+  it('is for what the log takes beside what is live, if that is much', () => {
+    expect(flushPays(files)).toBe(true)
+    expect(flushPays({ ...files, garbage: 100 * MIB })).toBe(false)
+    expect(flushPays({ bytes: 9 * MIB, logs: 5 * MIB, garbage: 0, kept: 0 })).toBe(true)
+    expect(flushPays({ bytes: 5 * MIB, logs: 3 * MIB, garbage: 0, kept: 0 })).toBe(false)
+  })
+
+  it('is for values that its memtable keeps, if they are an eighth of all files', () => {
+    expect(flushPays({ bytes: 8_000, logs: 100, garbage: 0, kept: 1_001 })).toBe(true)
+    expect(flushPays({ bytes: 8_000, logs: 100, garbage: 0, kept: 1_000 })).toBe(false)
+    expect(flushPays({ bytes: 8_000, logs: 100, garbage: 0, kept: 0 })).toBe(false)
+  })
+})
+
 describe('an engine beside a busy loop', () => {
   /** An upkeep that sees what it is told to. */
   function watched(changes: object): {
@@ -76,6 +95,7 @@ describe('an engine beside a busy loop', () => {
       pinned: () => false,
       closing: () => false,
       kick: () => undefined,
+      rested: () => true,
       shareChanged() {
         shares += 1
       },

@@ -3,6 +3,7 @@ import { RateLimiter } from '../../../../src/engine/maintenance/rate-limiter.ts'
 import { createCancelFlag } from '../../../../src/pool/cancel-flag.ts'
 import type { Valve } from '../../../../src/pool/executor.ts'
 import { QuickClock } from '../../../support/fake/quick-clock.ts'
+import { codeOf } from '../../../support/small-engine.ts'
 import { BenchEngine } from '../../option-effects/bench-engine.ts'
 
 class CountingValve implements Valve {
@@ -88,13 +89,15 @@ describe('a job on this thread that is held up', () => {
       await bench.put(0, 60, 1024)
       await bench.engine.compactRange(undefined, undefined)
     }
-    const held = bench.put(0, 60, 1024).then(() => bench.engine.compactRange(undefined, undefined))
+    const held = bench.put(0, 60, 1024).then(() => {
+      return codeOf(bench.engine.compactRange(undefined, undefined))
+    })
     await bench.turns(100)
     expect(bench.engine.stats().compactions).toBe(1)
     await bench.fillLevel0(2)
     expect(bench.engine.stats().flushes).toBeGreaterThanOrEqual(5)
     expect(bench.engine.stats().compactions).toBe(1)
-    await Promise.all([held, bench.close()])
+    expect((await Promise.all([held, bench.close()]))[0]).toBe('LEVEL_DATABASE_NOT_OPEN')
     expect(bench.engine.stats().compactions).toBe(2)
   })
 

@@ -1,0 +1,61 @@
+// Which rounds begin, without an engine.
+import { expect, it } from 'vitest'
+import { CorruptionError } from '../../../../src/base/errors.ts'
+import type { CompactionPlan } from '../../../../src/compaction/plan.ts'
+import { garbageOf, type SegmentFill } from '../../../../src/compaction/values/doom.ts'
+import { ValueCollector } from '../../../../src/engine/value-log/collector.ts'
+import type { SegmentMeta } from '../../../../src/format/segment-meta.ts'
+import { QuickClock } from '../../../support/fake/quick-clock.ts'
+
+const MIB = 2 ** 20
+
+function segment(number: number, size: number): SegmentMeta {
+  return { number, size, salt: '0'.repeat(16) }
+}
+
+/** A rewriting that copies out of this segment. */
+function copyingOutOf(from: SegmentMeta): CompactionPlan {
+  return {
+    ...{ inputLevel: 6, outputLevel: 6, inputs: [], sources: [], trivialMove: false },
+    ...{ dropTombstones: false, relocate: [from], collects: true },
+  }
+}
+
+function collectorOf(fills: readonly SegmentFill[]): ValueCollector {
+  const sum = (of: (fill: SegmentFill) => number): number =>
+    fills.reduce((all, fill) => all + of(fill), 0)
+  const tree = {
+    levels: [],
+    segmentFills: fills,
+    segmentSums: {
+      count: fills.length,
+      bytes: sum((fill) => fill.segment.size),
+      liveBytes: sum(({ used }) => used),
+      garbage: sum(garbageOf),
+      some: true,
+    },
+    dropUnused: async () => undefined,
+  }
+  return new ValueCollector({
+    tree,
+    segments: { isHeld: () => false, isLeaving: () => false },
+    clock: new QuickClock(),
+    reserve: { room: Number.POSITIVE_INFINITY },
+    kick: () => undefined,
+    rest: () => true,
+    deferred: () => false,
+  })
+}
+
+it('a damaged segment, which stays, is no reason to collect the others', () => {
+  const others = [2, 3, 4].map((number) => ({ segment: segment(number, 20 * MIB), used: 17 * MIB }))
+  const bad = segment(1, 41 * MIB)
+  const collector = collectorOf([{ segment: bad, used: MIB }, ...others])
+  expect(collectorOf(others).moment()!.doomed).toBeUndefined()
+  const error = new CorruptionError({
+    ...{ file: '/db/000001.vlog', offset: 200, expected: 'a sound part', found: 'another' },
+  })
+  expect(collector.failed(copyingOutOf(bad), error)).toBe(true)
+  expect(collector.moment()!.doomed).toBeUndefined()
+  expect(collector.spoiled).toBe(1)
+})

@@ -1,0 +1,227 @@
+// What stands in the way of collections, and what goes on beside it.
+import { describe, expect, it } from 'vitest'
+import type { StorageEngine } from '../../../../src/engine/engine.ts'
+import type { FileSystem } from '../../../../src/io/file-system.ts'
+import { memoryFileSystem } from '../../../../src/io/memory-file-system.ts'
+import { seededBytes } from '../../../model/prng.ts'
+import { codeOf, endsWithin, start } from '../../../support/small-engine.ts'
+import { BenchEngine } from '../../option-effects/bench-engine.ts'
+
+const HANG_MS = 20_000
+const SEPARATE = { valueThreshold: 64, segmentSize: 65_536, tableSize: 65_536, compression: 'none' }
+/** Nothing happens by itself. */
+const QUIET = { ...SEPARATE, deferCompaction: true, l0StallTrigger: 'off', idleAfter: 1e9 }
+
+function key(i: number): string {
+  return `key ${String(i).padStart(4, '0')}`
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from }, (_, i) => from + i)
+}
+
+async function write(engine: StorageEngine, keys: Iterable<number>, bytes = 1_000): Promise<void> {
+  for (const i of keys) await engine.put(key(i), seededBytes(i, bytes), { durability: 'none' })
+}
+
+async function remove(engine: StorageEngine, keys: readonly number[]): Promise<void> {
+  await engine.batch(
+    keys.map((i) => ({ type: 'del', key: key(i) })),
+    {},
+  )
+}
+
+/** 20 values in one segment, of which the first 15 are garbage. */
+async function withGarbage(engine: StorageEngine): Promise<void> {
+  await write(engine, range(0, 20))
+  await engine.flush()
+  await remove(engine, range(0, 15))
+  await engine.compactRange(undefined, undefined)
+}
+
+function segmentsOf(fs: FileSystem): string[] {
+  return fs.listSync('/db').filter((name) => name.endsWith('.vlog'))
+}
+
+/** Flips a byte of a value of the only segment. */
+function damage(fs: FileSystem): void {
+  const path = `/db/${segmentsOf(fs)[0]}`
+  const file = fs.openSync(path, 'update')
+  const at = fs.statSync(path)!.size - 128 - 500
+  const byte = Buffer.alloc(1)
+  file.readSync(byte, at)
+  byte[0] = byte[0]! ^ 0xff
+  file.writeSync(byte, at)
+  file.closeSync()
+}
+
+function warnings(engine: StorageEngine): string[] {
+  return engine.health().warnings.map(({ code }) => code)
+}
+
+it('where everything is deleted nothing stays', async () => {
+  const engine = await start(memoryFileSystem(), { ...SEPARATE, durability: 'none' })
+  const keys = range(0, 1_000)
+  await write(engine, keys, 8_192)
+  await engine.compactRange(undefined, undefined)
+  await remove(engine, keys)
+  await engine.flush()
+  await endsWithin(HANG_MS, engine.settle())
+  expect(engine.stats().segments.count).toBe(0)
+  await engine.close()
+})
+
+describe('too little room', () => {
+  it('for the copies: nothing begins until there is more', async () => {
+    const bench = await BenchEngine.open(QUIET)
+    const { engine, fs } = bench
+    await withGarbage(engine)
+    fs.setCapacity(2 ** 30)
+    const used = 2 ** 30 - fs.spaceSync('/db').freeBytes
+    fs.setCapacity(used + 9_000)
+    await endsWithin(HANG_MS, engine.settle())
+    expect(engine.stats().collections).toBe(0)
+    expect(bench.notices.filter(({ event }) => event === 'collection')).toEqual([])
+    fs.setCapacity(used + 400_000)
+    await endsWithin(HANG_MS, engine.settle())
+    expect(engine.stats().collections).toBe(1)
+    await bench.close()
+  })
+
+  it('within the quota is as bad', async () => {
+    const maxDiskBytes = 1_048_576
+    const engine = await start(memoryFileSystem(), { ...QUIET, maxDiskBytes })
+    await write(engine, range(0, 20))
+    await engine.flush()
+    let next = 100
+    for (const bytes of [20_000, 4_000]) {
+      while ((await codeOf(write(engine, [next], bytes))) === 'no error') {
+        next += 1
+        await engine.flush()
+      }
+    }
+    expect(next).toBeGreaterThan(130)
+    await remove(engine, range(0, 15))
+    await engine.compactRange(undefined, undefined)
+    await endsWithin(HANG_MS, engine.settle())
+    expect(maxDiskBytes - engine.stats().diskBytes).toBeLessThan(10_320)
+    expect(engine.stats().collections).toBe(0)
+    await remove(engine, range(100, 110))
+    await engine.compactRange(undefined, undefined)
+    await endsWithin(HANG_MS, engine.settle())
+    expect(engine.stats().collections).toBe(1)
+    await engine.close()
+  })
+
+  it('that nobody knew of: compaction goes on, and a collection is tried later', async () => {
+    const bench = await BenchEngine.still(QUIET)
+    const { engine, fs, clock } = bench
+    const told = (phase: string): number =>
+      bench.notices.filter((each) => {
+        return each.event === 'collection' && 'phase' in each && each.phase === phase
+      }).length
+    await withGarbage(engine)
+    fs.inject({ on: 'create', path: /\.vlog$/, errno: 'ENOSPC', forever: true })
+    await endsWithin(HANG_MS, engine.settle())
+    await bench.turns(2)
+    expect([told('begin'), told('failed')]).toEqual([1, 1])
+    expect(warnings(engine)).not.toContain('background-failing')
+    const { compactions } = engine.stats()
+    for (const _ of range(0, 6)) {
+      await engine.put('a', 'short', {})
+      await engine.flush()
+    }
+    await endsWithin(HANG_MS, engine.settle())
+    expect(engine.stats().compactions).toBeGreaterThan(compactions)
+    expect(told('begin')).toBe(1)
+    fs.heal()
+    await clock.passAndHold(6_000)
+    await bench.turns()
+    expect([told('begin'), told('end')]).toEqual([2, 1])
+    await bench.close()
+  })
+})
+
+describe('damage', () => {
+  it('in a doomed segment concerns nobody who waits for something else', async () => {
+    const fs = memoryFileSystem()
+    const engine = await start(fs, QUIET)
+    await withGarbage(engine)
+    damage(fs)
+    await endsWithin(HANG_MS, engine.settle())
+    expect(engine.stats().collections).toBe(0)
+    expect(warnings(engine)).toContain('damage-found')
+    expect(warnings(engine)).not.toContain('background-failing')
+    await write(engine, range(30, 40))
+    await endsWithin(HANG_MS, engine.flush())
+    await engine.close()
+  })
+
+  it('that two tables meet at once is told in the report', async () => {
+    const large = { tableSize: 16_384, segmentSize: 1 << 20, memtableSize: 262_144 }
+    const bench = await BenchEngine.open({
+      ...{ ...QUIET, ...large, workers: 3, memoryBudget: 64 << 20 },
+    })
+    const { engine } = bench
+    await write(engine, range(0, 150))
+    await engine.flush()
+    await remove(engine, range(0, 30))
+    await engine.compactRange(undefined, undefined)
+    const { segments, levels } = engine.stats()
+    expect(segments.count).toBe(1)
+    expect(levels.at(-1)!.tables).toBeGreaterThan(1)
+    bench.fs.removeSync(`/db/${segmentsOf(bench.fs)[0]}`)
+    const report = await endsWithin(HANG_MS, engine.collectGarbage(0.1))
+    expect(report.segments.map(({ reason }) => reason)).toEqual(['damaged'])
+    await bench.close()
+  })
+})
+
+describe('beside compactRange() and flatten()', () => {
+  it('close() ends them after the step that runs', async () => {
+    const bench = await BenchEngine.open({
+      ...{ ...QUIET, valueThreshold: 'off', l0CompactTrigger: 50 },
+    })
+    const { engine } = bench
+    await bench.fillLevel0(40)
+    bench.held.add('compact')
+    const begun = (): number =>
+      bench.notices.filter((each) => {
+        return each.event === 'compaction' && 'phase' in each && each.phase === 'begin'
+      }).length
+    const flatten = codeOf(engine.flatten())
+    while (begun() === 0) await bench.turns(1)
+    const closing = engine.close()
+    await bench.turns()
+    bench.letGo()
+    expect(await endsWithin(HANG_MS, flatten)).toBe('LEVEL_DATABASE_NOT_OPEN')
+    await closing
+    expect(begun()).toBe(1)
+  })
+
+  it('a table that is collected meanwhile is still compacted', async () => {
+    const bench = await BenchEngine.open(QUIET)
+    const { engine } = bench
+    await write(engine, range(0, 40))
+    await engine.flush()
+    await remove(engine, range(0, 20))
+    await engine.compactRange(undefined, undefined)
+    const pin = engine.pin()
+    await remove(engine, [20])
+    await engine.compactRange(undefined, undefined)
+    pin.release()
+    const entries = (): number =>
+      engine.stats().levels.reduce((sum, level) => sum + level.entries, 0)
+    expect(entries()).toBe(21)
+    bench.held.add('compact')
+    const collect = engine.collectGarbage(0)
+    await bench.turns()
+    const compact = engine.compactRange(undefined, undefined)
+    await bench.turns()
+    bench.letGo()
+    expect((await endsWithin(HANG_MS, collect)).bytesFreed).toBeGreaterThan(0)
+    await endsWithin(HANG_MS, compact)
+    expect(entries()).toBe(19)
+    await bench.close()
+  })
+})
