@@ -121,13 +121,13 @@ export class CompactionScheduler {
   ): Promise<void> {
     const failures: unknown[] = []
     const own = new Set<Promise<void>>()
-    while (!this.#stopped && !this.#closing && failures.length === 0) {
+    while (this.#goesOn && failures.length === 0) {
       const free = Math.max(1, this.#parts.parallel) > this.#running.size
       const plan = free ? next(this.#levels(), this.#reserved) : undefined
       if (plan === undefined && this.#running.size === 0) return
       if (plan === undefined) await this.#oneEnds()
       else {
-        const work = this.#runOrRetry(plan)
+        const work = this.#run(plan)
           .catch((error: unknown) => void failures.push(error))
           .finally(() => own.delete(work))
         own.add(work)
@@ -135,6 +135,13 @@ export class CompactionScheduler {
     }
     await Promise.all(own)
     if (failures.length > 0) throw failures[0]
+    if (this.damage !== undefined) throw this.damage
+  }
+
+  /** Whether more may be begun for one who waits: not after a failure that ends all writing, whoever met it. */
+  get #goesOn(): boolean {
+    const over = this.#stopped || this.#closing || this.#parts.halted()
+    return !over && this.damage === undefined
   }
 
   async #request(range: Pick<RangeRequest, 'start' | 'end' | 'bottom'>): Promise<void> {
@@ -169,16 +176,17 @@ export class CompactionScheduler {
   }
 
   async #rewrite(request: RangeRequest): Promise<void> {
-    while (!this.#stopped && !this.#closing) {
+    while (this.#goesOn) {
       const asked = { ...request, ...this.#readers() }
       const plan = planRange(this.#levels(), asked, this.#parts.pick, this.#reserved)
       if (plan === undefined && this.#running.size === 0) return
       if (plan === undefined) await this.#oneEnds()
-      else await this.#runOrRetry(plan)
+      else await this.#run(plan)
     }
+    if (this.damage !== undefined) throw this.damage
   }
 
-  /** One of those that run, well or not: who runs it is told. */
+  /** One of those that run, well or not: who runs it is told, and what its failure means is known by then. */
   async #oneEnds(): Promise<void> {
     await Promise.race([...this.#running.values()].map((work) => work.catch(() => undefined)))
   }
@@ -199,19 +207,10 @@ export class CompactionScheduler {
 
   #start(plan: CompactionPlan): void {
     // Whom the error concerns was told by then.
-    this.#runOrRetry(plan).catch(() => undefined)
+    this.#run(plan).catch(() => undefined)
   }
 
   /** What failed is planned anew later on, for level 0 may wait for it. */
-  async #runOrRetry(plan: CompactionPlan): Promise<void> {
-    try {
-      await this.#run(plan)
-    } catch (error) {
-      this.#failed(plan, error)
-      throw error
-    }
-  }
-
   #failed(plan: CompactionPlan, error: unknown): void {
     // stop() cancelled it: no failure.
     if (this.#closing && errorCode(error) === 'SETT_BUSY') return
@@ -249,6 +248,10 @@ export class CompactionScheduler {
         this.#parts.compacted()
         // The next one is known before anybody hears that this one ended.
         this.kick()
+      })
+      .catch((error: unknown) => {
+        this.#failed(plan, error)
+        throw error
       })
     this.#running.set(running, work)
     return work

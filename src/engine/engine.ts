@@ -182,6 +182,7 @@ export class StorageEngine implements Engine {
       throw health.tell() ?? backgroundError(error)
     })
     health.checkOpen()
+    this.#refuseIfPoisoned()
     return result
   }
 

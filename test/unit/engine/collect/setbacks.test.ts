@@ -224,4 +224,28 @@ describe('beside compactRange() and flatten()', () => {
     expect(entries()).toBe(19)
     await bench.close()
   })
+
+  it('a failed sync in a collection ends them, too: nothing is synced again', async () => {
+    const bench = await BenchEngine.open(QUIET)
+    const { engine, fs } = bench
+    await write(engine, range(0, 40))
+    await engine.flush()
+    await remove(engine, range(0, 20))
+    await engine.compactRange(undefined, undefined)
+    await remove(engine, [20])
+    await engine.flush()
+    bench.held.add('compact')
+    const collect = codeOf(engine.collectGarbage(0))
+    await bench.turns()
+    const compact = codeOf(engine.compactRange(undefined, undefined))
+    await bench.turns()
+    fs.inject({ on: 'syncDirectory', path: /^\/db$/, errno: 'EIO' })
+    const before = fs.calls.length
+    bench.letGo()
+    expect(await endsWithin(HANG_MS, collect)).toBe('SETT_POISONED')
+    expect(await endsWithin(HANG_MS, compact)).toBe('SETT_POISONED')
+    const synced = fs.calls.slice(before).filter(({ kind }) => kind === 'syncDirectory')
+    expect(synced).toHaveLength(1)
+    await codeOf(engine.close())
+  })
 })
