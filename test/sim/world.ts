@@ -79,6 +79,8 @@ export class World {
 
   /** Lets one thing happen, with all that follows from it at once. False: nothing is due, ever. */
   async release(): Promise<boolean> {
+    // No turn of an event loop begins while promises of the one before wait.
+    await allThatFollows()
     const overtakes = this.#queue.length > 1 && this.#random.below(OVERTAKES) === 0
     const [event] = this.#queue.splice(overtakes ? 1 : 0, 1)
     if (event === undefined) {
