@@ -23,7 +23,7 @@ async function failure(prepared: Prepared): Promise<string> {
 
 describe('measure', () => {
   it('gives both sides a time per operation', async () => {
-    const same = () => Buffer.from('same')
+    const same = () => Buffer.from('same'.repeat(2_000))
     const one = await timed({ operations: 10, ours: side(same), twin: side(same) })
     const tenth = await timed({ operations: 100, ours: side(same), expected: same() })
     expect(one.ours.nanoseconds).toBeGreaterThan(0)
