@@ -68,6 +68,16 @@ export class CorruptionError extends SettError {
   }
 }
 
+/** What `read` gives; undefined where that is damaged. Throws everything else it throws. */
+export function unlessCorrupt<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof CorruptionError) return undefined
+    throw error
+  }
+}
+
 /** The plain-data form in which an error crosses a thread border. */
 export interface ErrorRecord {
   readonly name: string

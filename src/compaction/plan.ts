@@ -1,7 +1,7 @@
 // What a compaction is to do, as plain data, and the key ranges plans are made of. Pure.
 import { compareBytes } from '../base/bytes.ts'
 import type { TablePlace } from '../format/manifest-edit.ts'
-import type { SegmentMeta } from '../format/segment-meta.ts'
+import type { SegmentMeta } from '../format/segments/segment-meta.ts'
 import type { Levels, TableMeta } from '../manifest/levels.ts'
 
 export interface CompactionPlan {

@@ -1,11 +1,11 @@
 // What the entries of one table refer to in segments of the value log, while the table is written.
 
-import type { SegmentUse } from '../format/segment-meta.ts'
+import type { SegmentUse } from '../format/segments/segment-meta.ts'
 import {
   readValuePointer,
   VALUE_POINTER_BYTES,
   type ValuePointer,
-} from '../format/value-pointer.ts'
+} from '../format/segments/value-pointer.ts'
 import {
   DESC_TAG,
   DESC_VALUE,

@@ -17,7 +17,7 @@ const PARAMETER = 32
 const RESERVED = 40
 const CHECKSUM = 56
 
-const MAGIC: Readonly<Record<FileKind, string>> = {
+export const FILE_MAGIC: Readonly<Record<FileKind, string>> = {
   wal: 'SETTWAL\0',
   sst: 'SETTSST\0',
   vlog: 'SETTVLG\0',
@@ -33,7 +33,7 @@ export interface FileHeader {
 
 export function encodeFileHeader(header: FileHeader & { readonly kind: FileKind }): Buffer {
   const bytes = Buffer.alloc(FILE_HEADER_BYTES)
-  bytes.write(MAGIC[header.kind], 0, 'latin1')
+  bytes.write(FILE_MAGIC[header.kind], 0, 'latin1')
   bytes.writeUInt32LE(FORMAT_VERSION, VERSION)
   writeSafeU64(bytes, header.number, NUMBER)
   bytes.set(header.salt.subarray(0, SALT_BYTES), SALT)
@@ -47,7 +47,7 @@ export function decodeFileHeader(bytes: Buffer, kind: FileKind, file: string): F
   if (bytes.length < FILE_HEADER_BYTES) {
     throw damaged(file, 0, 'a header of 64 bytes', `${bytes.length} bytes`)
   }
-  if (bytes.toString('latin1', 0, 8) !== MAGIC[kind]) {
+  if (bytes.toString('latin1', 0, 8) !== FILE_MAGIC[kind]) {
     throw damaged(file, 0, `the magic of a ${kind} file`, 'other bytes')
   }
   verifySelfChecksum(bytes, CHECKSUM, file)

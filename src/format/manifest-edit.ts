@@ -10,8 +10,8 @@ import {
 import { hash64 } from '../base/xxh64.ts'
 import { BLOCK_TRAILER } from '../kernel/layout.ts'
 import { CODEC_LZ4, CODEC_ZSTD } from './packed-form.ts'
-import type { SegmentMeta, SegmentUse } from './segment-meta.ts'
-import { SEGMENT_BYTES_MIN } from './segment-part.ts'
+import type { SegmentMeta, SegmentUse } from './segments/segment-meta.ts'
+import { SEGMENT_BYTES_MIN } from './segments/segment-part.ts'
 import type { TableMeta } from './table-meta.ts'
 import { FieldReader, FieldWriter } from './varint.ts'
 

@@ -19,7 +19,7 @@ import {
   TAG_EXPIRY,
   TAG_META,
 } from '../kernel/layout.ts'
-import { readValuePointer, VALUE_POINTER_BYTES } from './value-pointer.ts'
+import { readValuePointer, VALUE_POINTER_BYTES } from './segments/value-pointer.ts'
 
 const TAG_RESERVED = 0x40
 

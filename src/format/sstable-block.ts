@@ -10,7 +10,7 @@ import {
   TAG_META,
 } from '../kernel/layout.ts'
 import { CODEC_NONE, type PackedForm, refuseNewerCodec } from './packed-form.ts'
-import { readValuePointer, VALUE_POINTER_BYTES } from './value-pointer.ts'
+import { readValuePointer, VALUE_POINTER_BYTES } from './segments/value-pointer.ts'
 
 /** What a tag may have in a table; the end of a commit is the WAL's business. */
 const TAG_BITS = KIND_MASK | TAG_META | TAG_EXPIRY

@@ -3,7 +3,7 @@ import { readSafeU64, writeSafeU64 } from '../base/bytes.ts'
 import { CorruptionError } from '../base/errors.ts'
 import { RESTART_INTERVAL, SEGMENTS_PER_TABLE_MAX } from '../base/limits.ts'
 import { CODEC_ZSTD } from './packed-form.ts'
-import type { SegmentUse } from './segment-meta.ts'
+import type { SegmentUse } from './segments/segment-meta.ts'
 
 export interface TableProperties {
   readonly entries: number

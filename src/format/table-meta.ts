@@ -1,5 +1,5 @@
 // What the manifest records of an SSTable: plain data, cloneable between threads.
-import type { SegmentUse } from './segment-meta.ts'
+import type { SegmentUse } from './segments/segment-meta.ts'
 
 export interface TableMeta {
   readonly number: number

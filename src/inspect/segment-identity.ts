@@ -1,8 +1,8 @@
 // Which segment a file is, by its header or, where that is damaged, its footer: each is enough. Any thread, read only.
-import { readSafeU64 } from '../base/bytes.ts'
-import { CorruptionError } from '../base/errors.ts'
+import { unlessCorrupt } from '../base/errors.ts'
+import { claimedIdentity, FOOTER_BYTES } from '../format/file-footer.ts'
 import { decodeFileHeader, FILE_HEADER_BYTES } from '../format/file-header.ts'
-import { decodeSegmentFooter, SEGMENT_FOOTER_BYTES } from '../format/segment-part.ts'
+import { decodeSegmentFooter } from '../format/segments/segment-part.ts'
 import type { FileSystem } from '../io/file-system.ts'
 
 export interface SegmentIdentity {
@@ -23,7 +23,7 @@ export function identifySegment(
   try {
     const size = file.sizeSync()
     const head = Buffer.alloc(FILE_HEADER_BYTES)
-    const tail = Buffer.alloc(SEGMENT_FOOTER_BYTES)
+    const tail = Buffer.alloc(FOOTER_BYTES)
     if (size < head.length || file.readSync(head, 0) < head.length) return undefined
     const whole = byHeader(head, path)
     if (whole !== undefined) return whole
@@ -37,26 +37,16 @@ export function identifySegment(
 }
 
 function byHeader(head: Buffer, path: string): SegmentIdentity | undefined {
-  return orNothing(() => {
+  return unlessCorrupt(() => {
     const { number, salt } = decodeFileHeader(head, 'vlog', path)
     return { number, salt: salt.toString('hex'), certain: true }
   })
 }
 
 function byFooter(tail: Buffer, path: string, fileSize: number): SegmentIdentity | undefined {
-  return orNothing(() => {
-    const fileNumber = readSafeU64(tail, 72, path)
-    const salt = Buffer.from(tail.subarray(80, 88))
+  return unlessCorrupt(() => {
+    const { fileNumber, salt } = claimedIdentity(tail, path)
     decodeSegmentFooter(tail, { file: path, fileSize, fileNumber, salt })
     return { number: fileNumber, salt: salt.toString('hex'), certain: true }
   })
-}
-
-function orNothing<T>(read: () => T): T | undefined {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof CorruptionError) return undefined
-    throw error
-  }
 }

@@ -3,7 +3,7 @@
 import type { CorruptionPlace, ErrorRecord } from '../base/errors.ts'
 import type { Compression } from '../base/option-table.ts'
 import type { Bounds } from '../cursor/bounds.ts'
-import type { SegmentMeta } from '../format/segment-meta.ts'
+import type { SegmentMeta } from '../format/segments/segment-meta.ts'
 import type { FilterShape } from '../format/sstable-filter.ts'
 import type { WeighedKey } from '../format/sstable-index.ts'
 import type { FileSystem } from '../io/file-system.ts'

@@ -6,7 +6,7 @@ import { CorruptionError, type CorruptionPlace } from '../base/errors.ts'
 import { MIB } from '../base/limits.ts'
 import { Scratch } from '../cursor/scratch.ts'
 import { loadU32 } from '../cursor/words.ts'
-import type { SegmentMeta } from '../format/segment-meta.ts'
+import type { SegmentMeta } from '../format/segments/segment-meta.ts'
 import { segmentPath, walPath } from '../io/file-names.ts'
 import { openNamed } from '../io/open-named.ts'
 import {

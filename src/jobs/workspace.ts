@@ -3,7 +3,7 @@
 
 import { KEY_LENGTH_MAX, MIB, PACKED_PAYLOAD_MAX } from '../base/limits.ts'
 import { COMPACT_BATCH, compactScratchBytes } from '../cursor/compact-merge.ts'
-import type { SegmentMeta } from '../format/segment-meta.ts'
+import type { SegmentMeta } from '../format/segments/segment-meta.ts'
 import type { TableMeta } from '../manifest/levels.ts'
 import { MEMTABLE_SOURCE_BYTES } from '../memtable/memtable-source.ts'
 import { unpackRoom } from '../packing/unpack-block.ts'

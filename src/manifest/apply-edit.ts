@@ -5,8 +5,8 @@ import { compareBytes } from '../base/bytes.ts'
 import { SettError } from '../base/errors.ts'
 import { LEVEL_COUNT } from '../base/limits.ts'
 import type { ManifestEdit, TableAddition, TablePlace } from '../format/manifest-edit.ts'
-import type { SegmentMeta } from '../format/segment-meta.ts'
-import { SEGMENT_FRAME_BYTES } from '../format/segment-part.ts'
+import type { SegmentMeta } from '../format/segments/segment-meta.ts'
+import { SEGMENT_FRAME_BYTES } from '../format/segments/segment-part.ts'
 import type { Levels, TableMeta } from './levels.ts'
 
 export interface WalState {

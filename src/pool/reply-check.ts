@@ -2,7 +2,7 @@
 // is believed, for what a flush or a compaction says goes into the manifest.
 import { compareBytes } from '../base/bytes.ts'
 import { KEY_LENGTH_MAX } from '../base/limits.ts'
-import type { SegmentMeta } from '../format/segment-meta.ts'
+import type { SegmentMeta } from '../format/segments/segment-meta.ts'
 import type { FileNumbers, JobResult, JobSpec } from '../jobs/job.ts'
 import type { TableMeta } from '../manifest/levels.ts'
 import type { JobReply } from './protocol.ts'

@@ -3,7 +3,7 @@
 // as JSON. Both sides are one version of one program, and nothing of this is stored.
 import { assert } from '../base/assert.ts'
 import { KEY_LENGTH_MAX, SEGMENTS_PER_TABLE_MAX } from '../base/limits.ts'
-import type { SegmentUse } from '../format/segment-meta.ts'
+import type { SegmentUse } from '../format/segments/segment-meta.ts'
 import type { JobReport } from '../jobs/job.ts'
 import type { TableMeta } from '../manifest/levels.ts'
 

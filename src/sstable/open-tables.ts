@@ -4,6 +4,7 @@ import { assert } from '../base/assert.ts'
 import type { KernelHeap } from '../cursor/words.ts'
 import type { TableMeta } from '../format/table-meta.ts'
 import type { FileSystem } from '../io/file-system.ts'
+import { leastRecentlyUsed, withDescriptors } from '../io/open-files.ts'
 import type { Region } from '../memory/shared-heap.ts'
 import type { BlockCache } from './block-cache.ts'
 import { openTable, type RegionAllocator, type TableHandle } from './table-reader.ts'
@@ -97,29 +98,22 @@ export class OpenTables implements TableOpener {
       free: (region) => this.#free(region),
     }
     const opening = { fs, directory, meta, allocator }
-    const handle = this.#withDescriptors(() => openTable(this.#machine, opening))
+    const openNew = (): TableHandle => openTable(this.#machine, opening)
+    const handle = withDescriptors(openNew, () => this.#closeAnyIdle())
     this.#handles.set(meta.number, handle)
     return handle
   }
 
-  /** A process that has no descriptor left gets those of idle tables, and one more try. */
-  #withDescriptors<T>(open: () => T): T {
-    try {
-      return open()
-    } catch (error) {
-      const code = error instanceof Error && 'code' in error ? error.code : undefined
-      if (code !== 'EMFILE' && code !== 'ENFILE') throw error
-      const mine = this.closeIdle()
-      if (this.#options.closeOthers?.() !== true && !mine) throw error
-      return open()
-    }
+  #closeAnyIdle(): boolean {
+    const mine = this.closeIdle()
+    return this.#options.closeOthers?.() === true || mine
   }
 
   /** Closes unpinned tables, least recently used first, until the piece fits. When all that is left is pinned, the
    * capacity gives way as long as the allocator has room: a read must not fail for it. */
   #allocate(length: number): Region | undefined {
     for (;;) {
-      const victim = this.#oldestUnpinned()
+      const victim = leastRecentlyUsed(this.#handles.values())
       if (victim === undefined || this.#bytes + length <= this.#options.capacityBytes) {
         const region = this.#options.allocator.allocate(length)
         if (region !== undefined) this.#bytes += region.length
@@ -132,15 +126,6 @@ export class OpenTables implements TableOpener {
   #free(region: Region): void {
     this.#bytes -= region.length
     this.#options.allocator.free(region)
-  }
-
-  #oldestUnpinned(): TableHandle | undefined {
-    let oldest: TableHandle | undefined
-    for (const handle of this.#handles.values()) {
-      if (handle.pins > 0) continue
-      if (oldest === undefined || handle.lastUse < oldest.lastUse) oldest = handle
-    }
-    return oldest
   }
 
   #shut(handle: TableHandle): void {

@@ -2,13 +2,14 @@
 // which are bound to file and place, so that nothing a value contains can pass for one. Any thread, read
 // only.
 
-import { CorruptionError } from '../base/errors.ts'
+import { CorruptionError, unlessCorrupt } from '../base/errors.ts'
 import { PACKED_PAYLOAD_MAX } from '../base/limits.ts'
 import type { KernelHeap } from '../cursor/words.ts'
+import { FOOTER_BYTES } from '../format/file-footer.ts'
 import { decodeFileHeader, FILE_HEADER_BYTES } from '../format/file-header.ts'
 import { CODEC_NONE, CODEC_ZSTD } from '../format/packed-form.ts'
 import { TRAILER_COVERED } from '../format/sstable-block.ts'
-import { decodeFooter, FOOTER_BYTES, type TableFooter } from '../format/sstable-footer.ts'
+import { decodeFooter, type TableFooter } from '../format/sstable-footer.ts'
 import { decodeBlockList, mayBePacked } from '../format/sstable-index.ts'
 import { decodeProperties, type TableProperties } from '../format/sstable-properties.ts'
 import type { TableMeta } from '../format/table-meta.ts'
@@ -122,17 +123,17 @@ export function findBlocks(
   memory: { readonly image: Region; readonly saltAddress: number },
 ): FoundBlocks {
   const size = file.sizeSync()
-  const footer = orNothing(() => readFooter(file, size, identity))
+  const footer = unlessCorrupt(() => readFooter(file, size, identity))
   const properties =
     footer === undefined
       ? undefined
-      : orNothing(() => {
+      : unlessCorrupt(() => {
           const payload = readPart(file, footer, footer.properties)
           return decodeProperties(payload, file.path, footer.properties.offset)
         })
   const limit = footer?.filter.offset
   const index =
-    footer === undefined ? undefined : orNothing(() => readPart(file, footer, footer.index))
+    footer === undefined ? undefined : unlessCorrupt(() => readPart(file, footer, footer.index))
   const list = index === undefined ? undefined : decodeBlockList(index, limit ?? size)
   if (list !== undefined) {
     const { lengths, payloads } = list
@@ -162,15 +163,6 @@ function readFooter(
   const tail = Buffer.alloc(FOOTER_BYTES)
   readWhole(file, tail, fileSize - FOOTER_BYTES)
   return decodeFooter(tail, { file: file.path, fileSize, fileNumber, salt })
-}
-
-function orNothing<T>(read: () => T): T | undefined {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof CorruptionError) return undefined
-    throw error
-  }
 }
 
 /** Every trailer names its stored length, and so the block's start: what verifies from there is a block. */

@@ -3,15 +3,11 @@
 
 import { CorruptionError } from '../base/errors.ts'
 import { GIB } from '../base/limits.ts'
+import { FOOTER_BYTES } from '../format/file-footer.ts'
 import { decodeFileHeader, FILE_HEADER_BYTES } from '../format/file-header.ts'
 import { CODEC_NONE } from '../format/packed-form.ts'
-import { sameUses } from '../format/segment-meta.ts'
-import {
-  decodeFooter,
-  FOOTER_BYTES,
-  type TableFooter,
-  type TablePart,
-} from '../format/sstable-footer.ts'
+import { sameUses } from '../format/segments/segment-meta.ts'
+import { decodeFooter, type TableFooter, type TablePart } from '../format/sstable-footer.ts'
 import { decodeProperties, type TableProperties } from '../format/sstable-properties.ts'
 import type { TableMeta } from '../format/table-meta.ts'
 import { tablePath } from '../io/file-names.ts'

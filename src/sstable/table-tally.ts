@@ -1,7 +1,7 @@
 // What is counted of a table's entries when it is read again; the builder kernel counts while it is written.
 import { readSafeU64 } from '../base/bytes.ts'
 import { type KernelHeap, loadU32, loadU64 } from '../cursor/words.ts'
-import type { SegmentUse } from '../format/segment-meta.ts'
+import type { SegmentUse } from '../format/segments/segment-meta.ts'
 import {
   DESC_EXPIRES_AT,
   DESC_KEY_LENGTH,

@@ -7,9 +7,10 @@ import { KIB } from '../base/limits.ts'
 import type { LazyValues } from '../cursor/lazy-values.ts'
 import { type KernelHeap, loadU32, loadU64, storeU32, storeU64 } from '../cursor/words.ts'
 import { checksum } from '../format/checksum.ts'
+import { FOOTER_BYTES } from '../format/file-footer.ts'
 import { encodeFileHeader, FILE_HEADER_BYTES } from '../format/file-header.ts'
 import { CODEC_NONE, type PackedForm } from '../format/packed-form.ts'
-import type { SegmentUse } from '../format/segment-meta.ts'
+import type { SegmentUse } from '../format/segments/segment-meta.ts'
 import {
   ALONE_HEADER_MAX,
   ALONE_RESTARTS,
@@ -18,7 +19,7 @@ import {
   TRAILER_COVERED,
 } from '../format/sstable-block.ts'
 import { filterBlocks } from '../format/sstable-filter.ts'
-import { encodeFooter, FOOTER_BYTES, type TablePart } from '../format/sstable-footer.ts'
+import { encodeFooter, type TablePart } from '../format/sstable-footer.ts'
 import { encodeIndex, type IndexEntry } from '../format/sstable-index.ts'
 import { encodeProperties } from '../format/sstable-properties.ts'
 import type { TableMeta } from '../format/table-meta.ts'

@@ -2,13 +2,14 @@
 // many. One thread. A segment with users is neither closed nor removed: who removes its file waits for the last one.
 import { assert } from '../base/assert.ts'
 import { CorruptionError } from '../base/errors.ts'
-import type { SegmentMeta } from '../format/segment-meta.ts'
+import type { SegmentMeta } from '../format/segments/segment-meta.ts'
 import { segmentPath } from '../io/file-names.ts'
 import type { FileSystem, OpenFile } from '../io/file-system.ts'
+import { type KeptOpen, leastRecentlyUsed, withDescriptors } from '../io/open-files.ts'
 import { openNamed } from '../io/open-named.ts'
 import { checkSegmentEnds, valuesEnd } from './segment-ends.ts'
 
-export interface OpenSegment {
+export interface OpenSegment extends KeptOpen {
   readonly number: number
   readonly file: OpenFile
   readonly salt: Buffer
@@ -107,30 +108,19 @@ export class OpenSegments {
       throw new CorruptionError({ file, offset: 0, expected, found: 'a pointer to another' })
     }
     while (this.#open.size >= filesMax && this.#closeOldest());
-    const segment = this.#withDescriptors(() => openSegment(fs, directory, meta))
+    const open = (): OpenSegment => openSegment(fs, directory, meta)
+    const segment = withDescriptors(open, () => this.#closeAnyIdle())
     this.#open.set(number, segment)
     return segment
   }
 
-  /** A process that has no descriptor left gets those of idle files, and one more try. */
-  #withDescriptors<T>(open: () => T): T {
-    try {
-      return open()
-    } catch (error) {
-      const code = error instanceof Error && 'code' in error ? error.code : undefined
-      if (code !== 'EMFILE' && code !== 'ENFILE') throw error
-      const mine = this.closeIdle()
-      if (!this.#options.closeOthers() && !mine) throw error
-      return open()
-    }
+  #closeAnyIdle(): boolean {
+    const mine = this.closeIdle()
+    return this.#options.closeOthers() || mine
   }
 
   #closeOldest(): boolean {
-    let oldest: OpenSegment | undefined
-    for (const segment of this.#open.values()) {
-      if (segment.pins > 0) continue
-      if (oldest === undefined || segment.lastUse < oldest.lastUse) oldest = segment
-    }
+    const oldest = leastRecentlyUsed(this.#open.values())
     if (oldest !== undefined) this.#close(oldest)
     return oldest !== undefined
   }

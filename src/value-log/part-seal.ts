@@ -1,7 +1,7 @@
 // Parts of values in the heap (FORMAT §9): sealed for a place in a segment, or held against the checksum they have
 // there. Any thread.
 import type { KernelHeap } from '../cursor/words.ts'
-import { PART_COVERED, PART_HEADER_BYTES } from '../format/segment-part.ts'
+import { PART_COVERED, PART_HEADER_BYTES } from '../format/segments/segment-part.ts'
 
 /** What the checksum of a part is bound to. */
 export interface PartPlace {

@@ -6,7 +6,7 @@ import { CorruptionError, type CorruptionPlace } from '../base/errors.ts'
 import type { KernelHeap } from '../cursor/words.ts'
 import { FILE_HEADER_BYTES } from '../format/file-header.ts'
 import { CODEC_NONE, refuseNewerCodec } from '../format/packed-form.ts'
-import type { SegmentMeta } from '../format/segment-meta.ts'
+import type { SegmentMeta } from '../format/segments/segment-meta.ts'
 import {
   decodePartHeader,
   PART_HEADER_BYTES,
@@ -17,7 +17,7 @@ import {
   partBytes,
   SEGMENT_FRAME_BYTES,
   type SegmentFooter,
-} from '../format/segment-part.ts'
+} from '../format/segments/segment-part.ts'
 import type { OpenFile } from '../io/file-system.ts'
 import { readWhole } from '../io/read-whole.ts'
 import type { Region } from '../memory/shared-heap.ts'

@@ -1,20 +1,20 @@
 // The head and tail of a segment's file, checked against each other and against what the manifest says. Any thread;
 // ordinary buffers only.
 import { CorruptionError } from '../base/errors.ts'
+import { FOOTER_BYTES } from '../format/file-footer.ts'
 import { decodeFileHeader, FILE_HEADER_BYTES } from '../format/file-header.ts'
-import type { SegmentMeta } from '../format/segment-meta.ts'
+import type { SegmentMeta } from '../format/segments/segment-meta.ts'
 import {
   decodeSegmentFooter,
   SEGMENT_BYTES_MIN,
-  SEGMENT_FOOTER_BYTES,
   type SegmentFooter,
-} from '../format/segment-part.ts'
+} from '../format/segments/segment-part.ts'
 import type { OpenFile } from '../io/file-system.ts'
 import { readWhole } from '../io/read-whole.ts'
 
 /** File offset at which the values end. */
 export function valuesEnd({ size }: SegmentMeta): number {
-  return size - SEGMENT_FOOTER_BYTES
+  return size - FOOTER_BYTES
 }
 
 /** Throws CorruptionError unless the open file is the segment the manifest means, as far as its ends tell. */
@@ -30,7 +30,7 @@ export function checkSegmentEnds(file: OpenFile, meta: SegmentMeta): SegmentFoot
   const { number, salt } = decodeFileHeader(head, 'vlog', file.path)
   if (number !== meta.number) refuse(16, `file number ${meta.number}`, `${number}`)
   if (salt.toString('hex') !== meta.salt) refuse(24, "the manifest's salt", 'another')
-  const tail = Buffer.alloc(SEGMENT_FOOTER_BYTES)
+  const tail = Buffer.alloc(FOOTER_BYTES)
   readWhole(file, tail, valuesEnd(meta))
   return decodeSegmentFooter(tail, { file: file.path, fileSize: size, fileNumber: number, salt })
 }

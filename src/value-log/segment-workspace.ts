@@ -2,7 +2,7 @@
 import { KIB, MIB } from '../base/limits.ts'
 import type { Compression } from '../base/option-table.ts'
 import { Scratch } from '../cursor/scratch.ts'
-import { PART_PAYLOAD_MAX, partBytes } from '../format/segment-part.ts'
+import { PART_PAYLOAD_MAX, partBytes } from '../format/segments/segment-part.ts'
 import type { Region } from '../memory/shared-heap.ts'
 import { PACKER_BYTES } from '../packing/block-packer.ts'
 

@@ -3,9 +3,10 @@
 import { assert } from '../base/assert.ts'
 import type { Compression } from '../base/option-table.ts'
 import { type KernelHeap, storeU32 } from '../cursor/words.ts'
+import { FOOTER_BYTES } from '../format/file-footer.ts'
 import { encodeFileHeader, FILE_HEADER_BYTES } from '../format/file-header.ts'
 import { CODEC_NONE } from '../format/packed-form.ts'
-import type { SegmentMeta } from '../format/segment-meta.ts'
+import type { SegmentMeta } from '../format/segments/segment-meta.ts'
 import {
   encodeSegmentFooter,
   PART_FLAGS,
@@ -17,9 +18,8 @@ import {
   PART_PAYLOAD_MAX,
   PART_POSITION,
   partBytes,
-  SEGMENT_FOOTER_BYTES,
-} from '../format/segment-part.ts'
-import type { ValuePointer } from '../format/value-pointer.ts'
+} from '../format/segments/segment-part.ts'
+import type { ValuePointer } from '../format/segments/value-pointer.ts'
 import { segmentPath } from '../io/file-names.ts'
 import type { FileSystem, OpenFile } from '../io/file-system.ts'
 import { syncFileOrPoison } from '../io/final-sync.ts'
@@ -241,7 +241,7 @@ export class SegmentWriter {
 
   #finishSegment({ file, number, salt, values, valueBytes }: OpenedFile): void {
     this.#drain()
-    const size = this.#position + SEGMENT_FOOTER_BYTES
+    const size = this.#position + FOOTER_BYTES
     const footer = { values, valueBytes, fileSize: size, fileNumber: number, salt }
     file.writeSync(encodeSegmentFooter(footer), this.#position)
     syncFileOrPoison(file)

@@ -9,7 +9,7 @@ import {
   PART_HEADER_BYTES,
   type PartHeader,
   partBytes,
-} from '../format/segment-part.ts'
+} from '../format/segments/segment-part.ts'
 import { readWhole, shortFile } from '../io/read-whole.ts'
 import type { Region } from '../memory/shared-heap.ts'
 import { type PackedBlock, unpackBlock, unpackCopy, unpackRoom } from '../packing/unpack-block.ts'

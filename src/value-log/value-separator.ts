@@ -6,13 +6,13 @@ import type { LazyValues } from '../cursor/lazy-values.ts'
 import type { SpareMemory } from '../cursor/run-source.ts'
 import { Scratch } from '../cursor/scratch.ts'
 import { type KernelHeap, loadU32, storeU32 } from '../cursor/words.ts'
-import type { SegmentMeta } from '../format/segment-meta.ts'
+import type { SegmentMeta } from '../format/segments/segment-meta.ts'
 import {
   readValuePointer,
   VALUE_POINTER_BYTES,
   type ValuePointer,
   writeValuePointer,
-} from '../format/value-pointer.ts'
+} from '../format/segments/value-pointer.ts'
 import {
   DESC_FLAGS,
   DESC_KEY,

@@ -2,8 +2,9 @@
 // syncs the file and names it. Invariant: `length` is where the parts written so far end; a full part waits until it is
 // known whether the value goes on.
 import { hash64 } from '../base/xxh64.ts'
+import { FOOTER_BYTES } from '../format/file-footer.ts'
 import { encodeFileHeader, FILE_HEADER_BYTES } from '../format/file-header.ts'
-import type { SegmentMeta } from '../format/segment-meta.ts'
+import type { SegmentMeta } from '../format/segments/segment-meta.ts'
 import {
   encodePartHeader,
   encodeSegmentFooter,
@@ -11,9 +12,8 @@ import {
   PART_HEADER_BYTES,
   PART_PAYLOAD_MAX,
   partBytes,
-  SEGMENT_FOOTER_BYTES,
-} from '../format/segment-part.ts'
-import type { ValuePointer } from '../format/value-pointer.ts'
+} from '../format/segments/segment-part.ts'
+import type { ValuePointer } from '../format/segments/value-pointer.ts'
 import type { FileSystem, OpenFile } from '../io/file-system.ts'
 import type { Kernels } from '../kernel/kernels.ts'
 import type { SharedHeap } from '../memory/shared-heap.ts'
@@ -107,7 +107,7 @@ export class ValueStreamWriter {
 
   /** Writes the footer: the file is complete, and not synced. */
   async finish(): Promise<SegmentMeta> {
-    const size = this.#length + SEGMENT_FOOTER_BYTES
+    const size = this.#length + FOOTER_BYTES
     const footer = encodeSegmentFooter({
       values: this.#values,
       valueBytes: this.#valueBytes,

@@ -12,8 +12,8 @@ import {
   PART_POSITION,
   type PartHeader,
   partBytes,
-} from '../format/segment-part.ts'
-import type { ValuePointer } from '../format/value-pointer.ts'
+} from '../format/segments/segment-part.ts'
+import type { ValuePointer } from '../format/segments/value-pointer.ts'
 import type { OpenSegment } from './open-segments.ts'
 
 /** Where a value lies, and whose it must be. */

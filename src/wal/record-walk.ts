@@ -2,7 +2,7 @@
 // writer of this format makes. Reads the heap as 32-bit words: this runs once per record of every
 // WAL opened.
 import { CorruptionError } from '../base/errors.ts'
-import { readValuePointer, VALUE_POINTER_BYTES } from '../format/value-pointer.ts'
+import { readValuePointer, VALUE_POINTER_BYTES } from '../format/segments/value-pointer.ts'
 import { type FrameHeader, RECORD_BYTES_MIN } from '../format/wal-frame.ts'
 import {
   KIND_DELETE,

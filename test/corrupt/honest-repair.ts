@@ -1,6 +1,7 @@
 // Random damage to a database, and what a repair of it must have saved and must not have invented.
 import { expect } from 'vitest'
 import type { RepairReport } from '../../src/engine/repair/report.ts'
+import type { FaultFileSystem } from '../faults/fault-file-system.ts'
 import type { History } from './damaged-directories.ts'
 
 export function randomOf(seed: number): (below: number) => number {
@@ -54,5 +55,24 @@ export function requireHonest(
     const earlier = [...history.everWritten.get(key)!].at(-2)
     const right = [history.whole.get(key), ...(logLost ? [history.inTables.get(key), earlier] : [])]
     expect(right, `${key}: ${how}`).toContain(content.get(key))
+  }
+}
+
+/** Repairs on a disk that fails from the so-many-th step on. True: the repair has fewer steps, and ended. */
+export async function crashAt(
+  fs: FaultFileSystem,
+  step: number,
+  mend: () => Promise<RepairReport>,
+): Promise<boolean> {
+  const on = ['create', 'write', 'sync', 'truncate', 'remove', 'rename', 'syncDirectory'] as const
+  const crash = fs.inject({ on, nth: step, forever: true, errno: 'EIO' })
+  try {
+    await mend()
+    return true
+  } catch (error) {
+    expect((error as Error).message).toMatch(/EIO/)
+    return false
+  } finally {
+    crash.lift()
   }
 }

@@ -14,7 +14,7 @@ import { memoryFileSystem } from '../../src/io/memory-file-system.ts'
 import { halfNoise } from '../support/half-noise.ts'
 import { temporaryDirectory } from '../support/temp-directory.ts'
 import { type History, makeDatabase, SEGMENT_OPTIONS } from './damaged-directories.ts'
-import { damage, randomOf, requireHonest } from './honest-repair.ts'
+import { crashAt, damage, randomOf, requireHonest } from './honest-repair.ts'
 import { DIRECTORY, type Image, imageOf, makeImage, place, readAll } from './image.ts'
 
 const SEED = Number(process.env['SETT_CORRUPT_SEED'] ?? Date.now() % 1_000_000)
@@ -279,7 +279,7 @@ describe(`repair with segments (SETT_CORRUPT_SEED=${SEED})`, () => {
       const wanted = (await repaired(broken, 'at once')).content
       for (let step = 1; ; step++) {
         const fs = place(broken)
-        if (await crashAt(fs, step)) break
+        if (await crashAt(fs, step, () => mend(fs))) break
         await mend(fs)
         const { content, verified } = await readAll(fs)
         expect(verified.problems, `step ${step}`).toEqual([])
@@ -289,18 +289,3 @@ describe(`repair with segments (SETT_CORRUPT_SEED=${SEED})`, () => {
     }
   }, 120_000)
 })
-
-/** True: the repair has fewer steps, and ended. */
-async function crashAt(fs: ReturnType<typeof place>, step: number): Promise<boolean> {
-  const on = ['create', 'write', 'sync', 'truncate', 'remove', 'rename', 'syncDirectory'] as const
-  const crash = fs.inject({ on, nth: step, forever: true, errno: 'EIO' })
-  try {
-    await mend(fs)
-    return true
-  } catch (error) {
-    expect((error as Error).message).toMatch(/EIO/)
-    return false
-  } finally {
-    crash.lift()
-  }
-}

@@ -7,11 +7,10 @@ import { repairDirectory } from '../../src/engine/repair/repair.ts'
 import type { RepairReport } from '../../src/engine/repair/report.ts'
 import { open, repair } from '../../src/index.ts'
 import type { FileSystem } from '../../src/io/file-system.ts'
-import type { FaultFileSystem } from '../faults/fault-file-system.ts'
 import { codeOf } from '../support/small-engine.ts'
 import { temporaryDirectory } from '../support/temp-directory.ts'
 import { type History, OPTIONS } from './damaged-directories.ts'
-import { damage, randomOf, requireHonest } from './honest-repair.ts'
+import { crashAt, damage, randomOf, requireHonest } from './honest-repair.ts'
 import { DIRECTORY, type Image, imageOf, makeImage, place, readAll } from './image.ts'
 
 const SEED = Number(process.env['SETT_CORRUPT_SEED'] ?? Date.now() % 1_000_000)
@@ -53,9 +52,9 @@ describe(`repair (SETT_CORRUPT_SEED=${SEED})`, () => {
   })
 
   it.each([
-    ['table', '.sst'],
-    ['log', '.wal'],
-  ])('tells of a %s that lies under the name of the manifest', async (what, end) => {
+    ['table', 'table', '.sst'],
+    ['log', 'wal', '.wal'],
+  ])('tells of a %s that lies under the name of the manifest', async (what, kind, end) => {
     const { image } = await makeImage(SEED)
     const names = [...image.keys()]
     const taken = names.findLast((name) => name.endsWith(end))!
@@ -64,8 +63,8 @@ describe(`repair (SETT_CORRUPT_SEED=${SEED})`, () => {
     renamed.delete(taken)
     const report = await mend(place(renamed))
     expect(report.manifest).toBe('rebuilt')
-    expect(report.lost.map(({ why }) => why)).toContainEqual(
-      expect.stringMatching(new RegExp(`^MANIFEST-\\d+ holds ${what} \\d+`)),
+    expect(report.lost.map((loss) => `${loss.kind}: ${loss.why}`)).toContainEqual(
+      expect.stringMatching(new RegExp(`^${kind}: MANIFEST-\\d+ holds ${what} \\d+`)),
     )
     expect(report.moved.names.some((name) => name.startsWith('MANIFEST'))).toBe(true)
   })
@@ -76,7 +75,7 @@ describe(`repair (SETT_CORRUPT_SEED=${SEED})`, () => {
       for (let step = 1; ; step++) {
         const fs = place(broken)
         const before = imageOf(fs)
-        if (await crashAt(fs, step)) break
+        if (await crashAt(fs, step, () => mend(fs))) break
         requireNothingDeleted(fs, before)
         await requireOldOrNew(fs, history)
       }
@@ -128,21 +127,6 @@ function withFlip(image: Image): Image {
 
 function withoutManifest(image: Image): Image {
   return new Map([...image].filter(([name]) => !name.startsWith('MANIFEST')))
-}
-
-/** True: the repair has fewer steps, and ended. */
-async function crashAt(fs: FaultFileSystem, step: number): Promise<boolean> {
-  const on = ['create', 'write', 'sync', 'truncate', 'remove', 'rename', 'syncDirectory'] as const
-  const crash = fs.inject({ on, nth: step, forever: true, errno: 'EIO' })
-  try {
-    await mend(fs)
-    return true
-  } catch (error) {
-    expect((error as Error).message).toMatch(/EIO/)
-    return false
-  } finally {
-    crash.lift()
-  }
 }
 
 /** Of what was there every byte still is, in place or moved; CURRENT is replaced, and copied before. */

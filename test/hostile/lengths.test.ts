@@ -5,13 +5,13 @@ import { resolveOptions } from '../../src/base/options.ts'
 import { openEngine } from '../../src/engine/open.ts'
 import { checksum } from '../../src/format/checksum.ts'
 import { encodeCurrent } from '../../src/format/current-file.ts'
+import { FOOTER_BYTES } from '../../src/format/file-footer.ts'
 import { FILE_HEADER_BYTES } from '../../src/format/file-header.ts'
 import { decodeEditPayload, sealEdit } from '../../src/format/manifest-edit.ts'
 import { encodeTrailer, TRAILER_COVERED } from '../../src/format/sstable-block.ts'
 import {
   decodeFooter,
   encodeFooter,
-  FOOTER_BYTES,
   type TableFooter,
   type TablePart,
 } from '../../src/format/sstable-footer.ts'

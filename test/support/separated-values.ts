@@ -4,7 +4,7 @@ import {
   SeparatedValues,
   type SeparatedValuesParts,
 } from '../../src/engine/value-log/separated-values.ts'
-import type { SegmentMeta } from '../../src/format/segment-meta.ts'
+import type { SegmentMeta } from '../../src/format/segments/segment-meta.ts'
 import type { FileSystem } from '../../src/io/file-system.ts'
 import { OpenSegments } from '../../src/value-log/open-segments.ts'
 

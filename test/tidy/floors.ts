@@ -112,8 +112,6 @@ export const LIMITS: {
 export const LARGE_FOLDERS: ReadonlyMap<string, number> = new Map([
   // All mutable state of a database, one owner per file.
   ['src/engine', 32],
-  // One file per structure on disk.
-  ['src/format', 20],
   // Main side and worker side of every thread.
   ['src/pool', 20],
   // One file per verb, and what the verbs share.

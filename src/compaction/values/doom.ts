@@ -1,7 +1,7 @@
 // Which segments of the value log are to become free. Pure. Garbage of a segment is what no table points to; what a
 // deeper table still points to, although something newer hides it, counts only once a merge has dropped its pointer.
-import type { SegmentMeta } from '../../format/segment-meta.ts'
-import { SEGMENT_FRAME_BYTES } from '../../format/segment-part.ts'
+import type { SegmentMeta } from '../../format/segments/segment-meta.ts'
+import { SEGMENT_FRAME_BYTES } from '../../format/segments/segment-part.ts'
 import type { TableMeta } from '../../format/table-meta.ts'
 import type { Levels } from '../../manifest/levels.ts'
 

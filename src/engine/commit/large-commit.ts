@@ -1,6 +1,6 @@
 // A commit with values too large for a memtable: they go to a segment first, and it carries pointers in their places.
 // Main thread.
-import { VALUE_POINTER_BYTES } from '../../format/value-pointer.ts'
+import { VALUE_POINTER_BYTES } from '../../format/segments/value-pointer.ts'
 import { dataLength } from '../../memtable/memtable.ts'
 import type { WriteOptions } from '../types.ts'
 import type { LargeValues } from '../value-log/large-values.ts'

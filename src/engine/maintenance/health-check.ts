@@ -22,10 +22,11 @@ export interface HealthFacts {
   readonly level0: number
   /** Of `bytes`, those of segments that no table points to. */
   readonly garbageBytes: number
-  /** Bytes of tables and segments: all there are, what is in or referred to by the deepest level that has any, and
-   * above their places. */
+  /** Of tables and segments. */
   readonly bytes: number
+  /** Of `bytes`, those in the deepest level that has any, and those it refers to. */
   readonly deepestBytes: number
+  /** Of `bytes`, those above the level they belong in. */
   readonly debtBytes: number
   /** Below this many bytes shares of them say nothing. */
   readonly smallBytes: number

@@ -4,7 +4,7 @@
 import type { Clock } from '../../base/clock.ts'
 import type { CompactionPlan } from '../../compaction/plan.ts'
 import { relocatedBytes } from '../../compaction/values/pick-values.ts'
-import { segmentBytes } from '../../format/segment-meta.ts'
+import { segmentBytes } from '../../format/segments/segment-meta.ts'
 import { storedBytes } from '../../format/table-meta.ts'
 import type { TablesResult } from '../../jobs/job.ts'
 import { errorCode } from '../disk/failures.ts'

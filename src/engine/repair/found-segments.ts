@@ -2,7 +2,7 @@
 // names. Of any other the values that verify are copied, by the jobs that copy the tables with pointers to them. Main
 // thread, read only.
 import type { CorruptionPlace } from '../../base/errors.ts'
-import type { SegmentMeta } from '../../format/segment-meta.ts'
+import type { SegmentMeta } from '../../format/segments/segment-meta.ts'
 import { type DirectoryEntry, notAFile } from '../../inspect/directory-entries.ts'
 import { identifySegment, type SegmentIdentity } from '../../inspect/segment-identity.ts'
 import type { FileSystem } from '../../io/file-system.ts'

@@ -1,6 +1,6 @@
 // What a repair makes of the segments: which of them its jobs may read, which ones it wrote, what values are lost, and
 // which segments the new manifest is to name. Main thread.
-import { type SegmentMeta, segmentBytes } from '../../format/segment-meta.ts'
+import { type SegmentMeta, segmentBytes } from '../../format/segments/segment-meta.ts'
 import { segmentPath } from '../../io/file-names.ts'
 import type { FoundSegment, SalvageResult } from '../../jobs/job.ts'
 import { joined, type LostValues } from '../../jobs/salvage/lost-values.ts'

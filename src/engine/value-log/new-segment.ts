@@ -8,7 +8,7 @@ import {
   readValuePointer,
   VALUE_POINTER_BYTES,
   writeValuePointer,
-} from '../../format/value-pointer.ts'
+} from '../../format/segments/value-pointer.ts'
 import { segmentPath } from '../../io/file-names.ts'
 import type { FileSystem } from '../../io/file-system.ts'
 import { syncDirectoryLater, syncFailure } from '../../io/final-sync.ts'

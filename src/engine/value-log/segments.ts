@@ -7,7 +7,7 @@ import {
   garbageShare,
   type SegmentFill,
 } from '../../compaction/values/doom.ts'
-import type { SegmentMeta } from '../../format/segment-meta.ts'
+import type { SegmentMeta } from '../../format/segments/segment-meta.ts'
 import { referredBytes } from '../../format/table-meta.ts'
 import type { Levels, TableMeta } from '../../manifest/levels.ts'
 

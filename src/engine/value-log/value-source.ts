@@ -1,7 +1,7 @@
 // A value that is handed out piece by piece. Main thread. Whoever opened one closes it; what it holds is let go once
 // nothing is being read any more.
 import { SettError } from '../../base/errors.ts'
-import { PART_PAYLOAD_MAX } from '../../format/segment-part.ts'
+import { PART_PAYLOAD_MAX } from '../../format/segments/segment-part.ts'
 import type { ValueReader } from '../../value-log/value-reader.ts'
 import type { ValueWalk } from '../../value-log/value-walk.ts'
 import { readError } from '../disk/failures.ts'

@@ -1,7 +1,7 @@
 // Verifies tables, logs and segments in jobs, a file each, several at a time, behind all other work. Main thread;
 // reads only.
 import { SettError } from '../../base/errors.ts'
-import type { SegmentMeta } from '../../format/segment-meta.ts'
+import type { SegmentMeta } from '../../format/segments/segment-meta.ts'
 import { notAFile } from '../../inspect/directory-entries.ts'
 import { segmentPath, tablePath, walPath } from '../../io/file-names.ts'
 import type { FileSystem } from '../../io/file-system.ts'

@@ -1,7 +1,7 @@
 // The write queue, and what holds commits back. Main thread.
 import { MIB } from '../../base/limits.ts'
 import type { ResolvedOptions } from '../../base/options.ts'
-import { PART_PAYLOAD_MAX } from '../../format/segment-part.ts'
+import { PART_PAYLOAD_MAX } from '../../format/segments/segment-part.ts'
 import { PART_SCRATCH_BYTES } from '../../value-log/value-stream-writer.ts'
 import { FillAhead } from '../../wal/fill-ahead.ts'
 import { WAL_SCRATCH_BYTES } from '../../wal/wal-file.ts'

@@ -1,7 +1,7 @@
 // Values that cannot be read any more, gathered by segment: neighbours are told together. Any thread.
 import { compareBytes } from '../../base/bytes.ts'
 import type { CorruptionPlace } from '../../base/errors.ts'
-import type { ValuePointer } from '../../format/value-pointer.ts'
+import type { ValuePointer } from '../../format/segments/value-pointer.ts'
 
 /** Lost values of one segment between which none can be read. */
 export interface LostValues extends CorruptionPlace {

@@ -4,8 +4,12 @@
 import { CorruptionError, type CorruptionPlace } from '../../base/errors.ts'
 import { Scratch } from '../../cursor/scratch.ts'
 import type { KernelHeap } from '../../cursor/words.ts'
-import { PART_HEADER_BYTES, PART_PAYLOAD_MAX, partBytes } from '../../format/segment-part.ts'
-import type { ValuePointer } from '../../format/value-pointer.ts'
+import {
+  PART_HEADER_BYTES,
+  PART_PAYLOAD_MAX,
+  partBytes,
+} from '../../format/segments/segment-part.ts'
+import type { ValuePointer } from '../../format/segments/value-pointer.ts'
 import { segmentPath } from '../../io/file-names.ts'
 import type { FileSystem } from '../../io/file-system.ts'
 import { readWhole } from '../../io/read-whole.ts'

@@ -2,7 +2,7 @@
 // merge behind it. Any thread. It keeps the order of the run it takes from.
 import type { RunSource } from '../../cursor/run-source.ts'
 import { type KernelHeap, loadU32, storeU32 } from '../../cursor/words.ts'
-import { readValuePointer, VALUE_POINTER_BYTES } from '../../format/value-pointer.ts'
+import { readValuePointer, VALUE_POINTER_BYTES } from '../../format/segments/value-pointer.ts'
 import {
   DESC_KEY,
   DESC_KEY_LENGTH,

@@ -7,7 +7,7 @@ import type { Specimen } from './specimen.ts'
 import { makeSpecimens, runDamage, type Specimens } from './suite.ts'
 
 const SEED = Number(process.env['SETT_CORRUPT_SEED'] ?? Date.now() % 1_000_000)
-const FLIPS = 6_000
+const FLIPS = 10_000
 const HARMS = 300
 const REPAIRS = 40
 /** Half a minute where nothing else runs. */

@@ -1,8 +1,8 @@
 // The parts of a table or segment, by where they lie: what a flipped bit is counted under, and which keys it concerns.
 import { hash64 } from '../../../src/base/xxh64.ts'
+import { FOOTER_BYTES } from '../../../src/format/file-footer.ts'
 import { FILE_HEADER_BYTES } from '../../../src/format/file-header.ts'
-import { SEGMENT_FOOTER_BYTES } from '../../../src/format/segment-part.ts'
-import { decodeFooter, FOOTER_BYTES } from '../../../src/format/sstable-footer.ts'
+import { decodeFooter } from '../../../src/format/sstable-footer.ts'
 import { blockKeys, decodeBlockList } from '../../../src/format/sstable-index.ts'
 import type { TableMeta } from '../../../src/format/table-meta.ts'
 
@@ -83,7 +83,7 @@ export function segmentRegionsOf(
   live: (key: string, offset: number) => boolean,
 ): Region[] {
   const byHash = new Map(keys.map((key) => [hash64(Buffer.from(key), 0n), key]))
-  const end = bytes.length - SEGMENT_FOOTER_BYTES
+  const end = bytes.length - FOOTER_BYTES
   const regions: Region[] = []
   const seen: string[] = []
   let value = 64

@@ -2,6 +2,7 @@
 import { hash64 } from '../../../src/base/xxh64.ts'
 import { checksum } from '../../../src/format/checksum.ts'
 import { decodeCurrent, encodeCurrent } from '../../../src/format/current-file.ts'
+import { FOOTER_BYTES } from '../../../src/format/file-footer.ts'
 import {
   decodeFileHeader,
   encodeFileHeader,
@@ -16,14 +17,13 @@ import {
   encodePartHeader,
   encodeSegmentFooter,
   PART_PAYLOAD_MAX,
-  SEGMENT_FOOTER_BYTES,
   storedBytesMax,
   storedBytesMin,
-} from '../../../src/format/segment-part.ts'
+} from '../../../src/format/segments/segment-part.ts'
+import { readValuePointer, writeValuePointer } from '../../../src/format/segments/value-pointer.ts'
 import { checkTrailer, encodeTrailer } from '../../../src/format/sstable-block.ts'
-import { decodeFooter, encodeFooter, FOOTER_BYTES } from '../../../src/format/sstable-footer.ts'
+import { decodeFooter, encodeFooter } from '../../../src/format/sstable-footer.ts'
 import { decodeProperties, encodeProperties } from '../../../src/format/sstable-properties.ts'
-import { readValuePointer, writeValuePointer } from '../../../src/format/value-pointer.ts'
 import type { Prng } from '../../model/prng.ts'
 import { type Decoder, demand } from './decoder.ts'
 import { type Field, mutate, pick, randomBytes, resized, u32s, u64s } from './mutation.ts'
@@ -265,7 +265,7 @@ const segmentFooter: Decoder = {
     const counts = { values: random.u32(), valueBytes: random.u32() }
     const bytes = encodeSegmentFooter({ ...counts, ...place })
     mutate(bytes, [...u64s(0, 14), ...u32s(88, 1)], random)
-    const position = fileSize - SEGMENT_FOOTER_BYTES
+    const position = fileSize - FOOTER_BYTES
     const sum = checksum(bytes.subarray(0, 112), { ...place, position })
     bytes.writeBigUInt64LE(sum, 112)
     const found = decodeSegmentFooter(resized(bytes, random), { file: FILE, ...place })

@@ -1,6 +1,7 @@
 // A table file taken apart, changed inside and put together again, with the checksums right.
 import { checksum } from '../../../src/format/checksum.ts'
-import { decodeFooter, FOOTER_BYTES, type TableFooter } from '../../../src/format/sstable-footer.ts'
+import { FOOTER_BYTES } from '../../../src/format/file-footer.ts'
+import { decodeFooter, type TableFooter } from '../../../src/format/sstable-footer.ts'
 import { decodeBlockList } from '../../../src/format/sstable-index.ts'
 import type { TableMeta } from '../../../src/format/table-meta.ts'
 import type { Prng } from '../../model/prng.ts'

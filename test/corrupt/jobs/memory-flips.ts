@@ -15,6 +15,7 @@ import {
   DESC_VALUE_LENGTH,
 } from '../../../src/kernel/layout.ts'
 import { type Prng, prng } from '../../model/prng.ts'
+import { wrappedFile } from '../../support/wrapped-file.ts'
 import { JobBench, keepModel } from '../../unit/jobs/support.ts'
 import { Bench, DIRECTORY, type PlainEntry, SHAPE } from '../../unit/sstable/support.ts'
 
@@ -62,22 +63,13 @@ class Trigger {
 /** Files whose writes may write other bytes than they were given. */
 function flippingFiles(writes: Trigger, flip: (source: Uint8Array) => Uint8Array): FileSystem {
   const inner = memoryFileSystem()
-  const watched = (file: OpenFile): OpenFile => ({
-    path: file.path,
-    descriptor: file.descriptor,
-    readSync: (target, position) => file.readSync(target, position),
-    read: (target, position) => file.read(target, position),
-    writeSync: (source, position) => {
-      writes.call(0, source.length)
-      file.writeSync(flip(source), position)
-    },
-    write: (source, position) => file.write(source, position),
-    truncateSync: (length) => file.truncateSync(length),
-    sizeSync: () => file.sizeSync(),
-    dataSyncSync: () => file.dataSyncSync(),
-    dataSync: () => file.dataSync(),
-    closeSync: () => file.closeSync(),
-  })
+  const watched = (file: OpenFile): OpenFile =>
+    wrappedFile(file, {
+      writeSync: (source, position) => {
+        writes.call(0, source.length)
+        file.writeSync(flip(source), position)
+      },
+    })
   return {
     ...inner,
     openSync: (path, mode) => {

@@ -1,6 +1,6 @@
 // Pointers to other values, to the middle of one, to nothing, though every checksum is right: read as damage.
 import { expect, it } from 'vitest'
-import { readValuePointer, writeValuePointer } from '../../../src/format/value-pointer.ts'
+import { readValuePointer, writeValuePointer } from '../../../src/format/segments/value-pointer.ts'
 import type { WantedValue } from '../../../src/value-log/value-walk.ts'
 import { prng } from '../../model/prng.ts'
 import { requirePlace } from '../damage/judge.ts'

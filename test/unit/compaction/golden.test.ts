@@ -35,7 +35,7 @@ import {
   type Space,
 } from '../../../src/compaction/values/doom.ts'
 import { planValues } from '../../../src/compaction/values/pick-values.ts'
-import type { SegmentMeta } from '../../../src/format/segment-meta.ts'
+import type { SegmentMeta } from '../../../src/format/segments/segment-meta.ts'
 import { storedBytes } from '../../../src/format/table-meta.ts'
 import type { Levels } from '../../../src/manifest/levels.ts'
 import { describePlan, install, parseLevels, parseSegments } from './levels-text.ts'

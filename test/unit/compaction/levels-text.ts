@@ -5,7 +5,7 @@
 import { compareBytes } from '../../../src/base/bytes.ts'
 import { LEVEL_COUNT } from '../../../src/base/limits.ts'
 import type { CompactionPlan } from '../../../src/compaction/plan.ts'
-import type { SegmentMeta, SegmentUse } from '../../../src/format/segment-meta.ts'
+import type { SegmentMeta, SegmentUse } from '../../../src/format/segments/segment-meta.ts'
 import type { Levels, TableMeta } from '../../../src/manifest/levels.ts'
 
 export const ENTRIES = 10

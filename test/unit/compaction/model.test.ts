@@ -31,7 +31,7 @@ import {
 } from '../../../src/compaction/values/doom.ts'
 import { planValues } from '../../../src/compaction/values/pick-values.ts'
 import { Segments } from '../../../src/engine/value-log/segments.ts'
-import type { SegmentMeta, SegmentUse } from '../../../src/format/segment-meta.ts'
+import type { SegmentMeta, SegmentUse } from '../../../src/format/segments/segment-meta.ts'
 import { storedBytes } from '../../../src/format/table-meta.ts'
 import { applyEdit, EMPTY_STATE, type ManifestState } from '../../../src/manifest/apply-edit.ts'
 import type { TableMeta } from '../../../src/manifest/levels.ts'

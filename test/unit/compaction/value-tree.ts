@@ -10,7 +10,7 @@ import {
 import type { CompactionPlan } from '../../../src/compaction/plan.ts'
 import { chooseDoomed, Doomed } from '../../../src/compaction/values/doom.ts'
 import { Segments } from '../../../src/engine/value-log/segments.ts'
-import type { SegmentMeta } from '../../../src/format/segment-meta.ts'
+import type { SegmentMeta } from '../../../src/format/segments/segment-meta.ts'
 import { storedBytes } from '../../../src/format/table-meta.ts'
 import { applyEdit, EMPTY_STATE, type ManifestState } from '../../../src/manifest/apply-edit.ts'
 import type { TableMeta } from '../../../src/manifest/levels.ts'

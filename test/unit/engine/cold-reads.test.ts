@@ -4,23 +4,14 @@ import { afterAll, expect, it } from 'vitest'
 import type { FileSystem, OpenFile } from '../../../src/io/file-system.ts'
 import { memoryFileSystem } from '../../../src/io/memory-file-system.ts'
 import { endsWithin, start } from '../../support/small-engine.ts'
+import { wrappedFile } from '../../support/wrapped-file.ts'
 
 const READ_MS = 1
 const HANG_MS = 20_000
 const KEYS = 3_000
 
 function slow(file: OpenFile): OpenFile {
-  return {
-    ...file,
-    path: file.path,
-    descriptor: undefined,
-    writeSync: (source, position) => file.writeSync(source, position),
-    write: (source, position) => file.write(source, position),
-    truncateSync: (length) => file.truncateSync(length),
-    sizeSync: () => file.sizeSync(),
-    dataSyncSync: () => file.dataSyncSync(),
-    dataSync: () => file.dataSync(),
-    closeSync: () => file.closeSync(),
+  return wrappedFile(file, {
     readSync(target, position) {
       const until = performance.now() + READ_MS
       while (performance.now() < until);
@@ -30,7 +21,7 @@ function slow(file: OpenFile): OpenFile {
       await new Promise((resolve) => setTimeout(resolve, READ_MS))
       return file.readSync(target, position)
     },
-  }
+  })
 }
 
 function slowDisk(): FileSystem {

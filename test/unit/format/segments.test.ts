@@ -4,6 +4,7 @@ import { CorruptionError } from '../../../src/base/errors.ts'
 import { GIB, MIB } from '../../../src/base/limits.ts'
 import { hash64 } from '../../../src/base/xxh64.ts'
 import { checksum } from '../../../src/format/checksum.ts'
+import { FOOTER_BYTES } from '../../../src/format/file-footer.ts'
 import { decodeFileHeader } from '../../../src/format/file-header.ts'
 import { decodeRecord, encodeRecord } from '../../../src/format/record.ts'
 import {
@@ -18,17 +19,16 @@ import {
   partBytes,
   partCount,
   SEGMENT_BYTES_MIN,
-  SEGMENT_FOOTER_BYTES,
   SEGMENT_FRAME_BYTES,
   storedBytesMax,
   storedBytesMin,
-} from '../../../src/format/segment-part.ts'
+} from '../../../src/format/segments/segment-part.ts'
 import {
   readValuePointer,
   VALUE_POINTER_BYTES,
   type ValuePointer,
   writeValuePointer,
-} from '../../../src/format/value-pointer.ts'
+} from '../../../src/format/segments/value-pointer.ts'
 import { packLz4, pointerTwin, segmentTwin } from '../../twins/segment.ts'
 
 const SEED = 20_263
@@ -272,7 +272,7 @@ describe('the footer of a segment', () => {
   const fileSize = 5_000
   const footer = { values: 12, valueBytes: 2 ** 40, fileSize, fileNumber: 7, salt }
   const expected = { file: 'x.vlog', fileSize, fileNumber: 7, salt }
-  const position = fileSize - SEGMENT_FOOTER_BYTES
+  const position = fileSize - FOOTER_BYTES
   const sealed = (change: (bytes: Buffer) => void): Buffer => {
     const bytes = encodeSegmentFooter(footer)
     change(bytes)
@@ -288,13 +288,13 @@ describe('the footer of a segment', () => {
     })
     const { bytes } = segmentTwin({ number: 7, salt, values })
     expect(bytes.length).toBe(SEGMENT_FRAME_BYTES + 40 + 2_032)
-    const found = decodeSegmentFooter(bytes.subarray(-SEGMENT_FOOTER_BYTES), {
+    const found = decodeSegmentFooter(bytes.subarray(-FOOTER_BYTES), {
       ...expected,
       fileSize: bytes.length,
     })
     const counts = { values: 2, valueBytes: 2_001, fileSize: bytes.length }
     expect(found).toEqual({ ...footer, ...counts })
-    expect(encodeSegmentFooter(found)).toEqual(bytes.subarray(-SEGMENT_FOOTER_BYTES))
+    expect(encodeSegmentFooter(found)).toEqual(bytes.subarray(-FOOTER_BYTES))
     const head = decodeFileHeader(bytes, 'vlog', 'x.vlog')
     expect(head).toEqual({ number: 7, salt, parameter: 0 })
   })

@@ -2,7 +2,7 @@
 // through the pointers is what was kept, and the segments are byte for byte those of the twin.
 import { createHash } from 'node:crypto'
 import { expect, it } from 'vitest'
-import type { SegmentMeta } from '../../../src/format/segment-meta.ts'
+import type { SegmentMeta } from '../../../src/format/segments/segment-meta.ts'
 import { segmentPath } from '../../../src/io/file-names.ts'
 import type { Separation, TableShape, TablesResult } from '../../../src/jobs/job.ts'
 import { FaultFileSystem } from '../../faults/fault-file-system.ts'

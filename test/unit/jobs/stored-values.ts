@@ -1,6 +1,6 @@
 // Values in segments, read the slow, obvious way: the whole file, part by part, without checksums.
 import { decodeLz4 } from '../../../src/format/lz4.ts'
-import type { SegmentMeta } from '../../../src/format/segment-meta.ts'
+import type { SegmentMeta } from '../../../src/format/segments/segment-meta.ts'
 import type { TableMeta } from '../../../src/format/table-meta.ts'
 import { segmentPath, tablePath } from '../../../src/io/file-names.ts'
 import type { FileSystem } from '../../../src/io/file-system.ts'

@@ -2,8 +2,9 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { CorruptionError } from '../../../src/base/errors.ts'
 import { checksum } from '../../../src/format/checksum.ts'
+import { FOOTER_BYTES } from '../../../src/format/file-footer.ts'
 import { decodeAlone, encodeAloneHeader } from '../../../src/format/sstable-block.ts'
-import { decodeFooter, encodeFooter, FOOTER_BYTES } from '../../../src/format/sstable-footer.ts'
+import { decodeFooter, encodeFooter } from '../../../src/format/sstable-footer.ts'
 import { decodeBlockList, encodeIndex, type IndexEntry } from '../../../src/format/sstable-index.ts'
 import {
   decodeProperties,

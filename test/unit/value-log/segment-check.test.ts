@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { CorruptionError } from '../../../src/base/errors.ts'
 import { checksum } from '../../../src/format/checksum.ts'
-import { decodeSegmentFooter, encodeSegmentFooter } from '../../../src/format/segment-part.ts'
+import {
+  decodeSegmentFooter,
+  encodeSegmentFooter,
+} from '../../../src/format/segments/segment-part.ts'
 import { segmentPath } from '../../../src/io/file-names.ts'
 import type { VerifyResult } from '../../../src/jobs/job.ts'
 import { runJob } from '../../../src/jobs/run-job.ts'

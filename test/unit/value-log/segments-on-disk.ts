@@ -1,7 +1,7 @@
 // Segments written by the twin, and a reader over them in a heap whose pieces are guarded.
 import { resolve } from 'node:path'
 import { hash64 } from '../../../src/base/xxh64.ts'
-import type { SegmentMeta } from '../../../src/format/segment-meta.ts'
+import type { SegmentMeta } from '../../../src/format/segments/segment-meta.ts'
 import { segmentPath } from '../../../src/io/file-names.ts'
 import type { FileSystem, OpenFile } from '../../../src/io/file-system.ts'
 import { memoryFileSystem } from '../../../src/io/memory-file-system.ts'
@@ -17,6 +17,7 @@ import {
 } from '../../../src/value-log/value-reader.ts'
 import type { WantedValue } from '../../../src/value-log/value-walk.ts'
 import { GuardedAllocator } from '../../corrupt/fuzz/guarded-allocator.ts'
+import { wrappedFile } from '../../support/wrapped-file.ts'
 import { type SegmentTwinSpec, type SegmentTwinValue, segmentTwin } from '../../twins/segment.ts'
 
 const HEAP_BYTES = 8 * 1024 * 1024
@@ -134,9 +135,8 @@ export class SegmentsOnDisk {
       ...inner,
       openSync: (path, mode) => {
         const file = inner.openSync(path, mode)
-        const counted: OpenFile = {
+        const counted = wrappedFile(file, {
           path: resolve(path),
-          descriptor: file.descriptor,
           readSync: (target, position) => {
             this.reads.push(target.length)
             return file.readSync(target, position)
@@ -145,17 +145,11 @@ export class SegmentsOnDisk {
             this.reads.push(target.length)
             return file.read(target, position)
           },
-          writeSync: (source, position) => file.writeSync(source, position),
-          write: (source, position) => file.write(source, position),
-          truncateSync: (length) => file.truncateSync(length),
-          sizeSync: () => file.sizeSync(),
-          dataSyncSync: () => file.dataSyncSync(),
-          dataSync: () => file.dataSync(),
           closeSync: () => {
             this.open.delete(counted)
             file.closeSync()
           },
-        }
+        })
         this.open.add(counted)
         return counted
       },

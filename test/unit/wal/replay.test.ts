@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { CorruptionError } from '../../../src/base/errors.ts'
 import type { LogRecord } from '../../../src/format/record.ts'
-import { writeValuePointer } from '../../../src/format/value-pointer.ts'
+import { writeValuePointer } from '../../../src/format/segments/value-pointer.ts'
 import { FRAME_HEADER_BYTES, LINK_BYTES } from '../../../src/format/wal-frame.ts'
 import type { FileSystem } from '../../../src/io/file-system.ts'
 import { memoryFileSystem } from '../../../src/io/memory-file-system.ts'

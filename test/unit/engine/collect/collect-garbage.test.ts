@@ -1,31 +1,20 @@
 import { describe, expect, it } from 'vitest'
 import type { StorageEngine } from '../../../../src/engine/engine.ts'
 import type { EngineNotice } from '../../../../src/engine/types.ts'
-import type { FileSystem } from '../../../../src/io/file-system.ts'
 import { memoryFileSystem } from '../../../../src/io/memory-file-system.ts'
 import { prng, seededBytes } from '../../../model/prng.ts'
 import { codeOf, start } from '../../../support/small-engine.ts'
 import { BenchEngine } from '../../option-effects/bench-engine.ts'
+import { damageSegment, key, QUIET, range, SEPARATE } from './garbage.ts'
 
 const VALUE = 1_000
 const STORED = VALUE + 32
-const SEPARATE = { valueThreshold: 64, segmentSize: 65_536, tableSize: 65_536, compression: 'none' }
-/** Nothing happens by itself. */
-const QUIET = { ...SEPARATE, deferCompaction: true, l0StallTrigger: 'off', idleAfter: 1e9 }
-
-function key(i: number): string {
-  return `key ${String(i).padStart(4, '0')}`
-}
 
 async function write(engine: StorageEngine, keys: Iterable<number>, seed: number): Promise<void> {
   const operations = [...keys].map((i) => {
     return { type: 'put', key: key(i), value: seededBytes(seed * 10_000 + i, VALUE) } as const
   })
   await engine.batch(operations, { durability: 'none' })
-}
-
-function range(from: number, to: number, step = 1): number[] {
-  return Array.from({ length: Math.ceil((to - from) / step) }, (_, i) => from + i * step)
 }
 
 function value(engine: StorageEngine, i: number): Buffer | undefined {
@@ -41,20 +30,6 @@ async function withGarbage(engine: StorageEngine, gone: number): Promise<void> {
     {},
   )
   await engine.compactRange(undefined, undefined)
-}
-
-/** Flips a byte in the last value of the only segment. */
-function damage(fs: FileSystem): string {
-  const [name] = fs.listSync('/db').filter((each) => each.endsWith('.vlog'))
-  const path = `/db/${name}`
-  const file = fs.openSync(path, 'update')
-  const at = fs.statSync(path)!.size - 128 - 500
-  const byte = Buffer.alloc(1)
-  file.readSync(byte, at)
-  byte[0] = byte[0]! ^ 0xff
-  file.writeSync(byte, at)
-  file.closeSync()
-  return name!
 }
 
 describe('collectGarbage()', () => {
@@ -153,7 +128,7 @@ describe('collectGarbage()', () => {
     const fs = memoryFileSystem()
     const engine = await start(fs, QUIET)
     await withGarbage(engine, 5)
-    const name = damage(fs)
+    const name = damageSegment(fs)
     await write(engine, range(30, 40), 1)
     await engine.flush()
     await engine.batch(

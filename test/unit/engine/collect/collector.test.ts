@@ -4,7 +4,7 @@ import { CorruptionError } from '../../../../src/base/errors.ts'
 import type { CompactionPlan } from '../../../../src/compaction/plan.ts'
 import { garbageOf, type SegmentFill } from '../../../../src/compaction/values/doom.ts'
 import { ValueCollector } from '../../../../src/engine/value-log/collector.ts'
-import type { SegmentMeta } from '../../../../src/format/segment-meta.ts'
+import type { SegmentMeta } from '../../../../src/format/segments/segment-meta.ts'
 import { QuickClock } from '../../../support/fake/quick-clock.ts'
 
 const MIB = 2 ** 20

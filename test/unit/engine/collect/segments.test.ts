@@ -1,7 +1,7 @@
 // What segments hold for whom, counted from one state of the manifest to the next.
 import { describe, expect, it } from 'vitest'
 import { Segments } from '../../../../src/engine/value-log/segments.ts'
-import type { SegmentMeta, SegmentUse } from '../../../../src/format/segment-meta.ts'
+import type { SegmentMeta, SegmentUse } from '../../../../src/format/segments/segment-meta.ts'
 import type { Levels, TableMeta } from '../../../../src/manifest/levels.ts'
 import { prng } from '../../../model/prng.ts'
 import { makeTable } from '../../compaction/levels-text.ts'

@@ -1,24 +1,13 @@
 // What stands in the way of collections, and what goes on beside it.
 import { describe, expect, it } from 'vitest'
 import type { StorageEngine } from '../../../../src/engine/engine.ts'
-import type { FileSystem } from '../../../../src/io/file-system.ts'
 import { memoryFileSystem } from '../../../../src/io/memory-file-system.ts'
 import { seededBytes } from '../../../model/prng.ts'
 import { codeOf, endsWithin, start } from '../../../support/small-engine.ts'
 import { BenchEngine } from '../../option-effects/bench-engine.ts'
+import { damageSegment, key, QUIET, range, SEPARATE, segmentsOf } from './garbage.ts'
 
 const HANG_MS = 20_000
-const SEPARATE = { valueThreshold: 64, segmentSize: 65_536, tableSize: 65_536, compression: 'none' }
-/** Nothing happens by itself. */
-const QUIET = { ...SEPARATE, deferCompaction: true, l0StallTrigger: 'off', idleAfter: 1e9 }
-
-function key(i: number): string {
-  return `key ${String(i).padStart(4, '0')}`
-}
-
-function range(from: number, to: number): number[] {
-  return Array.from({ length: to - from }, (_, i) => from + i)
-}
 
 async function write(engine: StorageEngine, keys: Iterable<number>, bytes = 1_000): Promise<void> {
   for (const i of keys) await engine.put(key(i), seededBytes(i, bytes), { durability: 'none' })
@@ -37,22 +26,6 @@ async function withGarbage(engine: StorageEngine): Promise<void> {
   await engine.flush()
   await remove(engine, range(0, 15))
   await engine.compactRange(undefined, undefined)
-}
-
-function segmentsOf(fs: FileSystem): string[] {
-  return fs.listSync('/db').filter((name) => name.endsWith('.vlog'))
-}
-
-/** Flips a byte of a value of the only segment. */
-function damage(fs: FileSystem): void {
-  const path = `/db/${segmentsOf(fs)[0]}`
-  const file = fs.openSync(path, 'update')
-  const at = fs.statSync(path)!.size - 128 - 500
-  const byte = Buffer.alloc(1)
-  file.readSync(byte, at)
-  byte[0] = byte[0]! ^ 0xff
-  file.writeSync(byte, at)
-  file.closeSync()
 }
 
 function warnings(engine: StorageEngine): string[] {
@@ -147,7 +120,7 @@ describe('damage', () => {
     const fs = memoryFileSystem()
     const engine = await start(fs, QUIET)
     await withGarbage(engine)
-    damage(fs)
+    damageSegment(fs)
     await endsWithin(HANG_MS, engine.settle())
     expect(engine.stats().collections).toBe(0)
     expect(warnings(engine)).toContain('damage-found')

@@ -8,6 +8,7 @@ import type { FileSystem, OpenFile } from '../../../../src/io/file-system.ts'
 import { memoryFileSystem } from '../../../../src/io/memory-file-system.ts'
 import { FaultFileSystem } from '../../../faults/fault-file-system.ts'
 import { codeOf, small, start } from '../../../support/small-engine.ts'
+import { wrappedFile } from '../../../support/wrapped-file.ts'
 import { SegmentsOnDisk } from '../../value-log/segments-on-disk.ts'
 
 const MIB = 1024 * 1024
@@ -90,16 +91,7 @@ class TimedDisk {
 
   #timed(file: OpenFile, path: string): OpenFile {
     if (!path.endsWith('.vlog')) return file
-    return {
-      path: file.path,
-      descriptor: undefined,
-      writeSync: (source, position) => file.writeSync(source, position),
-      write: (source, position) => file.write(source, position),
-      truncateSync: (length) => file.truncateSync(length),
-      sizeSync: () => file.sizeSync(),
-      dataSyncSync: () => file.dataSyncSync(),
-      dataSync: () => file.dataSync(),
-      closeSync: () => file.closeSync(),
+    return wrappedFile(file, {
       readSync: (target, position) => {
         this.#now += this.syncMs
         return file.readSync(target, position)
@@ -108,7 +100,7 @@ class TimedDisk {
         this.#now += this.asyncMs
         return file.readSync(target, position)
       },
-    }
+    })
   }
 }
 

@@ -1,7 +1,7 @@
 // What stands in a record or table entry in place of a value that lies in a segment (FORMAT §9). No IO.
-import { readSafeU64, writeSafeU64 } from '../base/bytes.ts'
-import { VALUE_LENGTH_MAX } from '../base/limits.ts'
-import { FILE_HEADER_BYTES } from './file-header.ts'
+import { readSafeU64, writeSafeU64 } from '../../base/bytes.ts'
+import { VALUE_LENGTH_MAX } from '../../base/limits.ts'
+import { FILE_HEADER_BYTES } from '../file-header.ts'
 import { storedBytesMax, storedBytesMin } from './segment-part.ts'
 
 export const VALUE_POINTER_BYTES = 24

@@ -1,12 +1,19 @@
 // Parts of values in a segment, and its footer (FORMAT §9). No IO. A value is one part, or several in a row of which
 // all but the last hold PART_PAYLOAD_MAX bytes; each part is checksummed for itself, so that a value can be written
 // and read without ever being held whole.
-import { readSafeU64, writeSafeU64 } from '../base/bytes.ts'
-import { CorruptionError } from '../base/errors.ts'
-import { FORMAT_VERSION, MIB, VALUE_LENGTH_MAX } from '../base/limits.ts'
-import { checksum, hex64 } from './checksum.ts'
-import { FILE_HEADER_BYTES, refuseNewerFormat } from './file-header.ts'
-import { CODEC_NONE, packedMax } from './packed-form.ts'
+import { readSafeU64, writeSafeU64 } from '../../base/bytes.ts'
+import { MIB, VALUE_LENGTH_MAX } from '../../base/limits.ts'
+import {
+  checkFooter,
+  FOOTER_BYTES,
+  FOOTER_OWN_BYTES,
+  type FooterExpectation,
+  type FooterIdentity,
+  requireZeros,
+  sealFooter,
+} from '../file-footer.ts'
+import { FILE_HEADER_BYTES } from '../file-header.ts'
+import { CODEC_NONE, packedMax } from '../packed-form.ts'
 
 export const PART_HEADER_BYTES = 32
 /** Bytes of a value in one part, before compression. */
@@ -100,82 +107,32 @@ function isPlaced({
   return last ? payloadLength > 0 || position === 0 : payloadLength === PART_PAYLOAD_MAX
 }
 
-export const SEGMENT_FOOTER_BYTES = 128
 /** Header and footer: what no value takes. */
-export const SEGMENT_FRAME_BYTES: number = FILE_HEADER_BYTES + SEGMENT_FOOTER_BYTES
+export const SEGMENT_FRAME_BYTES: number = FILE_HEADER_BYTES + FOOTER_BYTES
 /** One empty value. */
 export const SEGMENT_BYTES_MIN: number = SEGMENT_FRAME_BYTES + PART_HEADER_BYTES
 const VALUES = 0
 const VALUE_BYTES = 8
-const FILE_SIZE = 64
-const FILE_NUMBER = 72
-const SALT = 80
-const VERSION = 88
-const CHECKSUM = 112
-const MAGIC_AT = 120
-const MAGIC = 'SETTVLG\0'
+const RESERVED = 16
 
-export interface SegmentFooter {
+export interface SegmentFooter extends FooterIdentity {
   /** Values, however many parts they have. */
   readonly values: number
   /** Before compression. */
   readonly valueBytes: number
-  readonly fileSize: number
-  readonly fileNumber: number
-  readonly salt: Buffer
 }
 
 export function encodeSegmentFooter(footer: SegmentFooter): Buffer {
-  const { values, valueBytes, fileSize, fileNumber, salt } = footer
-  const bytes = Buffer.alloc(SEGMENT_FOOTER_BYTES)
-  writeSafeU64(bytes, values, VALUES)
-  writeSafeU64(bytes, valueBytes, VALUE_BYTES)
-  writeSafeU64(bytes, fileSize, FILE_SIZE)
-  writeSafeU64(bytes, fileNumber, FILE_NUMBER)
-  bytes.set(salt.subarray(0, 8), SALT)
-  bytes.writeUInt32LE(FORMAT_VERSION, VERSION)
-  const position = fileSize - SEGMENT_FOOTER_BYTES
-  const sum = checksum(bytes.subarray(0, CHECKSUM), { salt, fileNumber, position })
-  bytes.writeBigUInt64LE(sum, CHECKSUM)
-  bytes.write(MAGIC, MAGIC_AT, 'latin1')
-  return bytes
+  const bytes = Buffer.alloc(FOOTER_BYTES)
+  writeSafeU64(bytes, footer.values, VALUES)
+  writeSafeU64(bytes, footer.valueBytes, VALUE_BYTES)
+  return sealFooter(bytes, 'vlog', footer)
 }
 
-/** What the caller knows of the segment from elsewhere. */
-export interface SegmentExpectation {
-  readonly file: string
-  readonly fileSize: number
-  readonly fileNumber: number
-  readonly salt: Buffer
-}
-
-export function decodeSegmentFooter(bytes: Buffer, expected: SegmentExpectation): SegmentFooter {
+export function decodeSegmentFooter(bytes: Buffer, expected: FooterExpectation): SegmentFooter {
+  const refuse = checkFooter(bytes, 'vlog', expected)
+  requireZeros(bytes, RESERVED, FOOTER_OWN_BYTES, refuse)
   const { file, fileSize, fileNumber, salt } = expected
-  const position = fileSize - SEGMENT_FOOTER_BYTES
-  const refuse = (at: number, wanted: string, found: string): never => {
-    throw new CorruptionError({ file, offset: position + at, expected: wanted, found })
-  }
-  if (bytes.length !== SEGMENT_FOOTER_BYTES) refuse(0, 'a footer of 128 bytes', `${bytes.length}`)
-  if (bytes.toString('latin1', MAGIC_AT, MAGIC_AT + 8) !== MAGIC) {
-    refuse(MAGIC_AT, 'the magic of a segment', 'other bytes')
-  }
-  const stored = bytes.readBigUInt64LE(CHECKSUM)
-  const sum = checksum(bytes.subarray(0, CHECKSUM), { salt, fileNumber, position })
-  if (stored !== sum) refuse(CHECKSUM, `checksum ${hex64(sum)}`, hex64(stored))
-  refuseNewerFormat(bytes.readUInt32LE(VERSION), file, position + VERSION)
-  for (const [from, to] of [
-    [VALUE_BYTES + 8, FILE_SIZE],
-    [VERSION + 4, CHECKSUM],
-  ] as const) {
-    for (let at = from; at < to; at++) {
-      if (bytes[at] !== 0) refuse(at, 'a reserved zero', `${bytes[at]}`)
-    }
-  }
   const number = (at: number): number => readSafeU64(bytes, at, file)
-  if (number(FILE_SIZE) !== fileSize) refuse(FILE_SIZE, `size ${fileSize}`, `${number(FILE_SIZE)}`)
-  if (number(FILE_NUMBER) !== fileNumber) {
-    refuse(FILE_NUMBER, `file number ${fileNumber}`, `${number(FILE_NUMBER)}`)
-  }
-  if (!bytes.subarray(SALT, SALT + 8).equals(salt)) refuse(SALT, "the header's salt", 'another')
   return { values: number(VALUES), valueBytes: number(VALUE_BYTES), fileSize, fileNumber, salt }
 }
