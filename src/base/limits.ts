@@ -23,6 +23,9 @@ export const MEMORY_BUDGET_MIN: number = 8 * MIB
 export const LEVEL_COUNT = 7
 /** Segments the values of one table may lie in: a table is closed before it refers to more. */
 export const SEGMENTS_PER_TABLE_MAX = 2048
+/** Steps in which a table says how much of it expires when: each counts for as much, so a table knows what has expired
+ * to a sixteenth of what ever will. */
+export const EXPIRY_STEPS_MAX = 16
 export const FORMAT_VERSION = 1
 
 assert(VALUE_LENGTH_MAX < 2 ** 32, 'value lengths fit in 32 bits')

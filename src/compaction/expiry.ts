@@ -1,6 +1,8 @@
-// What compaction does about entries that expire: tables that nobody sees anything of go unread, and tables of which
-// much has expired are rewritten when nothing else is due. Pure. An expired entry still hides older versions of its
-// key, so a table goes only where nothing older of its keys can lie below.
+// What compaction knows and does about entries that expire: what of a table has, which tables go unread because nobody
+// sees anything of them, and which are rewritten when nothing else is due because half of them has expired (of which
+// less has: values/pick-lapsed.ts). Pure. An expired entry still hides older versions of its key, so a table goes only
+// where nothing older of its keys can lie below.
+import { plainBytes, weightOf } from '../format/table-meta.ts'
 import type { Levels, TableMeta } from '../manifest/levels.ts'
 import { horizonOf, type Readers } from '../mvcc/pins.ts'
 import type { InFlight } from './in-flight.ts'
@@ -9,9 +11,48 @@ import { buildPlan, type CompactionPlan, hullOf, overlapping, tableOverlaps } fr
 /** From this share of expired entries on, a table is worth rewriting although its level is not full. */
 const EXPIRED_SHARE = 0.5
 
+/** While the bound on space does not hold, a table is worth rewriting for a tenth of its bytes, in it or in segments:
+ * to free a byte nine are copied at most. */
+const LAPSED_SHARE = 0.1
+
+/** What of a table has expired for all who could see it. */
+export interface Expired {
+  readonly entries: number
+  /** Of the table's file, and of the values these entries point to. */
+  readonly bytes: number
+}
+
+const NOTHING: Expired = { entries: 0, bytes: 0 }
+
 /** Whether some entry of the table has expired for all who could see it. */
 export function hasExpired(table: TableMeta, readers: Readers | undefined): boolean {
-  return expiredShare(table, readers, 1) > 0
+  const { earliestExpiry } = table
+  if (readers === undefined || earliestExpiry === 0) return false
+  return earliestExpiry <= horizon(table, readers)
+}
+
+/** Never more than has: a step counts once its last entry has expired. */
+export function expiredOf(table: TableMeta, readers: Readers | undefined): Expired {
+  if (readers === undefined || !hasExpired(table, readers)) return NOTHING
+  return expiredBy(table, horizon(table, readers))
+}
+
+/** Whether anything there is expires one day: who reads, and since when, matters only then. */
+export function mayExpire(levels: Levels): boolean {
+  return levels.some((tables) => tables.some(({ earliestExpiry }) => earliestExpiry > 0))
+}
+
+/** Of all tables. */
+export function expiredBytes(levels: Levels, readers: Readers | undefined): number {
+  if (readers === undefined) return 0
+  let bytes = 0
+  for (const table of levels.flat()) bytes += expiredOf(table, readers).bytes
+  return bytes
+}
+
+/** Whether a table is worth rewriting for what has expired of it, while the bound on space does not hold. */
+export function worthLapsing(table: TableMeta, { bytes }: Expired): boolean {
+  return bytes > 0 && bytes >= LAPSED_SHARE * table.size
 }
 
 /** Removes tables of one level in which everything has expired. */
@@ -46,7 +87,7 @@ export function planExpiring(
   if (readers === undefined) return undefined
   for (let level = levels.length - 1; level >= 1; level -= 1) {
     for (const table of levels[level]!) {
-      if (expiredShare(table, readers, 0) < EXPIRED_SHARE) continue
+      if (!isDue(table, expiredOf(table, readers))) continue
       const upper = [table]
       const lower = overlapping(levels[level + 1] ?? [], hullOf(upper))
       const outputLevel = lower.length === 0 ? level : level + 1
@@ -57,32 +98,79 @@ export function planExpiring(
   return undefined
 }
 
-/** When the next table will be worth dropping or rewriting, in ms since 1970; undefined: none ever by itself. */
-export function nextExpiry(levels: Levels): number | undefined {
-  let next: number | undefined
+/** When the next table will be worth dropping or rewriting, in ms since 1970; undefined: none ever by itself. What is
+ * due already, though it waits, counts; what is worth rewriting only for the bound on space does from `now` on. */
+export function nextExpiry(levels: Levels, now: number): number | undefined {
+  let next = Number.POSITIVE_INFINITY
   for (const [level, tables] of levels.entries()) {
-    for (const { earliestExpiry, latestExpiry } of tables) {
-      if (latestExpiry === 0) continue
-      const waited = level === 0 ? 1 : EXPIRED_SHARE
-      const due = earliestExpiry + Math.ceil((latestExpiry - earliestExpiry) * waited)
-      if (next === undefined || due < next) next = due
+    for (const table of tables) {
+      if (table.earliestExpiry === 0) continue
+      next = Math.min(next, dueAt(table, level), lapsesAt(table, now))
     }
   }
-  return next
+  return next === Number.POSITIVE_INFINITY ? undefined : next
 }
 
-/**
- * Estimates how much of a table has expired for all who could see it, as if its entries expired evenly between the
- * first and the last. `mixed`: what is said of a table in which some have expired and others never will.
- */
-function expiredShare(table: TableMeta, readers: Readers | undefined, mixed: number): number {
+function dueAt(table: TableMeta, level: number): number {
   const { earliestExpiry, latestExpiry } = table
-  if (readers === undefined || earliestExpiry === 0) return 0
-  const passed = horizon(table, readers)
-  if (passed < earliestExpiry) return 0
-  if (latestExpiry === 0) return mixed
-  if (passed >= latestExpiry) return 1
-  return Math.max((passed - earliestExpiry) / (latestExpiry - earliestExpiry), Number.EPSILON)
+  const whole = latestExpiry === 0 ? Number.POSITIVE_INFINITY : latestExpiry
+  if (level === 0) return whole
+  if (table.expiring !== undefined) {
+    return firstStep(table, (expired) => isDue(table, expired)) ?? whole
+  }
+  return earliestExpiry + Math.ceil((whole - earliestExpiry) * EXPIRED_SHARE)
+}
+
+function lapsesAt(table: TableMeta, now: number): number {
+  const worth = (expired: Expired, until: number): boolean =>
+    until > now && worthLapsing(table, expired)
+  return firstStep(table, worth) ?? Number.POSITIVE_INFINITY
+}
+
+/** When the first step ends by which what has expired passes a test. */
+function firstStep(
+  table: TableMeta,
+  passes: (expired: Expired, until: number) => boolean,
+): number | undefined {
+  let entries = 0
+  let bytes = 0
+  for (const step of table.expiring ?? []) {
+    entries += step.entries
+    bytes += ownBytes(table, step.bytes) + step.referred
+    if (passes({ entries, bytes }, step.until)) return step.until
+  }
+  return undefined
+}
+
+function isDue({ entries }: TableMeta, expired: Expired): boolean {
+  return expired.entries >= entries * EXPIRED_SHARE
+}
+
+/** What has expired at a time. Of a table from before it was counted it is estimated, as if all expired evenly between
+ * the first and the last; nothing is known where some never do. */
+function expiredBy(table: TableMeta, passed: number): Expired {
+  const { earliestExpiry, latestExpiry, expiring } = table
+  if (expiring === undefined) {
+    if (latestExpiry === 0 || passed < earliestExpiry) return NOTHING
+    const span = Math.max(1, latestExpiry - earliestExpiry)
+    const share = passed >= latestExpiry ? 1 : (passed - earliestExpiry) / span
+    return { entries: share * table.entries, bytes: share * weightOf(table) }
+  }
+  let entries = 0
+  let plain = 0
+  let referred = 0
+  for (const step of expiring) {
+    if (step.until > passed) break
+    entries += step.entries
+    plain += step.bytes
+    referred += step.referred
+  }
+  return { entries, bytes: ownBytes(table, plain) + referred }
+}
+
+/** What so many bytes before compression take of the table's file. */
+function ownBytes(table: TableMeta, plain: number): number {
+  return Math.min(table.size, (plain * table.size) / plainBytes(table))
 }
 
 /** Up to when what lies in the table is expired for all who could see it. */

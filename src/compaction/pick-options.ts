@@ -18,7 +18,7 @@ export interface PickMoment {
   readonly oldestSnapshot: number
   /** Who reads, and since when; undefined: nothing there is expires. */
   readonly readers?: Readers
-  /** undefined: all values lie in tables. */
+  /** undefined: all values lie in tables, and nothing has expired. */
   readonly values?: ValuesMoment
 }
 

@@ -11,6 +11,7 @@ import { deepLevel0, type PickMoment, type PickOptions, type ValuesMoment } from
 import type { CompactionPlan } from './plan.ts'
 import { type LevelScore, levelScores } from './score.ts'
 import { farOverBound, overBound } from './values/doom.ts'
+import { planLapsed } from './values/pick-lapsed.ts'
 import { planShadows } from './values/pick-shadows.ts'
 import { planValues, withRelocation } from './values/pick-values.ts'
 
@@ -39,7 +40,7 @@ function pickWithoutValues(
   const scores = levelScores(levels, targets, options.l0CompactTrigger, inFlight)
   const due = scores.filter(({ score }) => score >= 1).sort(mostUrgentFirst(options))
   const early = collectsFirst(moment.values, scores[0]!.score, options)
-    ? pickValues(levels, { base: targets.base, ...options }, inFlight, moment.values)
+    ? pickValues(levels, { base: targets.base, ...options }, inFlight, moment)
     : undefined
   if (early !== undefined) return early
   let l0Blocked = false
@@ -57,7 +58,7 @@ function pickWithoutValues(
   if (l0Blocked) return undefined
   const garbage = planGarbage(levels, targets.base, inFlight, moment)
   const rewrite = garbage ?? planExpiring(levels, moment.readers, inFlight)
-  return rewrite ?? pickValues(levels, { base: targets.base, ...options }, inFlight, moment.values)
+  return rewrite ?? pickValues(levels, { base: targets.base, ...options }, inFlight, moment)
 }
 
 /** First what shows how much is garbage, then what frees it. */
@@ -65,13 +66,13 @@ function pickValues(
   levels: Levels,
   options: PickOptions & { readonly base: number },
   inFlight: InFlight,
-  values: ValuesMoment | undefined,
+  moment: PickMoment,
 ): CompactionPlan | undefined {
-  if (values === undefined) return undefined
-  const { doomed } = values
+  const doomed = moment.values?.doomed
   const collection = (): CompactionPlan | undefined =>
     doomed === undefined ? undefined : planValues(levels, doomed, inFlight)
-  return planShadows(levels, options, inFlight, values) ?? collection()
+  const shown = planShadows(levels, options, inFlight, moment)
+  return shown ?? planLapsed(levels, inFlight, moment) ?? collection()
 }
 
 /** Whether values go before what is due: the files take more than they may. Level 0 goes before them, unless they take

@@ -3,6 +3,7 @@
 
 import type { Clock } from '../base/clock.ts'
 import { MIB } from '../base/limits.ts'
+import { mayExpire } from '../compaction/expiry.ts'
 import { InFlight } from '../compaction/in-flight.ts'
 import { type PickMoment, type PickOptions, pickCompaction } from '../compaction/pick.ts'
 import { garbageHeldBack } from '../compaction/pick-garbage.ts'
@@ -49,6 +50,8 @@ export interface CompactionParts {
   readonly leftOut: (error: unknown) => void
   /** What had failed is not tried again, for it is not due any more. */
   readonly idle: () => void
+  /** More of what there is has expired. */
+  readonly expired: () => void
 }
 
 interface RunningPlan {
@@ -76,7 +79,10 @@ export class CompactionScheduler {
   constructor(parts: CompactionParts) {
     this.#parts = parts
     this.#retry = new BackOff(parts.clock)
-    this.#expiry = new ExpiryTimer(parts.clock, () => this.kick())
+    this.#expiry = new ExpiryTimer(parts.clock, () => {
+      this.kick()
+      parts.expired()
+    })
     this.#stopped = !parts.enabled
   }
 
@@ -91,7 +97,7 @@ export class CompactionScheduler {
     while (!this.#stopped && this.damage === undefined && !this.#retry.waiting) {
       if (this.#running.size >= this.#parts.parallel || this.#parts.halted()) return
       const levels = this.#levels()
-      const moment = { ...this.#moment(), ...this.#values() }
+      const moment = this.#moment()
       const plan = pickCompaction(levels, this.#parts.pick, this.#reserved, moment)
       this.#heldBack = plan === undefined ? garbageHeldBack(levels, moment) : undefined
       if (plan === undefined || (this.#closing && inputBytes(plan) > SMALL_INPUT_BYTES)) return
@@ -101,7 +107,8 @@ export class CompactionScheduler {
 
   /** A reader let its version go. */
   released(): void {
-    if (this.#heldBack !== undefined && this.#heldBack <= this.#moment().oldestSnapshot) this.kick()
+    const { oldestSnapshot } = this.#parts.tree
+    if (this.#heldBack !== undefined && this.#heldBack <= oldestSnapshot) this.kick()
   }
 
   /** Rewrites a range step by step; other compactions wait their turn behind it. */
@@ -159,19 +166,19 @@ export class CompactionScheduler {
 
   #moment(): PickMoment {
     const { tree } = this.#parts
-    return { oldestSnapshot: tree.oldestSnapshot, ...this.#readers() }
+    const readers = this.#readers()
+    return { oldestSnapshot: tree.oldestSnapshot, ...readers, ...this.#values(readers) }
   }
 
   /** Who reads matters only to what expires; and no reader begins before a time that was asked for. */
   #readers(): Pick<PickMoment, 'readers'> {
     const { tree } = this.#parts
-    const expires = tree.levels.some((tables) => tables.some((table) => table.earliestExpiry > 0))
-    return expires ? { readers: tree.readers() } : {}
+    return mayExpire(tree.levels) ? { readers: tree.readers() } : {}
   }
 
   /** What is being closed has no time for them. */
-  #values(): Pick<PickMoment, 'values'> {
-    const values = this.#closing ? undefined : this.#parts.collector.moment()
+  #values({ readers }: Pick<PickMoment, 'readers'>): Pick<PickMoment, 'values'> {
+    const values = this.#closing ? undefined : this.#parts.collector.moment(readers)
     return values === undefined ? {} : { values }
   }
 

@@ -2,6 +2,7 @@
 // with that one's, so a lost, doubled or swapped edit does not verify.
 import { alignUp, compareBytes, readSafeU64, writeSafeU64 } from '../base/bytes.ts'
 import {
+  EXPIRY_STEPS_MAX,
   KEY_LENGTH_MAX,
   LEVEL_COUNT,
   PACKED_PAYLOAD_MAX,
@@ -12,7 +13,13 @@ import { BLOCK_TRAILER } from '../kernel/layout.ts'
 import { CODEC_LZ4, CODEC_ZSTD } from './packed-form.ts'
 import type { SegmentMeta, SegmentUse } from './segments/segment-meta.ts'
 import { SEGMENT_BYTES_MIN } from './segments/segment-part.ts'
-import type { TableMeta } from './table-meta.ts'
+import {
+  areExpirySteps,
+  type ExpiryStep,
+  referredBytes,
+  STEP_FIELDS,
+  type TableMeta,
+} from './table-meta.ts'
 import { FieldReader, FieldWriter } from './varint.ts'
 
 /** `EDIT` */
@@ -39,6 +46,7 @@ const TAG = {
   snapshot: 14,
   tableExpiry: 15,
   tableSegments: 16,
+  tableExpiring: 17,
 } as const
 
 export interface TablePlace {
@@ -126,16 +134,20 @@ function writeTable(out: FieldWriter, level: number, table: TableMeta): void {
   out.varint(table.largestBlock).varint(table.newestWal).bytes(Buffer.from(table.salt, 'hex'))
   out.varint(table.smallestKey.length).bytes(table.smallestKey)
   out.varint(table.largestKey.length).bytes(table.largestKey)
-  const { earliestExpiry, latestExpiry, packing, segments } = table
+  const { earliestExpiry, latestExpiry, packing, segments, expiring } = table
   if (earliestExpiry > 0) {
     out.u8(TAG.tableExpiry).varint(table.number).varint(earliestExpiry).varint(latestExpiry)
   }
   if (packing !== undefined) {
     out.u8(TAG.tablePacking).varint(table.number).u8(packing.codec).varint(packing.payloadBytes)
   }
-  if (segments === undefined) return
-  out.u8(TAG.tableSegments).varint(table.number).varint(segments.length)
-  for (const { number, bytes } of segments) out.varint(number).varint(bytes)
+  if (segments !== undefined) {
+    out.u8(TAG.tableSegments).varint(table.number).varint(segments.length)
+    for (const { number, bytes } of segments) out.varint(number).varint(bytes)
+  }
+  if (expiring === undefined) return
+  out.u8(TAG.tableExpiring).varint(table.number).varint(expiring.length)
+  for (const step of expiring) for (const field of STEP_FIELDS) out.varint(step[field])
 }
 
 function writeName(out: FieldWriter, name: string): FieldWriter {
@@ -241,6 +253,9 @@ function readField(reader: FieldReader, parts: EditParts): void {
       return
     case TAG.tableSegments:
       readSegments(reader, parts.tablesAdded)
+      return
+    case TAG.tableExpiring:
+      readExpiring(reader, parts.tablesAdded)
       return
     case TAG.tablePacking:
       readPacking(reader, parts.tablesAdded)
@@ -361,6 +376,40 @@ function readSegments(reader: FieldReader, tables: TableAddition[]): void {
     segments.push(use)
   }
   amend(tables, { segments })
+}
+
+/** Behind the table's expiry and segments, which bound what may expire of it. */
+function readExpiring(reader: FieldReader, tables: TableAddition[]): void {
+  const table = amended(reader, tables, 'steps of expiry')
+  if (table.expiring !== undefined) reader.fail('steps of expiry once per table', 'a second list')
+  const count = reader.varint()
+  if (count === 0 || count > EXPIRY_STEPS_MAX) {
+    reader.fail(`1 to ${EXPIRY_STEPS_MAX} steps of expiry`, `${count}`)
+  }
+  const expiring: ExpiryStep[] = []
+  let entries = 0
+  let referred = 0
+  for (let i = 0; i < count; i += 1) {
+    const step = {
+      until: reader.varint(),
+      entries: reader.varint(),
+      bytes: reader.varint(),
+      referred: reader.varint(),
+    }
+    entries += step.entries
+    referred += step.referred
+    expiring.push(step)
+  }
+  const { earliestExpiry, latestExpiry } = table
+  const last = expiring[count - 1]!.until
+  const within = earliestExpiry > 0 && expiring[0]!.until >= earliestExpiry
+  if (!areExpirySteps(expiring) || !within || (latestExpiry !== 0 && last !== latestExpiry)) {
+    reader.fail('steps of expiry by time, from the earliest to the latest', 'others')
+  }
+  if (entries > table.entries || referred > referredBytes(table)) {
+    reader.fail('no more that expires than a table has', 'more')
+  }
+  amend(tables, { expiring })
 }
 
 function readKey(reader: FieldReader): Buffer {

@@ -1,9 +1,10 @@
 // What a table says of itself (FORMAT §6.5). No IO.
 import { readSafeU64, writeSafeU64 } from '../base/bytes.ts'
 import { CorruptionError } from '../base/errors.ts'
-import { RESTART_INTERVAL, SEGMENTS_PER_TABLE_MAX } from '../base/limits.ts'
+import { EXPIRY_STEPS_MAX, RESTART_INTERVAL, SEGMENTS_PER_TABLE_MAX } from '../base/limits.ts'
 import { CODEC_ZSTD } from './packed-form.ts'
 import type { SegmentUse } from './segments/segment-meta.ts'
+import { areExpirySteps, type ExpiryStep, STEP_FIELDS } from './table-meta.ts'
 
 export interface TableProperties {
   readonly entries: number
@@ -27,14 +28,18 @@ export interface TableProperties {
   readonly codec: number
   /** By number; empty: no value lies in a segment. */
   readonly segments: readonly SegmentUse[]
+  /** By time; empty: nothing expires, or the table is from before it was counted. */
+  readonly expiring: readonly ExpiryStep[]
 }
 
 export const PROPERTIES_BYTES = 104
 const SEGMENT_BYTES = 16
+const STEP_BYTES = 8 * STEP_FIELDS.length
 
 export function encodeProperties(properties: TableProperties): Buffer {
-  const { segments } = properties
-  const bytes = Buffer.alloc(PROPERTIES_BYTES + SEGMENT_BYTES * segments.length)
+  const { segments, expiring } = properties
+  const steps = PROPERTIES_BYTES + SEGMENT_BYTES * segments.length
+  const bytes = Buffer.alloc(steps + STEP_BYTES * expiring.length)
   const numbers = [
     properties.entries,
     properties.tombstones,
@@ -57,6 +62,11 @@ export function encodeProperties(properties: TableProperties): Buffer {
     writeSafeU64(bytes, number, PROPERTIES_BYTES + SEGMENT_BYTES * i)
     writeSafeU64(bytes, used, PROPERTIES_BYTES + SEGMENT_BYTES * i + 8)
   }
+  for (const [i, step] of expiring.entries()) {
+    STEP_FIELDS.forEach((field, j) => {
+      writeSafeU64(bytes, step[field], steps + STEP_BYTES * i + 8 * j)
+    })
+  }
   return bytes
 }
 
@@ -71,7 +81,10 @@ export function decodeProperties(payload: Buffer, file: string, offset: number):
     refuse(96, `at most ${SEGMENTS_PER_TABLE_MAX} segments`, `${count}`)
   }
   const length = PROPERTIES_BYTES + SEGMENT_BYTES * count
-  if (payload.length !== length) refuse(96, `${length} bytes`, `${payload.length}`)
+  const steps = (payload.length - length) / STEP_BYTES
+  if (!Number.isInteger(steps) || steps < 0 || steps > EXPIRY_STEPS_MAX) {
+    refuse(96, `${length} bytes and steps of expiry`, `${payload.length}`)
+  }
   if (payload.readUInt32LE(64) !== RESTART_INTERVAL) {
     refuse(64, `restart interval ${RESTART_INTERVAL}`, `${payload.readUInt32LE(64)}`)
   }
@@ -88,6 +101,12 @@ export function decodeProperties(payload: Buffer, file: string, offset: number):
       refuse(PROPERTIES_BYTES + SEGMENT_BYTES * i, 'segments by number, each with bytes', 'others')
     }
   })
+  const expiring = Array.from({ length: steps }, (_, i): ExpiryStep => {
+    const at = length + STEP_BYTES * i
+    const [until, entries, bytes, referred] = STEP_FIELDS.map((_field, j) => number(at + 8 * j))
+    return { until: until!, entries: entries!, bytes: bytes!, referred: referred! }
+  })
+  if (!areExpirySteps(expiring)) refuse(length, 'steps of expiry by time', 'others')
   return {
     entries: number(0),
     tombstones: number(8),
@@ -103,5 +122,6 @@ export function decodeProperties(payload: Buffer, file: string, offset: number):
     blocks: number(88),
     codec,
     segments,
+    expiring,
   }
 }

@@ -3,6 +3,7 @@
 import { compareBytes } from '../base/bytes.ts'
 import { KEY_LENGTH_MAX } from '../base/limits.ts'
 import type { SegmentMeta } from '../format/segments/segment-meta.ts'
+import { areExpirySteps, type ExpiryStep, STEP_FIELDS } from '../format/table-meta.ts'
 import type { FileNumbers, JobResult, JobSpec } from '../jobs/job.ts'
 import type { TableMeta } from '../manifest/levels.ts'
 import type { JobReply } from './protocol.ts'
@@ -124,6 +125,12 @@ function areSegmentUses(value: unknown): boolean {
   return isList(value, isUse)
 }
 
+function areSteps(value: unknown): boolean {
+  if (value === undefined) return true
+  const isStep = (step: unknown): boolean => isRecord(step) && areCounts(step, ...STEP_FIELDS)
+  return isList(value, isStep) && areExpirySteps(value as readonly ExpiryStep[])
+}
+
 function isTable(value: unknown): boolean {
   if (!isRecord(value)) return false
   const sizes = ['number', 'size', 'entries', 'tombstones', 'largestBlock', 'newestWal'] as const
@@ -132,7 +139,7 @@ function isTable(value: unknown): boolean {
   if (!areCounts(value, ...sizes, ...versions, ...times) || !isHex(value['salt'])) return false
   const { smallestKey, largestKey, smallestVersion, largestVersion } = value as unknown as TableMeta
   if (!isKey(smallestKey) || !isKey(largestKey) || !isPacking(value['packing'])) return false
-  if (!areSegmentUses(value['segments'])) return false
+  if (!areSegmentUses(value['segments']) || !areSteps(value['expiring'])) return false
   return compareBytes(smallestKey, largestKey) <= 0 && smallestVersion <= largestVersion
 }
 

@@ -17,7 +17,7 @@ const HEADER = 8
 const TABLE_HEADER = HEADER + 16
 const SEGMENT_BYTES = 16
 /** Room for the other fields of a table. */
-const FIELDS_MAX = 4096
+const FIELDS_MAX = 8192
 
 export const MESSAGE_MAX: number =
   TABLE_HEADER + 2 * KEY_LENGTH_MAX + SEGMENTS_PER_TABLE_MAX * SEGMENT_BYTES + FIELDS_MAX

@@ -87,6 +87,7 @@ export function ownMeta(file: OpenFile): TableMeta {
     largestKey: new Uint8Array(list.largestKey),
     ...(codec === CODEC_NONE ? {} : { packing: { codec, payloadBytes } }),
     ...(properties.segments.length === 0 ? {} : { segments: properties.segments }),
+    ...(properties.expiring.length === 0 ? {} : { expiring: properties.expiring }),
   }
 }
 

@@ -6,7 +6,7 @@ import { CorruptionError } from '../base/errors.ts'
 import { MIB } from '../base/limits.ts'
 import { Scratch } from '../cursor/scratch.ts'
 import { type KernelHeap, loadU32 } from '../cursor/words.ts'
-import type { TableMeta } from '../format/table-meta.ts'
+import { sameSteps, type TableMeta } from '../format/table-meta.ts'
 import { readWhole } from '../io/read-whole.ts'
 import { DESC_SIZE } from '../kernel/layout.ts'
 import type { Region } from '../memory/shared-heap.ts'
@@ -83,6 +83,11 @@ export function checkTable(
   }
   if (!tally.refersTo(meta.segments ?? [])) {
     const expected = 'values in the segments that the manifest says, as many bytes in each'
+    throw new CorruptionError({ file: file.path, offset: 0, expected, found: 'others' })
+  }
+  const { expiring } = meta
+  if (expiring !== undefined && !sameSteps(tally.expiring.steps(), expiring)) {
+    const expected = 'entries that expire as the manifest says'
     throw new CorruptionError({ file: file.path, offset: 0, expected, found: 'others' })
   }
   return tally

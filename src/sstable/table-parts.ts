@@ -9,7 +9,7 @@ import { CODEC_NONE } from '../format/packed-form.ts'
 import { sameUses } from '../format/segments/segment-meta.ts'
 import { decodeFooter, type TableFooter, type TablePart } from '../format/sstable-footer.ts'
 import { decodeProperties, type TableProperties } from '../format/sstable-properties.ts'
-import type { TableMeta } from '../format/table-meta.ts'
+import { sameSteps, type TableMeta } from '../format/table-meta.ts'
 import { tablePath } from '../io/file-names.ts'
 import type { FileSystem, OpenFile } from '../io/file-system.ts'
 import { openNamed } from '../io/open-named.ts'
@@ -85,6 +85,9 @@ export function readTableParts(file: OpenFile, meta: TableMeta): TableParts {
   }
   if (!sameUses(properties.segments, meta.segments ?? [])) {
     refuse(offset + 96, 'the segments the manifest says', 'others')
+  }
+  if (!sameSteps(properties.expiring, meta.expiring ?? [])) {
+    refuse(offset + 96, 'steps of expiry as the manifest has them', 'others')
   }
   return { file, footer, properties }
 }

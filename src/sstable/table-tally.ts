@@ -1,5 +1,6 @@
 // What is counted of a table's entries when it is read again; the builder kernel counts while it is written.
 import { readSafeU64 } from '../base/bytes.ts'
+import { ExpiryTally } from '../cursor/expiry-tally.ts'
 import { type KernelHeap, loadU32, loadU64 } from '../cursor/words.ts'
 import type { SegmentUse } from '../format/segments/segment-meta.ts'
 import {
@@ -36,6 +37,8 @@ export class TableTally {
   valueBytes = 0
   /** Stored bytes referred to, by segment. */
   readonly referred: Map<number, number> = new Map()
+  /** Of what expires. */
+  readonly expiring: ExpiryTally = new ExpiryTally()
   #neverExpires = false
 
   /** Counts the descriptors [first, end). */
@@ -45,21 +48,27 @@ export class TableTally {
       const version = loadU64(u32, at + DESC_VERSION)
       if (version < this.smallestVersion) this.smallestVersion = version
       if (version > this.largestVersion) this.largestVersion = version
-      this.keyBytes += loadU32(u32, at + DESC_KEY_LENGTH)
-      this.valueBytes += loadU32(u32, at + DESC_VALUE_LENGTH)
+      const keyLength = loadU32(u32, at + DESC_KEY_LENGTH)
+      const valueLength = loadU32(u32, at + DESC_VALUE_LENGTH)
+      this.keyBytes += keyLength
+      this.valueBytes += valueLength
       const kind = (bytes[at + DESC_TAG] as number) & KIND_MASK
+      let referred = 0
       if (kind === KIND_DELETE) this.tombstones += 1
-      else if (kind === KIND_POINTER) this.#refer(bytes, loadU32(u32, at + DESC_VALUE))
-      this.#addExpiry(loadU64(u32, at + DESC_EXPIRES_AT))
+      else if (kind === KIND_POINTER) referred = this.#refer(bytes, loadU32(u32, at + DESC_VALUE))
+      const expiresAt = loadU64(u32, at + DESC_EXPIRES_AT)
+      this.#addExpiry(expiresAt)
+      if (expiresAt > 0) this.expiring.add(expiresAt, keyLength + valueLength, referred)
     }
     this.entries += (end - first) / DESC_SIZE
   }
 
-  /** The bytes were found to be a pointer when they were decoded. */
-  #refer(bytes: Buffer, pointer: number): void {
+  /** The bytes were found to be a pointer when they were decoded. Returns what its value takes in the segment. */
+  #refer(bytes: Buffer, pointer: number): number {
     const segment = readSafeU64(bytes, pointer, '')
     const stored = bytes.readUInt32LE(pointer + 20)
     this.referred.set(segment, (this.referred.get(segment) ?? 0) + stored)
+    return stored
   }
 
   /** Whether that is what was counted. */

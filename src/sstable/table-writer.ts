@@ -22,7 +22,7 @@ import { filterBlocks } from '../format/sstable-filter.ts'
 import { encodeFooter, type TablePart } from '../format/sstable-footer.ts'
 import { encodeIndex, type IndexEntry } from '../format/sstable-index.ts'
 import { encodeProperties } from '../format/sstable-properties.ts'
-import type { TableMeta } from '../format/table-meta.ts'
+import type { ExpiryStep, TableMeta } from '../format/table-meta.ts'
 import type { OpenFile } from '../io/file-system.ts'
 import { syncFileOrPoison } from '../io/final-sync.ts'
 import {
@@ -251,8 +251,9 @@ export class TableWriter {
   }
 
   /** Ends the table: filter, range tombstones, properties, index and footer, then the file's bytes are durable.
-   * Returns what the manifest is to know of it. `segments`: what its entries refer to there. */
-  finish(segments: readonly SegmentUse[]): TableMeta {
+   * Returns what the manifest is to know of it. `segments`: what its entries refer to there; `expiring`: what of it
+   * expires when. */
+  finish(segments: readonly SegmentUse[], expiring: readonly ExpiryStep[]): TableMeta {
     this.settle()
     const { u32 } = this.#machine.heap
     const { plan, blocks } = { plan: this.#plan, blocks: this.#listBlocks() }
@@ -273,6 +274,7 @@ export class TableWriter {
         blocks: blocks.length,
         codec,
         segments,
+        expiring,
       }),
       endOf(rangeTombstones),
     )
@@ -302,6 +304,7 @@ export class TableWriter {
       largestKey: new Uint8Array(blocks.at(-1)?.lastKey ?? []),
       ...(codec === CODEC_NONE ? {} : { packing: { codec, payloadBytes } }),
       ...(segments.length === 0 ? {} : { segments }),
+      ...(expiring.length === 0 ? {} : { expiring }),
     }
   }
 

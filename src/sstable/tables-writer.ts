@@ -3,16 +3,17 @@
 import { assert } from '../base/assert.ts'
 import { SettError } from '../base/errors.ts'
 import { SEGMENTS_PER_TABLE_MAX } from '../base/limits.ts'
+import { ExpiryTally } from '../cursor/expiry-tally.ts'
 import type { LazyValues } from '../cursor/lazy-values.ts'
 import type { SpareMemory } from '../cursor/run-source.ts'
 import { pointerOf, SegmentUses } from '../cursor/segment-uses.ts'
-import { type KernelHeap, loadU32 } from '../cursor/words.ts'
+import { type KernelHeap, loadU32, loadU64 } from '../cursor/words.ts'
 import { VALUE_POINTER_BYTES } from '../format/segments/value-pointer.ts'
 import type { TableMeta } from '../format/table-meta.ts'
 import { tablePath } from '../io/file-names.ts'
 import type { FileSystem, OpenFile } from '../io/file-system.ts'
 import { syncDirectoryOrPoison } from '../io/final-sync.ts'
-import { DESC_KEY_LENGTH, DESC_SIZE, DESC_VALUE_LENGTH } from '../kernel/layout.ts'
+import { DESC_EXPIRES_AT, DESC_KEY_LENGTH, DESC_SIZE, DESC_VALUE_LENGTH } from '../kernel/layout.ts'
 import type { Region } from '../memory/shared-heap.ts'
 import { LastEntry } from './entry-order.ts'
 import { recheckTable } from './table-recheck.ts'
@@ -62,8 +63,10 @@ export class TablesWriter implements SpareMemory {
   #lent = false
   /** Of the table being written. */
   #uses = new SegmentUses()
-  /** The chunk holds a pointer. */
+  #expiring = new ExpiryTally()
+  /** The chunk holds a pointer, or something that expires. */
   #refers = false
+  #expires = false
   #tablesAhead: number
 
   /** `workspace`: writerBytes(…) for this writer alone. */
@@ -95,7 +98,7 @@ export class TablesWriter implements SpareMemory {
       const taken = writer.append(at, chunk)
       if (taken > 0) {
         this.#entries += taken
-        if (this.#refers) this.#countUses(at, taken)
+        if (this.#refers || this.#expires) this.#count(at, taken)
         at += taken * DESC_SIZE
         this.#last.remember(this.#machine, at - DESC_SIZE)
       } else if (sameKey || this.#full) {
@@ -155,12 +158,14 @@ export class TablesWriter implements SpareMemory {
     const { tableSize, blockSize } = this.#plan.shape
     const budget = this.#full ? 1 : Math.max(blockSize, tableSize / 64)
     this.#refers = false
+    this.#expires = false
     let bytes = 0
     let at = first
     while (at < end && bytes < budget) {
       const valueLength = loadU32(u32, at + DESC_VALUE_LENGTH)
       bytes += loadU32(u32, at + DESC_KEY_LENGTH) + valueLength + 8
       if (valueLength === VALUE_POINTER_BYTES) bytes += this.#weightOf(at)
+      if (loadU64(u32, at + DESC_EXPIRES_AT) > 0) this.#expires = true
       at += DESC_SIZE
     }
     return (at - first) / DESC_SIZE
@@ -180,12 +185,17 @@ export class TablesWriter implements SpareMemory {
     return pointer.storedLength * (shape.tableSize / valueBytesMax(shape))
   }
 
-  #countUses(first: number, count: number): void {
+  #count(first: number, count: number): void {
+    const { u32 } = this.#machine.heap
     const uses = this.#uses
     const end = first + count * DESC_SIZE
     for (let at = first; at < end; at += DESC_SIZE) {
       const pointer = pointerOf(this.#machine, at)
       if (pointer !== undefined) uses.add(pointer)
+      const expiresAt = loadU64(u32, at + DESC_EXPIRES_AT)
+      if (expiresAt === 0) continue
+      const bytes = loadU32(u32, at + DESC_KEY_LENGTH) + loadU32(u32, at + DESC_VALUE_LENGTH)
+      this.#expiring.add(expiresAt, bytes, pointer?.storedLength ?? 0)
     }
     if (uses.count > SEGMENTS_PER_TABLE_MAX) throw tooManyVersions()
   }
@@ -219,8 +229,9 @@ export class TablesWriter implements SpareMemory {
     assert(writer !== undefined && file !== undefined, 'a table is finished once')
     const { shape, finished } = this.#plan
     if (writer.storedBytes < shape.tableSize && this.#refersToMuch()) this.#tablesAhead -= 1
-    const meta = writer.finish(this.#uses.list())
+    const meta = writer.finish(this.#uses.list(), this.#expiring.steps())
     this.#uses = new SegmentUses()
+    this.#expiring = new ExpiryTally()
     recheckTable(this.#machine, this.#memory, file, meta)
     file.closeSync()
     this.#file = undefined

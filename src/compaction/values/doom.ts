@@ -15,7 +15,7 @@ export interface SegmentFill {
 export interface Space {
   /** Of tables and segments. */
   readonly bytes: number
-  /** Of these, bytes of segments that no table points to. */
+  /** Of these, bytes of segments that no table points to, and of what has expired for all who could see it. */
   readonly garbage: number
 }
 

@@ -3,11 +3,13 @@
 // Each plan takes tables down, so it comes to an end.
 import { storedBytes, weightOf } from '../../format/table-meta.ts'
 import type { Levels } from '../../manifest/levels.ts'
+import type { Readers } from '../../mvcc/pins.ts'
+import { expiredBytes, expiredOf } from '../expiry.ts'
 import type { InFlight } from '../in-flight.ts'
 import { bytesOf, levelBytes } from '../level-targets.ts'
 import { planDeeper } from '../pick-deeper.ts'
 import { planLevel0 } from '../pick-level0.ts'
-import type { PickOptions, ValuesMoment } from '../pick-options.ts'
+import type { PickMoment, PickOptions } from '../pick-options.ts'
 import type { CompactionPlan } from '../plan.ts'
 import { SPACE_BOUND } from './doom.ts'
 
@@ -24,8 +26,10 @@ export function planShadows(
   levels: Levels,
   options: PickOptions & { readonly base: number },
   inFlight: InFlight,
-  { space, rest }: ValuesMoment,
+  { values: moment, readers }: PickMoment,
 ): CompactionPlan | undefined {
+  if (moment === undefined) return undefined
+  const { space, rest } = moment
   const deepest = levels.findLastIndex((tables) => tables.length > 0)
   if (deepest < 0) return undefined
   // Nothing lies above a level 0 without others, but its tables hide each other.
@@ -33,9 +37,10 @@ export function planShadows(
   const above = alone ? levels[0]!.slice(0, -1) : levels.slice(0, deepest).flat()
   const bottom = alone ? levels[0]!.slice(-1) : levels[deepest]!
   const { weigh } = options
-  const seen = alone ? largestOf(levels[0]!) : levelBytes(levels, deepest, weigh)
+  const held = alone ? largestOf(levels[0]!) : levelBytes(levels, deepest, weigh)
+  const seen = Math.max(0, held - expiredBytes([bottom], readers))
   const values = bytesOf(above, weigh) - storedBytes(above)
-  const dead = deletedBytes(above, bottom, seen)
+  const dead = seen * deletedShare(above, bottom, readers)
   if (values + dead < storedBytes(levels.flat()) * (rest ? 1 : BUSY_WORTH)) return undefined
   if (space.bytes <= (rest ? SPACE_BOUND : BUSY_BOUND) * (seen - dead)) return undefined
   if (!rest && values + dead < BUSY_SHARE * seen) return undefined
@@ -44,11 +49,18 @@ export function planShadows(
   return planLevel0(levels, options.base, inFlight, options.tableSize)
 }
 
-/** Of the `seen` bytes of the bottom, those that tombstones above it hide, if each hides an entry of mean size. */
-function deletedBytes(above: Levels[number], bottom: Levels[number], seen: number): number {
+/** Of the bottom, what is hidden by tombstones above it, and by what has expired there, if each hides an entry. */
+function deletedShare(
+  above: Levels[number],
+  bottom: Levels[number],
+  readers: Readers | undefined,
+): number {
   const entries = bottom.reduce((sum, table) => sum + table.entries, 0)
-  const tombstones = above.reduce((sum, table) => sum + table.tombstones, 0)
-  return entries === 0 ? 0 : Math.min(seen, (tombstones * seen) / entries)
+  const hiding = above.reduce(
+    (sum, table) => sum + table.tombstones + expiredOf(table, readers).entries,
+    0,
+  )
+  return entries === 0 ? 0 : Math.min(1, hiding / entries)
 }
 
 function largestOf(tables: Levels[number]): number {

@@ -22,9 +22,10 @@ export class ExpiryTimer {
   /** These are the levels now. */
   arm(levels: Levels): void {
     this.cancel()
-    const next = nextExpiry(levels)
+    const now = this.#clock.wallMs()
+    const next = nextExpiry(levels, now)
     if (next === undefined) return
-    const wait = next - this.#clock.wallMs()
+    const wait = next - now
     const delayMs = wait > 0 ? Math.min(wait, LONGEST_MS) : HELD_BACK_MS
     this.#timer = this.#clock.after(delayMs, this.#wake)
     this.#timer.unref()

@@ -24,15 +24,18 @@ export interface Files {
   readonly bytes: number
   /** Of these, of logs. */
   readonly logs: number
-  /** Of these, of values that no table points to, nor any memtable. */
+  /** Of these, of values that no table points to, nor any memtable, and of what has expired. */
   readonly garbage: number
   /** Bytes of values that the active memtable keeps from becoming garbage. */
   readonly kept: number
+  /** Of what tables have, the share that the active memtable hides if each of its entries hides one. */
+  readonly hidden: number
 }
 
 /** Of all files: no more is kept while idle. */
 const KEPT_SHARE = 1 / 8
-/** A shorter log stays as it is: a small database is not flushed for each commit after which it rests. */
+/** A log that takes and hides less stays as it is: a small database is not flushed for each commit after which it
+ * rests. */
 const LOG_LEAST = 4 * MIB
 
 /** Up to here the loop has room for whatever the system takes from it. */
@@ -55,11 +58,14 @@ export function backgroundShare(load: Load, level0: number, triggers: Triggers):
   return 1 - (1 - LEAST_SHARE) * Math.min(1, Math.max(0, busy))
 }
 
-/** Whether an idle database should flush: for what values its memtable keeps, or because the log takes so much beside
- * live tables and segments that the files pass the space bound (compaction/values/doom.ts). */
-export function flushPays({ bytes, logs, garbage, kept }: Files): boolean {
+/** Whether an idle database should flush: for what values its memtable keeps, or because the files pass the space bound
+ * (compaction/values/doom.ts) with the log beside tables and segments, of which it may hide so much: only what is in a
+ * table can be known to. */
+export function flushPays({ bytes, logs, garbage, kept, hidden }: Files): boolean {
   if (kept > bytes * KEPT_SHARE) return true
-  return logs >= LOG_LEAST && bytes > SPACE_BOUND * (bytes - logs - garbage)
+  const shown = bytes - logs - garbage
+  const covered = shown * Math.min(1, hidden)
+  return logs + covered >= LOG_LEAST && bytes > SPACE_BOUND * (shown - covered)
 }
 
 export function parallelJobs(most: number, share: number): number {

@@ -3,6 +3,7 @@
 // the database is reopened. What the volume has no room for waits: nothing else waits for it.
 import type { Clock } from '../../base/clock.ts'
 import { CorruptionError } from '../../base/errors.ts'
+import { expiredBytes } from '../../compaction/expiry.ts'
 import type { InFlight } from '../../compaction/in-flight.ts'
 import type { ValuesMoment } from '../../compaction/pick-options.ts'
 import type { CompactionPlan } from '../../compaction/plan.ts'
@@ -19,6 +20,7 @@ import { planValues } from '../../compaction/values/pick-values.ts'
 import { storedBytes } from '../../format/table-meta.ts'
 import { parseFileName } from '../../io/file-names.ts'
 import type { Levels } from '../../manifest/levels.ts'
+import type { Readers } from '../../mvcc/pins.ts'
 import { BackOff, type BackOffShape } from '../disk/back-off.ts'
 import type { DiskReserve } from '../disk/disk-reserve.ts'
 import { isDiskFull } from '../disk/failures.ts'
@@ -77,15 +79,17 @@ export class ValueCollector {
     return this.#asked
   }
 
-  /** What the next pick is to know; undefined: of no value. */
-  moment(): ValuesMoment | undefined {
+  /** What the next pick is to know; undefined: of no value. `readers`: undefined if nothing there is expires. */
+  moment(readers?: Readers): ValuesMoment | undefined {
     const { tree, rest, deferred } = this.#parts
     if (deferred()) return undefined
     const { levels, segmentSums: sums } = tree
-    if (sums.count === 0) return undefined
+    const expired = expiredBytes(levels, readers)
+    if (sums.count === 0 && expired === 0) return undefined
     const tables = levels.reduce((sum, each) => sum + storedBytes(each), 0)
     const stuck = this.#spoiledGarbage()
-    const space = { bytes: tables + sums.bytes - stuck, garbage: sums.garbage - stuck }
+    const garbage = sums.garbage - stuck + expired
+    const space = { bytes: tables + sums.bytes - stuck, garbage }
     if (this.#doomed?.freedBy(levels) === true) this.#doomed = undefined
     const may = this.#doomed === undefined && !this.#full.waiting
     if (may && (sums.some || overBound(space))) this.#choose(levels, space)

@@ -1,4 +1,6 @@
 // Write queue and schedulers, and what each tells the others. Main thread.
+
+import { expiredBytes, mayExpire } from '../../compaction/expiry.ts'
 import type { ManifestLog } from '../../manifest/manifest-log.ts'
 import { PlanMerges } from '../compaction/plan-merges.ts'
 import { CompactionScheduler } from '../compaction-scheduler.ts'
@@ -87,6 +89,7 @@ export function wireBackground(
     compacted: installed,
     leftOut: outcomes.leftOut,
     idle: () => outcomes.roomChanged(),
+    expired: () => upkeep.stir(),
   })
   const flushes = new FlushScheduler({
     ...both,
@@ -152,8 +155,13 @@ interface Easings extends Pick<UpkeepParts, 'rested'> {
 
 function filesOf({ diskBytes, memtables, tree }: Stores): Files {
   const logs = memtables.logs.reduce((sum, { length, zeros }) => sum + length + zeros, 0)
-  const { garbage } = tree.segmentSums
-  return { bytes: diskBytes(), logs, garbage, kept: memtables.active.keptBytes }
+  // No reader begins before a time that was asked for.
+  const expired = mayExpire(tree.levels) ? expiredBytes(tree.levels, tree.readers()) : 0
+  const garbage = tree.segmentSums.garbage + expired
+  const entries = tree.levels.flat().reduce((sum, table) => sum + table.entries, 0)
+  const { memtable, keptBytes: kept } = memtables.active
+  const hidden = entries === 0 ? 0 : memtable.entries / entries
+  return { bytes: diskBytes(), logs, garbage, kept, hidden }
 }
 
 interface Bound {

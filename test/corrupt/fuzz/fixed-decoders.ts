@@ -133,10 +133,19 @@ const properties: Decoder = {
       blocks: random.below(99),
       codec: random.below(3),
       segments: Array.from({ length: random.below(4) }, (_, i) => ({ number: i + 1, bytes: 8 })),
+      expiring: Array.from({ length: random.below(4) }, (_, i) => {
+        return { until: 5 + 9 * i, entries: 1 + i, bytes: random.below(99), referred: 8 * i }
+      }),
     })
     mutate(bytes, [...u64s(0, bytes.length / 8), ...u32s(64, 2), ...u32s(96, 2)], random)
-    const { segments, ...counts } = decodeProperties(resized(bytes, random), FILE, 1000)
+    const { segments, expiring, ...counts } = decodeProperties(resized(bytes, random), FILE, 1000)
     demand(Object.values(counts).every(isCount), 'counts')
+    demand(expiring.length <= 16, 'few steps of expiry')
+    for (const [i, step] of expiring.entries()) {
+      demand(Object.values(step).every(isCount), 'counts of a step')
+      const before = expiring[i - 1]?.until ?? 0
+      demand(step.until > before && step.entries > 0, 'steps by time, each with entries')
+    }
     for (const [i, use] of segments.entries()) {
       demand(use.number > (segments[i - 1]?.number ?? 0) && use.bytes > 0, 'segments in order')
     }

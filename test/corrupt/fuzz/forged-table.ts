@@ -70,6 +70,23 @@ export function withOtherUse(base: BaseTable, change: number): { bytes: Buffer; 
   return { bytes, meta: { ...base.meta, segments } }
 }
 
+/** The table with another number in its first step of expiry than its entries add up to. */
+export function withOtherStep(
+  base: BaseTable,
+  field: 'entries' | 'bytes' | 'referred',
+): { bytes: Buffer; meta: TableMeta } {
+  const bytes = Buffer.from(base.bytes)
+  const { properties } = base.footer
+  const { segments = [], expiring } = base.meta
+  const [first, ...others] = expiring!
+  const step = { ...first!, [field]: first![field] + 1 }
+  const place = { entries: 8, bytes: 16, referred: 24 }[field]
+  const at = properties.offset + 104 + 16 * segments.length + place
+  bytes.writeBigUInt64LE(BigInt(step[field]), at)
+  seal(base.meta, bytes, properties)
+  return { bytes, meta: { ...base.meta, expiring: [step, ...others] } }
+}
+
 /** The table with one to three parts changed; the manifest's idea of it goes along, as if it had been forged too. */
 export function forge(base: BaseTable, random: Prng): { bytes: Buffer; meta: TableMeta } {
   const bytes = Buffer.from(base.bytes)

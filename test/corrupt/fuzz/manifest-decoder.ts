@@ -86,6 +86,23 @@ function uses(random: Prng, file: number, { segments }: Model): Token[] {
   return [u8(16), number(file), number(some.length), ...list]
 }
 
+/** Of the table behind which they stand: what it refers to, when it expires. */
+function steps(random: Prng, file: number, before: readonly Token[]): Token[] {
+  const of = (tag: number): number[] => {
+    const at = before.findIndex(({ kind, value }) => kind === 'u8' && value === tag)
+    return at < 0 ? [] : before.slice(at + 1).map(({ value }) => Number(value))
+  }
+  const [, earliest = 1, latest = 0] = of(15)
+  const referred = of(16)[3] ?? 0
+  const count = 1 + random.below(4)
+  const list = Array.from({ length: count }, (_, i) => {
+    const until = latest === 0 ? earliest + 7 * i : latest - (count - 1 - i)
+    return [number(until), number(1 + random.below(2)), number(random.u32()), number(0)]
+  })
+  list.at(-1)![3] = number(random.below(referred + 1))
+  return [u8(17), number(file), number(count), ...list.flat()]
+}
+
 function field(random: Prng, model: Model): Token[] {
   switch (random.below(10)) {
     case 0: {
@@ -139,6 +156,7 @@ function field(random: Prng, model: Model): Token[] {
       if (random.chance(0.3)) tokens.push(...expiry(random, file))
       if (random.chance(0.3)) tokens.push(...packing(random, file))
       if (random.chance(0.5)) tokens.push(...uses(random, file, model))
+      if (random.chance(0.2)) tokens.push(...steps(random, file, tokens.slice(15)))
       return tokens
     }
   }
@@ -244,10 +262,32 @@ function requireSound(state: ManifestState): void {
     const never = latestExpiry === 0
     demand(never || (earliestExpiry > 0 && latestExpiry >= earliestExpiry), 'expiries in order')
     demand(Buffer.compare(meta.smallestKey, meta.largestKey) <= 0, 'keys in order')
+    requireSteps(meta)
   }
   const payload = encodeEditPayload(snapshotEdit(state))
   const again = applyEdit(EMPTY_STATE, decodeEditPayload(payload, '/again', 0))
   demand(describe(again) === describe(state), 'a state that cannot be written again')
+}
+
+/** No more expires than there is, and not before or after it may. */
+function requireSteps({
+  expiring = [],
+  entries,
+  segments = [],
+  ...table
+}: ManifestState['levels'][number][number]): void {
+  demand(expiring.length <= 16, 'few steps of expiry')
+  if (expiring.length === 0) return
+  const sum = (counts: readonly number[]): number => counts.reduce((all, count) => all + count, 0)
+  demand(sum(expiring.map((step) => step.entries)) <= entries, 'entries that expire')
+  const used = sum(segments.map(({ bytes: each }) => each))
+  demand(sum(expiring.map(({ referred }) => referred)) <= used, 'values that expire')
+  const { earliestExpiry, latestExpiry } = table
+  demand(earliestExpiry > 0 && expiring[0]!.until >= earliestExpiry, 'none before the earliest')
+  demand(latestExpiry === 0 || expiring.at(-1)!.until === latestExpiry, 'all by the latest')
+  for (const [i, step] of expiring.entries()) {
+    demand(step.until > (expiring[i - 1]?.until ?? 0) && step.entries > 0, 'steps by time')
+  }
 }
 
 function describe({ editNumber: _, retentionFloors, ...state }: ManifestState): string {

@@ -1,10 +1,11 @@
 // Which tables go unread, which are rewritten, and when that is next due.
 import { describe, expect, test } from 'vitest'
-import { nextExpiry } from '../../../src/compaction/expiry.ts'
+import { expiredBytes, expiredOf, nextExpiry } from '../../../src/compaction/expiry.ts'
 import { InFlight } from '../../../src/compaction/in-flight.ts'
 import { type PickMoment, type PickOptions, pickCompaction } from '../../../src/compaction/pick.ts'
 import { buildPlan } from '../../../src/compaction/plan.ts'
 import { planRange } from '../../../src/compaction/plan-range.ts'
+import type { ExpiryStep } from '../../../src/format/table-meta.ts'
 import type { Levels, TableMeta } from '../../../src/manifest/levels.ts'
 import { describePlan, makeTable } from './levels-text.ts'
 
@@ -124,13 +125,74 @@ describe('a table in which much has expired', () => {
 })
 
 test('the next time to look is the earliest at which a table goes or is rewritten', () => {
-  expect(nextExpiry(levelsOf([]))).toBeUndefined()
-  expect(nextExpiry(levelsOf([[6, 10, 'a', 'f', 50, 0]]))).toBeUndefined()
-  expect(nextExpiry(levelsOf([[6, 10, 'a', 'f', 50, 101]]))).toBe(76)
-  expect(nextExpiry(levelsOf([[0, 10, 'a', 'f', 50, 101]]))).toBe(101)
+  expect(nextExpiry(levelsOf([]), 0)).toBeUndefined()
+  expect(nextExpiry(levelsOf([[6, 10, 'a', 'f', 50, 0]]), 0)).toBeUndefined()
+  expect(nextExpiry(levelsOf([[6, 10, 'a', 'f', 50, 101]]), 0)).toBe(76)
+  expect(nextExpiry(levelsOf([[0, 10, 'a', 'f', 50, 101]]), 0)).toBe(101)
   const rows: Row[] = [
     [0, 10, 'a', 'f', 50, 101],
     [3, 11, 'a', 'f', 80, 80],
   ]
-  expect(nextExpiry(levelsOf(rows))).toBe(80)
+  expect(nextExpiry(levelsOf(rows), 0)).toBe(80)
+})
+
+describe('a table that knows what of it expires when', () => {
+  const steps: readonly ExpiryStep[] = [
+    { until: 60, entries: 2, bytes: 8, referred: 0 },
+    { until: 80, entries: 2, bytes: 4, referred: 500 },
+    { until: 90, entries: 1, bytes: 9, referred: 0 },
+  ]
+  const table: TableMeta = {
+    ...makeTable(10, 'a', 'f', 100),
+    earliestExpiry: 50,
+    segments: [{ number: 3, bytes: 900 }],
+    expiring: steps,
+  }
+  const at = (level: number, change: Partial<TableMeta> = {}): Levels => {
+    return Array.from({ length: 7 }, (_, i) => (i === level ? [{ ...table, ...change }] : []))
+  }
+
+  test('counts each step once its last entry has expired', () => {
+    const expired = (now: number, change: Partial<TableMeta> = {}): number[] => {
+      const { entries, bytes } = expiredOf({ ...table, ...change }, moment(now).readers)
+      return [entries, bytes]
+    }
+    expect(expired(59)).toEqual([0, 0])
+    expect(expired(60)).toEqual([2, 8])
+    expect(expired(89)).toEqual([4, 512])
+    expect(expired(10_000)).toEqual([5, 521])
+    // Compressed to a fifth; and never more than the file.
+    expect(expired(89, { packing: { codec: 1, payloadBytes: 500 } })).toEqual([4, 502.4])
+    const many = steps.map((step) => ({ ...step, bytes: 2 ** 50 }))
+    expect(expired(89, { expiring: many })).toEqual([4, 600])
+    // A reader began before; one who sees nothing of the table does not matter.
+    expect(expiredOf(table, moment(89, [500, 70]).readers).entries).toBe(2)
+    expect(expiredOf(table, moment(89, [99, 70]).readers).entries).toBe(4)
+    expect(expiredOf(table, undefined).entries).toBe(0)
+    expect(expiredBytes(at(3), moment(89).readers)).toBe(512)
+    expect(expiredBytes(at(3), undefined)).toBe(0)
+  })
+
+  test('without steps, as from before they were counted, it is estimated by its first and last', () => {
+    const { expiring: _, ...silent } = table
+    const whole = { ...silent, latestExpiry: 90 }
+    expect(expiredOf(silent, moment(80).readers)).toEqual({ entries: 0, bytes: 0 })
+    expect(expiredOf(whole, moment(60).readers)).toEqual({ entries: 2.5, bytes: 250 })
+    expect(expiredOf(whole, moment(90).readers)).toEqual({ entries: 10, bytes: 1_000 })
+  })
+
+  test('is looked at when half of it has expired, or enough to rewrite it for the bound on space', () => {
+    // A tenth of its own bytes; then the next steps; then what is due already.
+    expect(nextExpiry(at(6), 0)).toBe(80)
+    expect(nextExpiry(at(6), 79)).toBe(80)
+    expect(nextExpiry(at(6), 80)).toBe(90)
+    expect(nextExpiry(at(6), 5_000)).toBe(90)
+    // Level 0 is not rewritten for the half.
+    expect(nextExpiry(at(0), 0)).toBe(80)
+    expect(nextExpiry(at(0), 90)).toBeUndefined()
+    expect(nextExpiry(at(6, { entries: 11 }), 90)).toBeUndefined()
+    expect(nextExpiry(at(6, { size: 5_120, entries: 11 }), 0)).toBe(80)
+    expect(nextExpiry(at(6, { size: 5_130, entries: 11 }), 0)).toBe(90)
+    expect(nextExpiry(at(6, { size: 5_300, entries: 11 }), 0)).toBeUndefined()
+  })
 })

@@ -10,11 +10,13 @@
 //   > sizes 9000 2000     of the base level, of a table
 //   > held 5              somebody holds segment 5
 //   > rest                nothing is being written
+//   > now 50              all readers began then
 //   > doomed              segments that are to become free, best first
 //   > collect 0.1         all steps of collectGarbage()
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { expiredBytes } from '../../../src/compaction/expiry.ts'
 import { InFlight } from '../../../src/compaction/in-flight.ts'
 import { checkVersionOrder } from '../../../src/compaction/invariant.ts'
 import { levelTargets } from '../../../src/compaction/level-targets.ts'
@@ -38,7 +40,8 @@ import { planValues } from '../../../src/compaction/values/pick-values.ts'
 import type { SegmentMeta } from '../../../src/format/segments/segment-meta.ts'
 import { storedBytes } from '../../../src/format/table-meta.ts'
 import type { Levels } from '../../../src/manifest/levels.ts'
-import { describePlan, install, parseLevels, parseSegments } from './levels-text.ts'
+import type { Readers } from '../../../src/mvcc/pins.ts'
+import { describePlan, install, lapsed, parseLevels, parseSegments } from './levels-text.ts'
 
 const FOLDER = join(import.meta.dirname, '../../golden/compaction')
 const DEFAULTS: PickOptions = {
@@ -92,6 +95,7 @@ class Bench {
   readonly #held = new Set<number>()
   #options = DEFAULTS
   #rest = false
+  #readers: Readers | undefined
 
   constructor(levels: Levels, segments: readonly SegmentMeta[]) {
     this.#levels = levels
@@ -117,6 +121,9 @@ class Bench {
       case 'rest':
         this.#rest = true
         return []
+      case 'now':
+        this.#readers = { snapshots: [Number.MAX_SAFE_INTEGER], horizons: [Number(first)] }
+        return []
       case 'doomed':
         return [this.#doomed()]
       case 'collect':
@@ -129,7 +136,7 @@ class Bench {
       case 'parallel':
         return this.#parallel()
       case 'settle':
-        return follow(this.#levels, (now) => this.#pick(now))
+        return follow(this.#levels, (now) => this.#pick(now), this.#readers?.horizons[0])
       case 'range':
         return this.#request({ start: keyOf(first), end: keyOf(second) })
       case 'flatten': {
@@ -146,14 +153,17 @@ class Bench {
   }
 
   #pick(levels: Levels): CompactionPlan | undefined {
-    const moment = { oldestSnapshot: this.#oldestSnapshot, ...this.#values(levels) }
+    const readers = this.#readers === undefined ? {} : { readers: this.#readers }
+    const moment = { oldestSnapshot: this.#oldestSnapshot, ...readers, ...this.#values(levels) }
     return pickCompaction(levels, this.#options, this.#inFlight, moment)
   }
 
   #values(levels: Levels): { values?: ValuesMoment } {
     const fills = this.#fills(levels)
-    if (fills.length === 0) return {}
-    const space = spaceOf(fills, levels)
+    const expired = expiredBytes(levels, this.#readers)
+    if (fills.length + expired === 0) return {}
+    const { bytes, garbage } = spaceOf(fills, levels)
+    const space = { bytes, garbage: garbage + expired }
     const chosen = chooseDoomed(fills.filter(this.#mayGo), space)
     const doomed = chosen.length === 0 ? undefined : new Doomed(chosen)
     return { values: { doomed, space, rest: this.#rest } }
@@ -250,6 +260,7 @@ function busyPlan(levels: Levels, words: readonly string[]): CompactionPlan {
 function follow(
   start: Levels,
   step: (levels: Levels, done: ReadonlySet<number>) => CompactionPlan | undefined,
+  time = 0,
 ): string[] {
   const out: string[] = []
   const done = new Set<number>()
@@ -260,7 +271,8 @@ function follow(
     out.push(describePlan(plan))
     if (plan === undefined) break
     const before = new Set(levels.flat().map((table) => table.number))
-    levels = install(levels, plan, () => number++)
+    const sources = plan.sources.map((tables) => tables.map((table) => lapsed(table, time)))
+    levels = install(levels, { ...plan, sources }, () => number++)
     checkVersionOrder(levels)
     for (const table of levels.flat()) if (!before.has(table.number)) done.add(table.number)
   }

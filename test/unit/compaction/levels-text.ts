@@ -1,11 +1,13 @@
 // Levels as text, plans as text, and a model of what installing a plan does to the levels. L3: 12 a..f 30 t5 v7-9
 // is table 12 of level 3: keys a to f, 30 bytes, 10 entries, 5 of them tombstones, versions 7 to 9. Without
-// versions they follow from the number. A last word s5:40,6:70 says that it points to 40 bytes in segment 5 of the
-// value log, and to 70 in segment 6. S5 100 is a segment of 100 bytes.
+// versions they follow from the number. A word s5:40,6:70 says that it points to 40 bytes in segment 5 of the value
+// log, and to 70 in segment 6; a last word e50:2:8:30,90:1:4:0 that two entries of 8 bytes, which point to 30, expire
+// by time 50, another one of 4 by time 90, and the others never. S5 100 is a segment of 100 bytes.
 import { compareBytes } from '../../../src/base/bytes.ts'
 import { LEVEL_COUNT } from '../../../src/base/limits.ts'
 import type { CompactionPlan } from '../../../src/compaction/plan.ts'
 import type { SegmentMeta, SegmentUse } from '../../../src/format/segments/segment-meta.ts'
+import type { ExpiryStep } from '../../../src/format/table-meta.ts'
 import type { Levels, TableMeta } from '../../../src/manifest/levels.ts'
 
 export const ENTRIES = 10
@@ -39,9 +41,11 @@ export function parseLevels(lines: readonly string[]): Levels {
   const levels: TableMeta[][] = Array.from({ length: LEVEL_COUNT }, () => [])
   for (const line of lines) {
     const match =
-      /^L(\d): (\d+) (\w+)\.\.(\w+) (\d+)(?: t(\d+))?(?: v(\d+)-(\d+))?(?: s([\d:,]+))?$/.exec(line)
+      /^L(\d): (\d+) (\w+)\.\.(\w+) (\d+)(?: t(\d+))?(?: v(\d+)-(\d+))?(?: s([\d:,]+))?(?: e([\d:,]+))?$/.exec(
+        line,
+      )
     if (match === null) throw new Error(`not a table: ${line}`)
-    const [, level, number, from, to, size, tombstones, oldest, newest, uses] = match
+    const [, level, number, from, to, size, tombstones, oldest, newest, uses, steps] = match
     const table = makeTable(Number(number), from!, to!, Number(size), Number(tombstones ?? 0))
     const { smallestVersion, largestVersion } = table
     levels[Number(level)]!.push({
@@ -49,6 +53,7 @@ export function parseLevels(lines: readonly string[]): Levels {
       smallestVersion: Number(oldest ?? smallestVersion),
       largestVersion: Number(newest ?? largestVersion),
       ...(uses !== undefined && { segments: parseUses(uses) }),
+      ...(steps !== undefined && expiringBy(parseSteps(steps))),
     })
   }
   return sorted(levels)
@@ -59,6 +64,19 @@ function parseUses(text: string): SegmentUse[] {
     const [number, bytes] = use.split(':').map(Number)
     return { number: number!, bytes: bytes! }
   })
+}
+
+function parseSteps(text: string): ExpiryStep[] {
+  return text.split(',').map((step) => {
+    const [until, entries, bytes, referred] = step.split(':').map(Number)
+    return { until: until!, entries: entries!, bytes: bytes!, referred: referred! }
+  })
+}
+
+function expiringBy(expiring: readonly ExpiryStep[]): Partial<TableMeta> {
+  return expiring.length === 0
+    ? { earliestExpiry: 0, expiring: [] }
+    : { earliestExpiry: expiring[0]!.until, expiring }
 }
 
 export function parseSegments(lines: readonly string[]): SegmentMeta[] {
@@ -101,6 +119,22 @@ export function install(levels: Levels, plan: CompactionPlan, next: () => number
   const outputs = plan.trivialMove ? tables : relocated(merged(tables, plan, next), plan, next)
   result[plan.outputLevel] = [...result[plan.outputLevel]!, ...outputs]
   return sorted(result)
+}
+
+/** The table without what has expired, as a merge at that time reads it; its values lie in its first segment. */
+export function lapsed(table: TableMeta, now: number): TableMeta {
+  const { expiring = [], segments: [first, ...others] = [] } = table
+  const gone = expiring.filter(({ until }) => until <= now)
+  const sum = (field: 'entries' | 'bytes' | 'referred'): number =>
+    gone.reduce((all, step) => all + step[field], 0)
+  const used = { ...first!, bytes: (first?.bytes ?? 0) - sum('referred') }
+  return {
+    ...table,
+    ...expiringBy(expiring.filter(({ until }) => until > now)),
+    size: table.size - sum('bytes'),
+    entries: table.entries - sum('entries'),
+    ...(first !== undefined && { segments: used.bytes === 0 ? others : [used, ...others] }),
+  }
 }
 
 /** What they point to in segments that are to become free lies in a new one. */

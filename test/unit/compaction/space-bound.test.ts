@@ -62,6 +62,27 @@ describe.each(['random', 'in order', 'skewed'] as const)(
   },
 )
 
+describe.each([0.1, 1, 4])('times to live of %d × the time it takes to write all', (round) => {
+  test.each([
+    // Share that expires; bytes of an entry; speed of jobs.
+    [0.15, 60, 1],
+    [0.15, 256 * 60, 1],
+    [0.5, 16 * 60, 1],
+  ])('for %d of the puts, entries of %i bytes', (share, entryBytes, speed) => {
+    const tree = gigabyte({ entryBytes, speed, parallel: 1 })
+    const random = prng(11)
+    const some = (): number | undefined =>
+      random.chance(share) ? (round * KEYS * (MIB / 4) * (1 + random.below(100))) / 100 : undefined
+    for (let key = 0; key < KEYS; key += 1) tree.put(key)
+    tree.most = 0
+    for (let i = 0; i < ROUNDS * KEYS; i += 1) tree.put(random.below(KEYS), some())
+    expect(tree.most).toBeLessThan(2.5)
+    expect((tree.flushed + tree.compacted) / tree.written).toBeLessThan(2.5)
+    tree.settle()
+    expect(tree.amplification).toBeLessThan(1.5)
+  })
+})
+
 test('what is only loaded is written once', () => {
   const tree = gigabyte({ entryBytes: 960, speed: 1, parallel: 1 })
   for (let key = 0; key < KEYS; key += 1) tree.put((key * 1_001) % KEYS)

@@ -1,6 +1,8 @@
 // A database whose values lie in segments, without a disk: writes fill memtables, memtables become tables and segments,
 // and the engine's own functions decide what is merged and what is collected. Every entry is there, so what is live is
-// known exactly. Time is counted in bytes the program writes; a job takes as long as what it writes needs.
+// known exactly. Time is counted in bytes the program writes, also that by which entries expire; a job takes as long as
+// what it writes needs.
+import { expiredBytes } from '../../../src/compaction/expiry.ts'
 import { InFlight } from '../../../src/compaction/in-flight.ts'
 import {
   type PickOptions,
@@ -9,11 +11,13 @@ import {
 } from '../../../src/compaction/pick.ts'
 import type { CompactionPlan } from '../../../src/compaction/plan.ts'
 import { chooseDoomed, Doomed } from '../../../src/compaction/values/doom.ts'
+import { ExpiryTally } from '../../../src/cursor/expiry-tally.ts'
 import { Segments } from '../../../src/engine/value-log/segments.ts'
 import type { SegmentMeta } from '../../../src/format/segments/segment-meta.ts'
 import { storedBytes } from '../../../src/format/table-meta.ts'
 import { applyEdit, EMPTY_STATE, type ManifestState } from '../../../src/manifest/apply-edit.ts'
 import type { TableMeta } from '../../../src/manifest/levels.ts'
+import type { Readers } from '../../../src/mvcc/pins.ts'
 import { makeTable } from './levels-text.ts'
 
 export interface TreeShape {
@@ -31,6 +35,8 @@ interface Entry {
   readonly key: number
   readonly version: number
   readonly segment: number
+  /** Infinity: never. */
+  readonly expiresAt: number
 }
 
 interface Job {
@@ -46,6 +52,9 @@ interface Outputs {
 }
 
 const OVERHEAD = 192
+/** In place of a segment: the entry is a delete; its value lies in the memtable. */
+const DELETED = 0
+const NOWHERE = -1
 /** Of values, per table size, a table points to at most (writer-workspace.ts). */
 const VALUES_PER_TABLE = 4
 
@@ -54,7 +63,9 @@ export class ValueTree {
   readonly #segments = new Segments()
   readonly #inFlight = new InFlight()
   readonly #contents = new Map<number, readonly Entry[]>()
-  readonly #live = new Set<number>()
+  /** When each key's value expires. */
+  readonly #live = new Map<number, number>()
+  #expires = false
   #state: ManifestState = EMPTY_STATE
   #memtable = new Map<number, Entry>()
   #jobs: Job[] = []
@@ -74,19 +85,25 @@ export class ValueTree {
     this.#shape = shape
   }
 
-  put(key: number): void {
+  /** `ttl`: bytes the program writes meanwhile. */
+  put(key: number, ttl: number = Number.POSITIVE_INFINITY): void {
     const { valueBytes, entryBytes, memtableBytes } = this.#shape
     this.#version += 1
-    this.#live.add(key)
-    this.#memtable.set(key, { key, version: this.#version, segment: 0 })
+    const expiresAt = Math.ceil(this.#clock + ttl)
+    if (expiresAt < Number.POSITIVE_INFINITY) this.#expires = true
+    this.#live.set(key, expiresAt)
+    this.#memtable.set(key, { key, version: this.#version, segment: NOWHERE, expiresAt })
     this.written += valueBytes
     this.#advance(this.#clock + valueBytes)
     if (this.#memtable.size * (valueBytes + entryBytes) >= memtableBytes) this.#flush()
   }
 
-  /** Lets everything end that is due. */
+  /** Lets everything end that is due, and everything expire that ever will. */
   settle(): void {
     this.rest = true
+    const some = [...this.#live.values()].filter(Number.isFinite)
+    this.#clock = Math.max(this.#clock, ...some)
+    if (this.#expires) this.#flush()
     this.#start()
     while (this.#jobs.length > 0) this.#advance(Math.min(...this.#jobs.map(({ end }) => end)))
   }
@@ -99,7 +116,18 @@ export class ValueTree {
     })
     const logs = this.#memtable.size * valueBytes
     const all = this.#space().bytes + logs + outputs.reduce((sum, bytes) => sum + bytes, 0)
-    return all / (this.#live.size * (valueBytes + entryBytes))
+    return all / (this.#alive() * (valueBytes + entryBytes))
+  }
+
+  #alive(): number {
+    if (!this.#expires) return this.#live.size
+    let alive = 0
+    for (const expiresAt of this.#live.values()) if (expiresAt > this.#clock) alive += 1
+    return alive
+  }
+
+  #readers(): Readers {
+    return { snapshots: [this.#version], horizons: [Math.floor(this.#clock)] }
   }
 
   #space(): { bytes: number; garbage: number } {
@@ -119,7 +147,11 @@ export class ValueTree {
     }
     const entries = [...this.#memtable.values()].sort((a, b) => a.key - b.key)
     this.#memtable = new Map()
-    const { tables, segments } = this.#write(entries, () => true, Number.POSITIVE_INFINITY)
+    const { tables, segments } = this.#write(
+      entries.map((entry) => this.#lapsed(entry)),
+      ({ segment }) => segment === NOWHERE,
+      Number.POSITIVE_INFINITY,
+    )
     this.flushed += segments.reduce((sum, { size }) => sum + size, 0)
     this.#apply({
       tablesAdded: tables.map((table) => ({ level: 0, table })),
@@ -146,7 +178,8 @@ export class ValueTree {
   #start(): void {
     while (this.#jobs.length < this.#shape.parallel) {
       const { levels } = this.#state
-      const moment = { oldestSnapshot: this.#version, values: this.#values() }
+      const readers = this.#expires ? { readers: this.#readers() } : {}
+      const moment = { oldestSnapshot: this.#version, ...readers, values: this.#values() }
       const plan = pickCompaction(levels, this.#shape.pick, this.#inFlight, moment)
       if (plan === undefined) return
       const outputs = plan.trivialMove
@@ -164,7 +197,8 @@ export class ValueTree {
   /** As engine/value-log/collector.ts has it. */
   #values(): ValuesMoment {
     const { levels, segments } = this.#state
-    const space = this.#space()
+    const { bytes, garbage } = this.#space()
+    const space = { bytes, garbage: garbage + expiredBytes(levels, this.#readers()) }
     if (this.#doomed?.freedBy(levels) === true) this.#doomed = undefined
     if (this.#doomed === undefined) {
       const fills = this.#segments.fills(segments, levels)
@@ -194,10 +228,19 @@ export class ValueTree {
       }
     }
     const freed = new Set(plan.relocate?.map(({ number }) => number))
-    const entries = [...newest.values()].sort((a, b) => a.key - b.key)
+    const entries = [...newest.values()]
+      .map((entry) => this.#lapsed(entry))
+      .filter(({ segment }) => segment !== DELETED || !plan.dropTombstones)
+      .sort((a, b) => a.key - b.key)
     const cut = plan.outputLevel > 0 && plan.collects !== true
     const tableSize = cut ? this.#shape.pick.tableSize : Number.POSITIVE_INFINITY
     return this.#write(entries, ({ segment }) => freed.has(segment), tableSize)
+  }
+
+  /** As a merge at this moment has it. */
+  #lapsed(entry: Entry): Entry {
+    if (entry.expiresAt > this.#clock) return entry
+    return { ...entry, segment: DELETED, expiresAt: Number.POSITIVE_INFINITY }
   }
 
   #write(entries: readonly Entry[], moves: (entry: Entry) => boolean, tableSize: number): Outputs {
@@ -221,8 +264,15 @@ export class ValueTree {
     const uses = new Map<number, number>()
     let smallestVersion = Number.POSITIVE_INFINITY
     let largestVersion = 0
-    for (const { segment, version } of entries) {
-      uses.set(segment, (uses.get(segment) ?? 0) + this.#shape.valueBytes)
+    const { valueBytes, entryBytes } = this.#shape
+    const expiring = new ExpiryTally()
+    const times: number[] = []
+    for (const { segment, version, expiresAt } of entries) {
+      if (segment !== DELETED) uses.set(segment, (uses.get(segment) ?? 0) + valueBytes)
+      if (expiresAt < Number.POSITIVE_INFINITY) {
+        expiring.add(expiresAt, entryBytes - 8, valueBytes)
+        times.push(expiresAt)
+      }
       smallestVersion = Math.min(smallestVersion, version)
       largestVersion = Math.max(largestVersion, version)
     }
@@ -233,6 +283,12 @@ export class ValueTree {
     return {
       ...table,
       entries: entries.length,
+      tombstones: entries.filter(({ segment }) => segment === DELETED).length,
+      ...(times.length > 0 && {
+        earliestExpiry: Math.min(...times),
+        latestExpiry: times.length === entries.length ? Math.max(...times) : 0,
+        expiring: expiring.steps(),
+      }),
       smallestVersion,
       largestVersion,
       segments: [...uses]

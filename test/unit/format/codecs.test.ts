@@ -13,6 +13,7 @@ import {
   sealEdit,
 } from '../../../src/format/manifest-edit.ts'
 import { decodeRecord, encodeRecord, type LogRecord } from '../../../src/format/record.ts'
+import type { ExpiryStep, TableMeta } from '../../../src/format/table-meta.ts'
 import { FieldReader, FieldWriter, varintLength, writeVarint } from '../../../src/format/varint.ts'
 import { readFrameHeader, readLink } from '../../../src/format/wal-frame.ts'
 
@@ -281,6 +282,10 @@ const FULL_EDIT: ManifestEdit = {
           { number: 61, bytes: 40 },
           { number: 73, bytes: 2 ** 40 },
         ],
+        expiring: [
+          { until: 1_700_000_000_000, entries: 1, bytes: 30, referred: 0 },
+          { until: 2 ** 53 - 1, entries: 999_999, bytes: 2 ** 50, referred: 2 ** 40 },
+        ],
       },
     },
   ],
@@ -322,6 +327,9 @@ describe('manifest edit', () => {
       // Segments of a table that is not added.
       '1046013d28',
       '10',
+      // Steps of expiry of a table that is not added.
+      '1146010501010000',
+      '11',
       'ff',
       '050001',
       '050700',
@@ -346,8 +354,9 @@ describe('manifest edit', () => {
     ]
     const twice = Buffer.from('0f4605000f460500', 'hex')
     const added = encodeEditPayload({ tablesAdded: FULL_EDIT.tablesAdded! })
+    const { expiring: _, ...plain } = table
     const expiryBytes = encodeEditPayload({
-      tablesAdded: [{ level: 3, table: { ...table, earliestExpiry: 0 } }],
+      tablesAdded: [{ level: 3, table: { ...plain, earliestExpiry: 0 } }],
     })
     expect(() => decodeEditPayload(Buffer.concat([added, twice]), 'f', 0)).toThrow(CorruptionError)
     const second = Buffer.concat([added, twice.subarray(0, 4)])
@@ -361,7 +370,7 @@ describe('manifest edit', () => {
   })
 
   test('a table’s segments stand right behind it, once, by number and with bytes', () => {
-    const { segments: _, ...table } = FULL_EDIT.tablesAdded![0]!.table
+    const { segments: _, expiring: __, ...table } = FULL_EDIT.tablesAdded![0]!.table
     const added = encodeEditPayload({ tablesAdded: [{ level: 3, table }] })
     const decode = (...fields: string[]): ManifestEdit =>
       decodeEditPayload(
@@ -389,6 +398,40 @@ describe('manifest edit', () => {
     const most = Array.from({ length: 2_048 }, (_, i) => ({ number: i + 1, bytes: 40 }))
     const edit = { tablesAdded: [{ level: 3, table: { ...table, segments: most } }] }
     expect(decodeEditPayload(encodeEditPayload(edit), 'f', 0)).toEqual(edit)
+  })
+
+  test('a table’s steps of expiry stand behind it, once, by time, and hold no more than it does', () => {
+    const { expiring: _, ...table } = FULL_EDIT.tablesAdded![0]!.table
+    const step = { until: table.earliestExpiry, entries: 400_000, bytes: 7, referred: 2 ** 39 }
+    const steps = (...changes: Partial<ExpiryStep>[]): ExpiryStep[] =>
+      changes.map((change, i) => ({ ...step, until: step.until + i, ...change }))
+    const coded = (expiring: readonly ExpiryStep[], change: Partial<TableMeta> = {}): Buffer =>
+      encodeEditPayload({ tablesAdded: [{ level: 3, table: { ...table, ...change, expiring } }] })
+    const read = (bytes: Buffer): unknown =>
+      decodeEditPayload(bytes, 'f', 0).tablesAdded![0]!.table.expiring
+    for (const good of [steps({}), steps({}, { bytes: 2 ** 53 - 1, referred: 0 })]) {
+      expect(read(coded(good))).toEqual(good)
+    }
+    const few = { entries: 1, referred: 0 }
+    const most = steps(...Array.from({ length: 16 }, () => few))
+    expect(read(coded(most))).toEqual(most)
+    expect(read(coded(most, { latestExpiry: most[15]!.until }))).toEqual(most)
+    const refused: [Buffer, RegExp][] = [
+      [coded([]), /1 to 16 steps/],
+      [coded(steps(...most, few)), /1 to 16 steps/],
+      [coded(steps({ until: step.until - 1 })), /from the earliest/],
+      [coded(steps({}, { until: step.until })), /by time/],
+      [coded(steps({ entries: 0 })), /by time/],
+      [coded(most, { latestExpiry: most[15]!.until + 1 }), /to the latest/],
+      [coded(most, { earliestExpiry: 0 }), /from the earliest/],
+      [coded(steps({}, {}, {})), /no more that expires/],
+      [coded(steps({ referred: 2 ** 41 })), /no more that expires/],
+      [Buffer.concat([coded(steps(few)), Buffer.from('1146', 'hex')]), /once per table/],
+    ]
+    for (const [bytes, reason] of refused) {
+      expect(() => read(bytes)).toThrow(reason)
+      expect(() => read(bytes)).toThrow(CorruptionError)
+    }
   })
 
   test('verifies only behind the edit it was written behind', () => {

@@ -134,6 +134,8 @@ export interface ManifestRead {
   readonly segments: ReadonlyMap<number, { size: number; salt: Buffer }>
   /** By table: number and bytes of each segment. */
   readonly uses: ReadonlyMap<number, number[][]>
+  /** By table: until, entries, bytes and bytes in segments of each step. */
+  readonly steps: ReadonlyMap<number, number[][]>
   readonly marks: { next: number; version: number }
   readonly edits: readonly number[]
   readonly lastChecksum: bigint
@@ -148,6 +150,7 @@ export function readManifest(bytes: Buffer): ManifestRead {
   const packings = new Map<number, { codec: number; payloadBytes: number }>()
   const segments = new Map<number, { size: number; salt: Buffer }>()
   const uses = new Map<number, number[][]>()
+  const steps = new Map<number, number[][]>()
   const marks = { next: 0, version: 0 }
   const edits: number[] = []
   let chain = seed(salt, number, 64)
@@ -188,13 +191,19 @@ export function readManifest(bytes: Buffer): ManifestRead {
         const count = fields.varint()
         const list = Array.from({ length: count }, () => [fields.varint(), fields.varint()])
         uses.set(table.number, list)
+      } else if (tag === 17) {
+        const table = tables.get(fields.varint())!
+        const count = fields.varint()
+        const step = (): number[] => Array.from({ length: 4 }, () => fields.varint())
+        steps.set(table.number, Array.from({ length: count }, step))
       } else if (tag === 15) expiries.set(fields.varint(), [fields.varint(), fields.varint()])
       else throw new Error(`tag ${tag}`)
     }
     expect(fields.at).toBe(end)
     at = align(end)
   }
-  return { wals, tables, expiries, packings, segments, uses, marks, edits, lastChecksum: chain }
+  const ofTables = { tables, expiries, packings, uses, steps }
+  return { ...ofTables, wals, segments, marks, edits, lastChecksum: chain }
 }
 
 export interface TableRead {

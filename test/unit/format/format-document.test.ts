@@ -175,16 +175,22 @@ describe('docs/FORMAT.md describes the files of', () => {
     await db.flush()
     const times = [first.expiresAt!, second.expiresAt!]
     const current = readCurrent(readFileSync(join(place, 'CURRENT')))
-    const { expiries, tables } = readManifest(readFileSync(join(place, current.name)))
+    const { expiries, tables, steps } = readManifest(readFileSync(join(place, current.name)))
     expect([...expiries]).toEqual([[[...tables.keys()][0], times]])
+    // A key and a value of one byte, and 8.
+    const counted = times.map((time) => [time, 1, 10, 0])
+    expect([...steps]).toEqual([[[...tables.keys()][0], counted]])
     const { entries, properties } = readTable(read('.sst')[0]!)
     expect(entries).toEqual([first, second])
     expect([32, 40].map((offset) => u64(properties, offset))).toEqual(times)
+    const told = Array.from({ length: 8 }, (_, i) => u64(properties, 104 + 8 * i))
+    expect([properties.length, told]).toEqual([168, counted.flat()])
     await db.put('aa', 'for good')
     await db.compactRange()
     const later = readManifest(readFileSync(join(place, current.name)))
     const newest = Math.max(...later.tables.keys())
     expect(later.expiries.get(newest)).toEqual([times[0], 0])
+    expect(later.steps.get(newest)).toEqual(counted)
     await db.close()
   })
 

@@ -1,10 +1,12 @@
 // What expired for all who could see it leaves flush and compaction as a deletion of its key, or not at all where a
 // deletion may go; what the manifest says of expiry is what the entries say.
 import { expect, it } from 'vitest'
+import { tablePath } from '../../../src/io/file-names.ts'
 import type { VerifyResult } from '../../../src/jobs/job.ts'
 import { runJob } from '../../../src/jobs/run-job.ts'
 import { verifyWorkspaceBytes } from '../../../src/jobs/workspace.ts'
 import type { TableMeta } from '../../../src/manifest/levels.ts'
+import { takeApart, withOtherStep } from '../../corrupt/fuzz/forged-table.ts'
 import {
   Bench,
   compareEntries,
@@ -46,11 +48,32 @@ function expiryOf(entries: readonly PlainEntry[]): readonly [number, number] {
   return [earliest, times.includes(0) ? 0 : Math.max(...times)]
 }
 
+/** Each step holds the entries that expire by its end and not by that of the one before; together all that do. */
+function checkSteps({ expiring = [] }: TableMeta, entries: readonly PlainEntry[]): void {
+  const lasting = entries.filter(({ expiresAt }) => expiresAt !== undefined)
+  let from = 0
+  for (const { until, ...step } of expiring) {
+    const own = lasting.filter(({ expiresAt }) => expiresAt! > from && expiresAt! <= until)
+    const bytes = own.reduce((sum, { key, value }) => sum + key.length + value!.length + 8, 0)
+    expect(step).toEqual({ entries: own.length, bytes, referred: 0 })
+    expect(own.some(({ expiresAt }) => expiresAt === until)).toBe(true)
+    from = until
+  }
+  expect(lasting.every(({ expiresAt }) => expiresAt! <= from)).toBe(true)
+}
+
+function verify(jobs: JobBench, table: TableMeta): VerifyResult {
+  const workspace = jobs.bench.take(verifyWorkspaceBytes([table]))
+  const spec = { kind: 'verify', directory: DIRECTORY, tables: [table], workspace } as const
+  return runJob(spec, jobs.context) as VerifyResult
+}
+
 function check(jobs: JobBench, tables: readonly TableMeta[], wanted: readonly PlainEntry[]): void {
   expect(jobs.read(tables)).toEqual(wanted)
   for (const table of tables) {
     const { earliestExpiry, latestExpiry } = table
     expect([earliestExpiry, latestExpiry]).toEqual(expiryOf(jobs.read([table])))
+    checkSteps(table, jobs.read([table]))
   }
 }
 
@@ -105,20 +128,54 @@ it('nothing expires without horizons, and none of what is newer than all snapsho
   expect(newer.some(({ expiresAt }) => expiresAt !== undefined)).toBe(true)
 })
 
+it('each of several tables tells of its own entries', () => {
+  const jobs = new JobBench(new Bench(32 * MIB))
+  const entries = someEntries(seeded(6), 400)
+  const small = { ...SHAPE, tableSize: 1_500 }
+  const snapshots = [80, 160, 240, 320, 400]
+  const { tables } = jobs.flush(jobs.memtable(entries), snapshots, small)
+  expect(tables.length).toBeGreaterThan(1)
+  check(jobs, tables, keepModel(entries, snapshots, false))
+})
+
 it('a manifest that says otherwise of expiry is told by opening and by verifying', () => {
   const jobs = new JobBench(new Bench(16 * MIB))
   const entries = someEntries(seeded(4), 60).filter(({ expiresAt }) => expiresAt !== undefined)
   const { tables } = jobs.flush(jobs.memtable(entries), [60])
-  const verify = (table: TableMeta): VerifyResult => {
-    const workspace = jobs.bench.take(verifyWorkspaceBytes([table]))
-    const spec = { kind: 'verify', directory: DIRECTORY, tables: [table], workspace } as const
-    return runJob(spec, jobs.context) as VerifyResult
-  }
   const table = tables[0]!
   expect(table.latestExpiry).toBeGreaterThan(table.earliestExpiry)
-  expect(verify(table).problems).toEqual([])
+  expect(verify(jobs, table).problems).toEqual([])
   for (const fact of ['earliestExpiry', 'latestExpiry'] as const) {
-    const { problems } = verify({ ...table, [fact]: table[fact] + 1 })
+    const { problems } = verify(jobs, { ...table, [fact]: table[fact] + 1 })
     expect(problems[0]?.expected).toMatch(fact)
+  }
+  const [first, ...others] = table.expiring!
+  expect(others.length).toBeGreaterThan(3)
+  for (const field of ['until', 'entries', 'bytes', 'referred'] as const) {
+    const expiring = [{ ...first!, [field]: first![field] + 1 }, ...others]
+    expect(verify(jobs, { ...table, expiring }).problems[0]?.expected).toMatch(/steps of expiry/)
+  }
+  const { expiring: _, ...silent } = table
+  expect(verify(jobs, silent).problems[0]?.expected).toMatch(/steps of expiry/)
+})
+
+it('a table that says otherwise of itself, too, is told by its entries', () => {
+  const jobs = new JobBench(new Bench(16 * MIB))
+  const entries = someEntries(seeded(4), 60)
+  const { tables } = jobs.flush(jobs.memtable(entries), [60])
+  const { fs } = jobs.bench
+  const path = tablePath(DIRECTORY, tables[0]!.number)
+  const written = Buffer.alloc(tables[0]!.size)
+  const file = fs.openSync(path, 'read')
+  file.readSync(written, 0)
+  file.closeSync()
+  const base = takeApart(tables[0]!, written)
+  for (const field of ['entries', 'bytes', 'referred'] as const) {
+    const { bytes, meta } = withOtherStep(base, field)
+    fs.removeSync(path)
+    const forged = fs.openSync(path, 'create')
+    forged.writeSync(bytes, 0)
+    forged.closeSync()
+    expect(verify(jobs, meta).problems[0]?.expected).toMatch(/entries that expire/)
   }
 })

@@ -39,6 +39,9 @@ const replay: JobSpec = {
 const sample: JobSpec = { ...verify, kind: 'sample', tables: [], keysPerTable: 8 } as SampleSpec
 const salvage: JobSpec = { ...flush, kind: 'salvage', file: 3, segments: [] }
 
+const step = { until: 5, entries: 1, bytes: 20, referred: 40 }
+const later = { ...step, until: 6 }
+
 const segment = (number: number) => ({ number, size: 300, salt: '0123456789abcdef' })
 const referring = (number: number) => ({ ...table(1), segments: [{ number, bytes: 40 }] })
 
@@ -53,7 +56,7 @@ const good: readonly (readonly [JobSpec, JobResult])[] = [
     {
       kind: 'tables',
       tables: [
-        { ...table(1), segments: [{ number: 4, bytes: 40 }] },
+        { ...table(1), segments: [{ number: 4, bytes: 40 }], expiring: [step, later] },
         { ...table(2), packing: { codec: 1, payloadBytes: 9000 } },
       ],
       segments: [segment(4)],
@@ -136,6 +139,8 @@ describe('a result', () => {
       { tables: [table(1), undefined] },
       { tables: [table(1), table(2)] },
       { tables: [{ ...table(1), segments: [{ number: 4 }] }, table(2)] },
+      { tables: [{ ...table(1), expiring: [{ until: 5 }] }, table(2)] },
+      { tables: [{ ...table(1), expiring: [later, step] }, table(2)] },
       { segments: [segment(4), segment(4)] },
       { segments: [segment(4), segment(5)] },
       { segments: [{ ...segment(4), size: -1 }] },

@@ -1,6 +1,10 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { KEY_LENGTH_MAX, SEGMENTS_PER_TABLE_MAX } from '../../../src/base/limits.ts'
+import {
+  EXPIRY_STEPS_MAX,
+  KEY_LENGTH_MAX,
+  SEGMENTS_PER_TABLE_MAX,
+} from '../../../src/base/limits.ts'
 import type { JobReport } from '../../../src/jobs/job.ts'
 import { decodeReport, encodeReport, MESSAGE_MAX } from '../../../src/pool/report-codec.ts'
 
@@ -23,9 +27,13 @@ const plain = fc.record({
   smallestKey: key,
   largestKey: key,
 })
+const step = fc.record({ until: whole, entries: whole, bytes: whole, referred: whole })
 const table = fc
-  .tuple(plain, fc.array(use, { maxLength: 5 }))
-  .map(([fields, segments]) => (segments.length === 0 ? fields : { ...fields, segments }))
+  .tuple(plain, fc.array(use, { maxLength: 5 }), fc.array(step, { maxLength: 16 }))
+  .map(([fields, segments, expiring]) => {
+    const expires = expiring.length === 0 ? fields : { ...fields, expiring }
+    return segments.length === 0 ? expires : { ...expires, segments }
+  })
 const report: fc.Arbitrary<JobReport> = fc.oneof(
   fc.record({ kind: fc.constant('progress' as const), bytesRead: whole, bytesWritten: whole }),
   fc.record({ kind: fc.constant('table' as const), table }),
@@ -55,7 +63,13 @@ test('the longest keys and most segments fit a message', () => {
   const segments = Array.from({ length: SEGMENTS_PER_TABLE_MAX }, (_, i) => {
     return { number: Number.MAX_SAFE_INTEGER - 2 * i, bytes: Number.MAX_SAFE_INTEGER - i }
   })
-  const long: JobReport = { kind: 'table', table: { ...given, smallestKey, largestKey, segments } }
+  const most = Number.MAX_SAFE_INTEGER
+  const longest = { until: most, entries: most, bytes: most, referred: most }
+  const expiring = Array.from({ length: EXPIRY_STEPS_MAX }, () => longest)
+  const long: JobReport = {
+    kind: 'table',
+    table: { ...given, smallestKey, largestKey, segments, expiring },
+  }
   const { report: decoded } = decodeReport(encodeReport(Buffer.alloc(MESSAGE_MAX), 1, long))
   expect(decoded.kind).toBe('table')
   if (decoded.kind !== 'table') return

@@ -87,6 +87,10 @@ describe('properties', () => {
       { number: 3, bytes: 80 },
       { number: 9, bytes: 2 ** 40 },
     ],
+    expiring: [
+      { until: 8, entries: 1, bytes: 40, referred: 0 },
+      { until: 2 ** 53 - 1, entries: 5, bytes: 2 ** 40, referred: 80 },
+    ],
   }
 
   it('give back what was written', () => {
@@ -96,9 +100,9 @@ describe('properties', () => {
   it('list segments by number, each once and with bytes, and no more than there may be', () => {
     const most = Array.from({ length: 2_048 }, (_, i) => ({ number: i + 1, bytes: 40 }))
     for (const segments of [[], most]) {
-      const bytes = encodeProperties({ ...properties, segments })
+      const bytes = encodeProperties({ ...properties, segments, expiring: [] })
       expect(bytes).toHaveLength(PROPERTIES_BYTES + 16 * segments.length)
-      expect(decodeProperties(bytes, FILE, 64)).toEqual({ ...properties, segments })
+      expect(decodeProperties(bytes, FILE, 64)).toEqual({ ...properties, segments, expiring: [] })
     }
     const wrong = [
       [{ number: 0, bytes: 8 }],

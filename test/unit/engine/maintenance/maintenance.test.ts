@@ -58,19 +58,29 @@ describe('how much compaction a load allows', () => {
 
 describe('whether an idle database flushes', () => {
   const MIB = 2 ** 20
-  const files = { bytes: 610 * MIB, logs: 61 * MIB, garbage: 161 * MIB, kept: 0 }
+  const files = { bytes: 610 * MIB, logs: 61 * MIB, garbage: 161 * MIB, kept: 0, hidden: 0 }
 
   it('is for what the log takes beside what is live, if that is much', () => {
     expect(flushPays(files)).toBe(true)
     expect(flushPays({ ...files, garbage: 100 * MIB })).toBe(false)
-    expect(flushPays({ bytes: 9 * MIB, logs: 5 * MIB, garbage: 0, kept: 0 })).toBe(true)
-    expect(flushPays({ bytes: 5 * MIB, logs: 3 * MIB, garbage: 0, kept: 0 })).toBe(false)
+    expect(flushPays({ bytes: 9 * MIB, logs: 5 * MIB, garbage: 0, kept: 0, hidden: 0 })).toBe(true)
+    expect(flushPays({ bytes: 5 * MIB, logs: 3 * MIB, garbage: 0, kept: 0, hidden: 0 })).toBe(false)
+  })
+
+  it('is for what its memtable may hide in tables, as deletes do that take little of the log', () => {
+    const deletes = { bytes: 100 * MIB, logs: MIB, garbage: 10 * MIB, kept: 0 }
+    expect(flushPays({ ...deletes, hidden: 0.25 })).toBe(false)
+    expect(flushPays({ ...deletes, hidden: 0.26 })).toBe(true)
+    expect(flushPays({ ...deletes, hidden: 9 })).toBe(true)
+    const small = { bytes: 5 * MIB, logs: MIB, garbage: 0, kept: 0 }
+    expect(flushPays({ ...small, hidden: 0.74 })).toBe(false)
+    expect(flushPays({ ...small, hidden: 0.75 })).toBe(true)
   })
 
   it('is for values that its memtable keeps, if they are an eighth of all files', () => {
-    expect(flushPays({ bytes: 8_000, logs: 100, garbage: 0, kept: 1_001 })).toBe(true)
-    expect(flushPays({ bytes: 8_000, logs: 100, garbage: 0, kept: 1_000 })).toBe(false)
-    expect(flushPays({ bytes: 8_000, logs: 100, garbage: 0, kept: 0 })).toBe(false)
+    expect(flushPays({ bytes: 8_000, logs: 100, garbage: 0, kept: 1_001, hidden: 0 })).toBe(true)
+    expect(flushPays({ bytes: 8_000, logs: 100, garbage: 0, kept: 1_000, hidden: 0 })).toBe(false)
+    expect(flushPays({ bytes: 8_000, logs: 100, garbage: 0, kept: 0, hidden: 0 })).toBe(false)
   })
 })
 
