@@ -91,15 +91,11 @@ async function wire(wiring: Wiring): Promise<{ engine: EngineParts; obsolete: Ob
   const stores = await wireStores(wiring)
   const { foundation, logs, manifest, numbering, undo } = wiring
   const { options, environment, machine, executor } = foundation
-  const { runner, limiter, notices, pressure, ...background } = wireBackground(
-    wiring,
-    stores,
-    () => monitor,
-  )
+  const { runner, limiter, notices, ...background } = wireBackground(wiring, stores, () => monitor)
   const { tree, memtables } = stores
   const { watch } = wiring.output
   const verifier = new Verifier({ foundation, runner, tree, memtables, manifest })
-  const care = { foundation, ...stores, ...background, watch, notices, limiter, pressure, verifier }
+  const care = { foundation, ...stores, ...background, watch, notices, limiter, verifier }
   const { monitor, tuning, scrubber } = wireCare(care)
   const { obsolete, bindings: _, ...kept } = stores
   const engine: EngineParts = {

@@ -20,6 +20,8 @@ export class CommitGroup {
   commits = 0
   recordCount = 0
   lastVersion = 0
+  /** Of values that its commits point to, in segments. */
+  storedBytes = 0
   /** Some commit of the group wants to be on disk before its promise resolves. */
   wantsSync = false
   /** It goes out inside the call that made its only commit, whose callback runs after that call. */

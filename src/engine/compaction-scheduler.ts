@@ -46,6 +46,8 @@ export interface CompactionParts {
   readonly failed: (error: unknown) => void
   /** Outputs are installed: level 0 may be shorter. */
   readonly compacted: () => void
+  /** Others run than before. */
+  readonly runningChanged: () => void
   /** A plan failed for what is left alone from now on: the rest goes on. */
   readonly leftOut: (error: unknown) => void
   /** What had failed is not tried again, for it is not due any more. */
@@ -56,6 +58,8 @@ export interface CompactionParts {
 
 interface RunningPlan {
   readonly bytes: number
+  /** Of these, those that it writes at most. */
+  readonly writing: number
   readonly cancel: CancelFlag
 }
 
@@ -89,6 +93,13 @@ export class CompactionScheduler {
   /** True while something runs or will run without another event. */
   get busy(): boolean {
     return this.#running.size > 0 || this.#retry.waiting
+  }
+
+  /** Bytes that what runs is to write, at most. */
+  get writing(): number {
+    let bytes = 0
+    for (const running of this.#running.keys()) bytes += running.writing
+    return bytes
   }
 
   /** Starts what is due, as far as jobs are free. */
@@ -238,7 +249,9 @@ export class CompactionScheduler {
   }
 
   #run(plan: CompactionPlan): Promise<void> {
-    const running = { bytes: inputBytes(plan), cancel: createCancelFlag() }
+    const bytes = inputBytes(plan)
+    const writing = plan.trivialMove || plan.expired === true ? 0 : bytes
+    const running = { bytes, writing, cancel: createCancelFlag() }
     const release = this.#reserved.reserve(plan)
     const { notices } = this.#parts
     const compact = (): Promise<TablesResult | undefined> => this.#compact(plan, running.cancel)
@@ -255,12 +268,15 @@ export class CompactionScheduler {
         this.#parts.compacted()
         // The next one is known before anybody hears that this one ended.
         this.kick()
+        this.#parts.runningChanged()
       })
       .catch((error: unknown) => {
         this.#failed(plan, error)
+        this.#parts.runningChanged()
         throw error
       })
     this.#running.set(running, work)
+    this.#parts.runningChanged()
     return work
   }
 

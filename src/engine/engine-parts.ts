@@ -18,6 +18,7 @@ import type { Upkeep } from './maintenance/upkeep.ts'
 import type { Memtables } from './memtables.ts'
 import type { PointRead } from './point-read.ts'
 import type { StallWatch } from './pressure/stall-watch.ts'
+import type { WritePressure } from './pressure/write-pressure.ts'
 import type { Progress } from './progress.ts'
 import type { RangeReads } from './range-read.ts'
 import type { TreeState } from './tree-state.ts'
@@ -59,6 +60,7 @@ export interface EngineParts {
   readonly executor: Executor
   readonly verifier: Verifier
   readonly stalls: StallWatch
+  readonly pressure: WritePressure
   /** Bytes of all files. */
   readonly diskBytes: () => number
   readonly watch: DiskWatch

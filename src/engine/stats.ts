@@ -47,6 +47,7 @@ export function engineStats(parts: EngineParts): EngineStats {
     walSyncs: walSyncer.syncs,
     stallMs: stalls.stallMs,
     delayMs: stalls.delayMs,
+    delays: stalls.delays,
     diskBytes: parts.diskBytes(),
     valueThreshold: tree.shape.separation?.threshold ?? Number.POSITIVE_INFINITY,
     tornTailsCut: parts.tornTailsCut,
@@ -54,5 +55,6 @@ export function engineStats(parts: EngineParts): EngineStats {
     workers: parts.executor.stats(),
     snapshots: pins.count,
     debtBytes: debtBytes(tree.levels, { ...parts.options, weigh }),
+    garbageDebtBytes: parts.pressure.garbageDebt,
   }
 }

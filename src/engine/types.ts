@@ -11,7 +11,7 @@ import type { Kernels } from '../kernel/kernels.ts'
 import type { PinnedPoint, ReadPoint } from '../mvcc/pins.ts'
 import type { Executor, WorkerStats } from '../pool/executor.ts'
 import type { DiskNotice } from './disk/disk-watch.ts'
-import type { StallNotice } from './pressure/stall-watch.ts'
+import type { Delays, StallNotice } from './pressure/stall-watch.ts'
 import type { CollectReport } from './value-log/report.ts'
 import type { VerifyOptions, VerifyReport } from './verify/report.ts'
 
@@ -113,6 +113,7 @@ export type MaintenanceNotice = {
 export type WarningCode =
   | 'level0-deep'
   | 'compaction-debt'
+  | 'garbage-debt'
   | 'space-amplification'
   | 'disk-nearly-full'
   | 'disk-slow'
@@ -276,8 +277,10 @@ export interface EngineStats {
   readonly walSyncs: number
   /** Commits waited for room for so long, in ms. */
   readonly stallMs: number
-  /** Groups of commits were held back for so long, in ms, while flush or compaction was behind. */
+  /** Groups of commits were held back for so long, in ms, while flush, compaction or collection was behind. */
   readonly delayMs: number
+  /** Of these, by cause, as in `stall` events. */
+  readonly delays: Delays
   /** Bytes of all files: tables, segments, logs, manifest. */
   readonly diskBytes: number
   /** Values of so many bytes or more leave the tree from now on; Infinity: none. With valueThreshold 'auto' it follows
@@ -289,6 +292,8 @@ export interface EngineStats {
   readonly snapshots: number
   /** Bytes of tables that are due to be merged downwards. */
   readonly debtBytes: number
+  /** Bytes beyond twice what is live, as far as can be told, that collections and compactions under way are to free. */
+  readonly garbageDebtBytes: number
 }
 
 /** The engine as api/ sees it. */

@@ -306,7 +306,7 @@ export class WriteQueue {
         else record = memtable.encodeExpiring(tag, version, { key, value, expiresAt })
       }
       memtable.markTag(record, TAG_COMMIT_END)
-      if (stored !== undefined) memtables.keep(stored)
+      if (stored !== undefined) this.#keep(stored)
       return count
     })
   }
@@ -326,6 +326,12 @@ export class WriteQueue {
       throw error
     }
     return this.#joined(group, version, count, options)
+  }
+
+  /** Of the commit that is being encoded. */
+  #keep(stored: StoredValues): void {
+    this.#parts.memtables.keep(stored)
+    this.#open!.storedBytes += stored.bytes
   }
 
   #dropOpenGroup(group: CommitGroup): void {
@@ -431,7 +437,7 @@ export class WriteQueue {
     const bytes = heap.bytes.subarray(frame, group.end)
     this.walWrites += 1
     this.walBytes += bytes.length
-    this.#parts.pressure.sent(bytes.length)
+    this.#parts.pressure.sent(bytes.length, group.storedBytes)
     if (bytes.length >= ASYNC_WRITE_BYTES || this.#lastWriteMs > SLOW_WRITE_MS) {
       const began = clock.monotonicMs()
       const write = (): Promise<void> => wal.file.write(bytes, wal.length)

@@ -28,6 +28,8 @@ export interface HealthFacts {
   readonly deepestBytes: number
   /** Of `bytes`, those above the level they belong in. */
   readonly debtBytes: number
+  /** Bytes beyond twice what is live: writers are slowed for them. */
+  readonly garbageDebtBytes: number
   /** Below this many bytes shares of them say nothing. */
   readonly smallBytes: number
   readonly volume: { readonly freeBytes: number; readonly totalBytes: number } | undefined
@@ -48,6 +50,8 @@ export const CACHE_LOOKUPS = 20_000
 const CALL_SLOW_MS = 5_000
 const SPACE_FACTOR = 2.5
 const DEBT_SHARE = 0.5
+/** Of all bytes, beyond twice the live ones: at 2.25 times those. */
+const GARBAGE_DEBT_SHARE = 1 / 9
 const HIT_RATIO = 0.5
 /** Of the volume, and bytes at most: four times what puts must leave (disk-reserve.ts). */
 const FREE_SHARE = 0.08
@@ -97,6 +101,15 @@ function treeWarnings(facts: HealthFacts): HealthWarning[] {
     warnings.push({
       code: 'level0-deep',
       message: `Level 0 has ${facts.level0} tables; compaction starts at ${facts.triggers.l0CompactTrigger}.`,
+      nextStep: 'Write less for a while, raise compactionRateLimit, or give it more workers.',
+    })
+  }
+  if (facts.garbageDebtBytes > facts.bytes * GARBAGE_DEBT_SHARE) {
+    warnings.push({
+      code: 'garbage-debt',
+      message:
+        `Files take ${formatSize(facts.garbageDebtBytes)} more than twice what is live: writers are slowed until ` +
+        'collections and compactions have freed it.',
       nextStep: 'Write less for a while, raise compactionRateLimit, or give it more workers.',
     })
   }

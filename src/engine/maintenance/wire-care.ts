@@ -5,7 +5,6 @@ import type { PickOptions } from '../../compaction/pick.ts'
 import type { DiskWatch } from '../disk/disk-watch.ts'
 import type { EngineParts } from '../engine-parts.ts'
 import type { Foundation } from '../foundation.ts'
-import type { WritePressure } from '../pressure/write-pressure.ts'
 import { weigh } from '../value-log/table-weights.ts'
 import { HealthMonitor, type PlainFacts } from './health-monitor.ts'
 import type { Notices } from './notices.ts'
@@ -26,12 +25,12 @@ export interface CareParts
     | 'collector'
     | 'upkeep'
     | 'verifier'
+    | 'pressure'
   > {
   readonly foundation: Foundation
   readonly watch: DiskWatch
   readonly notices: Notices
   readonly limiter: RateLimiter
-  readonly pressure: WritePressure
 }
 
 export interface Care {
@@ -88,7 +87,7 @@ export function pickOptions(options: ResolvedOptions): PickOptions {
 }
 
 function plainFacts(parts: CareParts, scrubProblems: number): PlainFacts {
-  const { foundation, health, compactions, collector, tree, upkeep, watch } = parts
+  const { foundation, health, compactions, collector, tree, upkeep, watch, pressure } = parts
   const { options } = foundation
   const { levels } = tree
   const values = tree.segmentSums
@@ -109,6 +108,7 @@ function plainFacts(parts: CareParts, scrubProblems: number): PlainFacts {
     bytes,
     deepestBytes: deepest < 0 ? 0 : levelBytes(levels, deepest, weigh),
     debtBytes: debtBytes(levels, { ...options, weigh }),
+    garbageDebtBytes: pressure.garbageDebt,
     smallBytes: 4 * options.memtableSize * options.l0CompactTrigger,
     volume: volumeOf(foundation),
     slowCall: watch.longest,

@@ -1,13 +1,18 @@
-// Slows commits down in proportion to what flush and compaction owe, before they would have to stop. Main thread. Looks
-// at memtables and levels when they change, and at the clock only while something is owed: no timer of its own.
+// Slows commits down in proportion to what flush, compaction and collection owe, before they would have to stop. Main
+// thread. Looks at memtables, levels and jobs when they change, and at the clock only while something is owed: no timer
+// of its own.
 import type { Clock } from '../../base/clock.ts'
 import { baseLevelSize, excessBytes, levelTargets } from '../../compaction/level-targets.ts'
+import type { Space } from '../../compaction/values/doom.ts'
 import type { Levels } from '../../manifest/levels.ts'
 import { weigh } from '../value-log/table-weights.ts'
 import { DrainMeter } from './drain-meter.ts'
+import { debtOf, garbageReservoir, type SpaceFacts } from './space-debt.ts'
 import type { StallWatch } from './stall-watch.ts'
+import { Turnover } from './turnover.ts'
 import { WritePacer } from './write-pacer.ts'
 import {
+  type DelayCause,
   level0Reservoir,
   levelsReservoir,
   type MemoryFill,
@@ -36,6 +41,16 @@ export interface PressureParts {
   readonly watch: StallWatch
 }
 
+/** What may free space, and how it gets on. */
+export interface SpaceSource {
+  /** Tables and segments; undefined: what is garbage there has to wait, and nobody is to wait for it. */
+  readonly space: () => Space | undefined
+  /** Bytes that compactions and collections have written since the open. */
+  readonly written: () => number
+  /** Bytes that those under way are to write. */
+  readonly writing: () => number
+}
+
 /** The limit is worked out anew after so many ms, or when commits filled such a share of a memtable. */
 const LIMIT_MS = 0.5
 const LIMIT_SHARE = 1 / 128
@@ -49,16 +64,23 @@ export class WritePressure {
   readonly #parts: PressureParts
   readonly #flushes = new DrainMeter()
   readonly #merges = new DrainMeter()
+  readonly #jobs = new DrainMeter()
+  readonly #turnover = new Turnover()
   readonly #pacer = new WritePacer()
   #levels: Levels | undefined
   #tables = 0
   #merging = 0
   #excess = 0
+  #source: SpaceSource | undefined
+  /** undefined: no job is under way that could free any, or nobody is to wait for it. */
+  #space: Space | undefined
+  #writing = 0
+  #written = 0
   #limit: WriteLimit = UNLIMITED
   /** When it was worked out, and what went out since. */
   #limitAt = Number.NEGATIVE_INFINITY
   #sent = 0
-  #heldSince: number | undefined
+  #held: { readonly since: number; readonly cause: DelayCause } | undefined
 
   constructor(parts: PressureParts) {
     this.#parts = parts
@@ -70,12 +92,25 @@ export class WritePressure {
     return Math.max(1, Math.round(memtableSize / tableSize))
   }
 
+  /** Garbage counts, too, from now on. */
+  watchSpace(source: SpaceSource): void {
+    this.#source = source
+    this.#written = source.written()
+    this.changed()
+  }
+
+  /** Bytes of garbage that writers have to do with. */
+  get garbageDebt(): number {
+    const facts = this.#facts(this.#parts.memory())
+    return facts === undefined ? 0 : debtOf(facts, baseLevelSize(this.#parts.options))
+  }
+
   /** A memtable with so many bytes of commits is in tables; changed() follows. */
   flushed(bytes: number): void {
     this.#flushes.done(this.#parts.clock.monotonicMs(), bytes)
   }
 
-  /** The memtables, or the levels, are others than before. */
+  /** The memtables, the levels, or the jobs under way, are others than before. */
   changed(): void {
     const { clock, memory, options, watch } = this.#parts
     const now = clock.monotonicMs()
@@ -84,6 +119,7 @@ export class WritePressure {
     if (frozen > 0) this.#flushes.work(now, options.memtableSize)
     else this.#flushes.rest()
     this.#readLevels(now)
+    this.#readJobs(now)
     // However full the active memtable gets before the next change.
     this.limited = this.#reservoirs(now, { frozen, active: 1 }).some(({ fill }) => fill > 0)
     if (this.limited) return
@@ -98,16 +134,19 @@ export class WritePressure {
     const now = this.#parts.clock.monotonicMs()
     this.#readLimit(now)
     const wait = this.#pacer.waitMs(now, this.#limit.bytesPerMs)
-    if (wait > 0) this.#heldSince ??= now
-    else this.#goesOut(now)
+    if (wait === 0) this.#goesOut(now)
+    else this.#held ??= { since: now, cause: this.#limit.cause! }
     return wait
   }
 
-  /** A group of so many bytes goes out. */
-  sent(bytes: number): void {
+  /** A group of so many bytes goes out, which points to so many more in segments: those pass memtables and level 0 by,
+   * but what they replace becomes garbage. */
+  sent(bytes: number, stored = 0): void {
     if (!this.limited) return
     this.#sent += bytes
-    this.#pacer.sent(this.#parts.clock.monotonicMs(), bytes, this.#limit.bytesPerMs)
+    const { bytesPerMs, cause } = this.#limit
+    const owed = cause === 'garbage' ? bytes + stored : bytes
+    this.#pacer.sent(this.#parts.clock.monotonicMs(), owed, bytesPerMs)
   }
 
   #readLimit(now: number): void {
@@ -120,9 +159,33 @@ export class WritePressure {
   }
 
   #goesOut(now: number): void {
-    if (this.#heldSince === undefined) return
-    this.#parts.watch.held(now - this.#heldSince, this.#limit.cause ?? 'memtables')
-    this.#heldSince = undefined
+    if (this.#held === undefined) return
+    this.#parts.watch.held(now - this.#held.since, this.#held.cause)
+    this.#held = undefined
+  }
+
+  #readJobs(now: number): void {
+    if (this.#source === undefined) return
+    const { space, written, writing } = this.#source
+    const all = written()
+    if (all > this.#written) this.#jobs.done(now, all - this.#written)
+    this.#written = all
+    this.#writing = writing()
+    const waits = this.#parts.options.l0StallTrigger !== Number.POSITIVE_INFINITY
+    this.#space = waits && this.#writing > 0 ? space() : undefined
+    if (this.#writing > 0) this.#jobs.work(now, this.#writing)
+    else this.#jobs.rest()
+  }
+
+  #facts({ frozen, active }: MemoryFill): SpaceFacts | undefined {
+    if (this.#space === undefined) return undefined
+    return {
+      space: this.#space,
+      settled: this.#turnover.settled,
+      memory: (frozen + active) * this.#parts.options.memtableSize,
+      writing: this.#writing,
+      turnover: this.#turnover.share,
+    }
   }
 
   #readLevels(now: number): void {
@@ -148,6 +211,7 @@ export class WritePressure {
       weigh,
     })
     this.#excess = excessBytes(current, targets)
+    this.#turnover.follow(current, baseLevelSize(options) / 2)
   }
 
   #reservoirs(now: number, memory: MemoryFill): Reservoir[] {
@@ -158,10 +222,17 @@ export class WritePressure {
     const merge = this.#merges.drain(now, flush.bytesPerMs * MERGE_GUESS)
     const rules = { ...options, tablesPerMemtable: this.#tablesPerMemtable }
     const level0 = { ...memory, tables: this.#tables, merging: this.#merging }
-    return [
+    const base = baseLevelSize(options)
+    const reservoirs = [
       memtables,
       level0Reservoir(level0, rules, merge),
-      levelsReservoir(this.#excess, baseLevelSize(options), merge),
+      levelsReservoir(this.#excess, base, merge),
     ]
+    const facts = this.#facts(memory)
+    if (facts !== undefined) {
+      const jobs = this.#jobs.drain(now, flush.bytesPerMs * MERGE_GUESS)
+      reservoirs.push(garbageReservoir(facts, base, jobs.bytesPerMs))
+    }
+    return reservoirs
   }
 }

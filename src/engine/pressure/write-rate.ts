@@ -4,7 +4,7 @@
 // into the wall nor stand still before it. RocksDB slows its writers between the same two marks (column_family.cc,
 // SetupDelay), in steps of 0.8 and 1.25; a continuous rule needs no memory and does not swing.
 
-export type DelayCause = 'level0' | 'levels' | 'memtables'
+export type DelayCause = 'level0' | 'levels' | 'memtables' | 'garbage'
 
 /** Bytes are bytes of commits as the log has them. */
 export interface Reservoir {

@@ -62,6 +62,8 @@ export class ValueCollector {
   /** The volume was full: nothing is collected until it may have room again. */
   readonly #full: BackOff
   #asked = false
+  /** Bytes of what had expired when the next pick was asked for. */
+  #expired = 0
   collections = 0
 
   constructor(parts: CollectorParts) {
@@ -84,16 +86,28 @@ export class ValueCollector {
     const { tree, rest, deferred } = this.#parts
     if (deferred()) return undefined
     const { levels, segmentSums: sums } = tree
-    const expired = expiredBytes(levels, readers)
-    if (sums.count === 0 && expired === 0) return undefined
-    const tables = levels.reduce((sum, each) => sum + storedBytes(each), 0)
-    const stuck = this.#spoiledGarbage()
-    const garbage = sums.garbage - stuck + expired
-    const space = { bytes: tables + sums.bytes - stuck, garbage }
+    this.#expired = expiredBytes(levels, readers)
+    if (sums.count === 0 && this.#expired === 0) return undefined
+    const space = this.#space
     if (this.#doomed?.freedBy(levels) === true) this.#doomed = undefined
     const may = this.#doomed === undefined && !this.#full.waiting
     if (may && (sums.some || overBound(space))) this.#choose(levels, space)
     return { doomed: this.#doomed, space, rest: rest() }
+  }
+
+  /** What is there, without the garbage that nothing is going to free by now; undefined: whatever there is waits. */
+  get freeable(): Space | undefined {
+    if (this.#parts.deferred() || this.#full.waiting) return undefined
+    const { bytes, garbage } = this.#space
+    return this.#doomed === undefined ? { bytes: bytes - garbage, garbage: 0 } : { bytes, garbage }
+  }
+
+  get #space(): Space {
+    const { levels, segmentSums: sums } = this.#parts.tree
+    const tables = levels.reduce((sum, each) => sum + storedBytes(each), 0)
+    const stuck = this.#spoiledGarbage()
+    const garbage = sums.garbage - stuck + this.#expired
+    return { bytes: tables + sums.bytes - stuck, garbage }
   }
 
   /** A plan failed. True: because of what it was to copy, which is left alone from now on, or for a while. */

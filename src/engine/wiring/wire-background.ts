@@ -64,7 +64,6 @@ export function wireBackground(
     look: () => void monitor().look(),
   })
   const installed = (): void => {
-    pressure.changed()
     outcomes.succeeded()
     upkeep.stir()
   }
@@ -87,6 +86,7 @@ export function wireBackground(
       return upkeep.parallel
     },
     compacted: installed,
+    runningChanged: () => pressure.changed(),
     leftOut: outcomes.leftOut,
     idle: () => outcomes.roomChanged(),
     expired: () => upkeep.stir(),
@@ -102,11 +102,17 @@ export function wireBackground(
     due: () => memtables.flushable,
     flushed: ({ memtable }) => {
       pressure.flushed(memtable.recordEnd - memtable.arena.address)
+      pressure.changed()
       merges.flushed()
       installed()
       if (tree.levels[0]!.length + 2 >= options.l0CompactTrigger) executor.warmUp(2)
       kick()
     },
+  })
+  pressure.watchSpace({
+    space: () => collector.freeable,
+    written: () => compactions.bytesCompacted,
+    writing: () => compactions.writing,
   })
   bindEvents({ foundation, stores, flushes, compactions, outcomes, pressure, upkeep })
   const schedulers = { compactions, merges, collector, flushes }

@@ -190,7 +190,8 @@ export class FakeEngine implements Engine {
     }
     const log = { wals: 0, walBytes: 0, walWrites: 0, walSyncs: 0, stallMs: 0, tornTailsCut: 0 }
     const cache = { hits: 0, misses: 0, bytes: 0 }
-    const pressure = { delayMs: 0, diskBytes: 0, valueThreshold: 1024 }
+    const delays = { level0: 0, levels: 0, memtables: 0, garbage: 0 }
+    const pressure = { delayMs: 0, delays, diskBytes: 0, valueThreshold: 1024, garbageDebtBytes: 0 }
     const values = {
       segments: { count: 0, bytes: 0, liveBytes: 0 },
       collections: 0,

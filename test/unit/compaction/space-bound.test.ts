@@ -3,14 +3,16 @@
 import { describe, expect, test } from 'vitest'
 import { baseLevelSize } from '../../../src/compaction/level-targets.ts'
 import { prng } from '../../model/prng.ts'
-import { ValueTree } from './value-tree.ts'
+import { type TreeShape, ValueTree } from './value-tree.ts'
 
 const MIB = 1024 * 1024
 const KEYS = 4_096
 const ROUNDS = 5
 
 /** A gigabyte under the preset `balanced`; each key stands for several. */
-function gigabyte(given: { entryBytes: number; speed: number; parallel: number }): ValueTree {
+function gigabyte(
+  given: Pick<TreeShape, 'entryBytes' | 'speed' | 'parallel' | 'paced'>,
+): ValueTree {
   const options = { memtableSize: 64 * MIB, l0CompactTrigger: 5 }
   return new ValueTree({
     ...given,
@@ -48,13 +50,33 @@ describe.each(['random', 'in order', 'skewed'] as const)(
       [60, 2, 1],
       [256 * 60, 0.5, 3],
     ])(
-      'entries of %i bytes, jobs at %d × the speed of writes, %i at a time',
+      'entries of %i bytes, jobs at %d × the speed of writes, %i at a time: nobody is slowed much',
       (entryBytes, speed, parallel) => {
         const tree = gigabyte({ entryBytes, speed, parallel })
         overwrite(tree, order)
         expect(tree.most).toBeLessThan(2.5)
+        expect(tree.delays.garbage).toBeLessThan(0.02)
         // What is read and written again to free something costs less than what the program writes.
         expect((tree.flushed + tree.compacted) / tree.written).toBeLessThan(2)
+        tree.settle()
+        expect(tree.amplification).toBeLessThan(1.5)
+      },
+    )
+
+    test.each([
+      [256 * 60, 0.5, 1],
+      [256 * 60, 0.25, 1],
+      [60, 0.1, 1],
+      [256 * 60, 0.16, 3],
+    ])(
+      'entries of %i bytes, jobs at %d × the speed of writes, %i at a time: writers are slowed',
+      (entryBytes, speed, parallel) => {
+        const tree = gigabyte({ entryBytes, speed, parallel })
+        overwrite(tree, order)
+        expect(tree.most).toBeLessThan(2.5)
+        // Writers get what jobs can do, for a byte that is written costs about another one.
+        const share = tree.written / tree.clock
+        expect(share).toBeGreaterThan(Math.min(0.95, 0.9 * speed * parallel))
         tree.settle()
         expect(tree.amplification).toBeLessThan(1.5)
       },
@@ -83,9 +105,21 @@ describe.each([0.1, 1, 4])('times to live of %d × the time it takes to write al
   })
 })
 
+test('without being slowed, writers leave jobs behind', () => {
+  const tree = gigabyte({ entryBytes: 256 * 60, speed: 0.25, parallel: 1, paced: false })
+  overwrite(tree, 'random')
+  expect(tree.most).toBeGreaterThan(4)
+})
+
 test('what is only loaded is written once', () => {
   const tree = gigabyte({ entryBytes: 960, speed: 1, parallel: 1 })
   for (let key = 0; key < KEYS; key += 1) tree.put((key * 1_001) % KEYS)
   tree.settle()
   expect((tree.flushed + tree.compacted) / tree.written).toBeLessThan(1.05)
+})
+
+test('what is only loaded is no garbage, however slow jobs are', () => {
+  const tree = gigabyte({ entryBytes: 256 * 60, speed: 0.05, parallel: 1 })
+  for (let key = 0; key < KEYS; key += 1) tree.put((key * 1_001) % KEYS)
+  expect(tree.delays.garbage).toBe(0)
 })

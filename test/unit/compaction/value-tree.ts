@@ -1,7 +1,8 @@
 // A database whose values lie in segments, without a disk: writes fill memtables, memtables become tables and segments,
 // and the engine's own functions decide what is merged and what is collected. Every entry is there, so what is live is
 // known exactly. Time is counted in bytes the program writes, also that by which entries expire; a job takes as long as
-// what it writes needs.
+// what it writes needs. Writers are held back by the engine's own rule, if they are to be.
+import type { Clock } from '../../../src/base/clock.ts'
 import { expiredBytes } from '../../../src/compaction/expiry.ts'
 import { InFlight } from '../../../src/compaction/in-flight.ts'
 import {
@@ -12,6 +13,8 @@ import {
 import type { CompactionPlan } from '../../../src/compaction/plan.ts'
 import { chooseDoomed, Doomed } from '../../../src/compaction/values/doom.ts'
 import { ExpiryTally } from '../../../src/cursor/expiry-tally.ts'
+import { type Delays, StallWatch } from '../../../src/engine/pressure/stall-watch.ts'
+import { WritePressure } from '../../../src/engine/pressure/write-pressure.ts'
 import { Segments } from '../../../src/engine/value-log/segments.ts'
 import type { SegmentMeta } from '../../../src/format/segments/segment-meta.ts'
 import { storedBytes } from '../../../src/format/table-meta.ts'
@@ -29,6 +32,8 @@ export interface TreeShape {
   /** Bytes a job writes while the program writes one. */
   readonly speed: number
   readonly parallel: number
+  /** False: only the wall stops the writers. */
+  readonly paced?: boolean
 }
 
 interface Entry {
@@ -41,6 +46,7 @@ interface Entry {
 
 interface Job {
   readonly plan: CompactionPlan
+  readonly bytes: number
   readonly end: number
   readonly release: () => void
   readonly outputs: Outputs
@@ -50,6 +56,9 @@ interface Outputs {
   readonly tables: readonly TableMeta[]
   readonly segments: readonly SegmentMeta[]
 }
+
+/** Of the program, if nothing holds it back. */
+const BYTES_PER_MS = 200_000
 
 const OVERHEAD = 192
 /** In place of a segment: the entry is a delete; its value lies in the memtable. */
@@ -71,7 +80,8 @@ export class ValueTree {
   #jobs: Job[] = []
   #number = 0
   #version = 0
-  #clock = 0
+  /** Bytes that the program would have written if nothing had held it back. */
+  clock = 0
   #doomed: Doomed | undefined
   /** Bytes of all files over those of live values: most, once everything was written once. */
   most = 0
@@ -80,29 +90,81 @@ export class ValueTree {
   compacted = 0
   stalled = 0
   rest = false
+  readonly #pressure: WritePressure
+  readonly #watch: StallWatch
 
   constructor(shape: TreeShape) {
     this.#shape = shape
+    const clock = this.#time()
+    this.#watch = new StallWatch({ clock, notify: () => undefined })
+    const { pick, memtableBytes } = shape
+    this.#pressure = new WritePressure({
+      clock,
+      options: { ...pick, memtableSize: memtableBytes, memtableCount: 3 },
+      memory: () => ({ frozen: 0, active: this.#buffered / memtableBytes }),
+      levels: () => this.#state.levels,
+      watch: this.#watch,
+    })
+    this.#pressure.watchSpace({
+      space: () => this.#space(),
+      written: () => this.compacted,
+      writing: () => this.#jobs.reduce((sum, { bytes }) => sum + bytes, 0),
+    })
+  }
+
+  /** What held writers back, as shares of the time that writing took. */
+  get delays(): Delays {
+    const entries = Object.entries(this.#watch.delays)
+    const shares = entries.map(([cause, ms]) => [cause, (ms * BYTES_PER_MS) / this.clock])
+    return Object.fromEntries(shares)
+  }
+
+  get #buffered(): number {
+    const { valueBytes, entryBytes } = this.#shape
+    return this.#memtable.size * (valueBytes + entryBytes)
+  }
+
+  #time(): Clock {
+    const now = (): number => this.clock / BYTES_PER_MS
+    return {
+      wallMs: now,
+      monotonicMs: now,
+      after: () => {
+        throw new Error('nothing here has timers')
+      },
+      nextTurn: () => undefined,
+    }
   }
 
   /** `ttl`: bytes the program writes meanwhile. */
   put(key: number, ttl: number = Number.POSITIVE_INFINITY): void {
-    const { valueBytes, entryBytes, memtableBytes } = this.#shape
+    const { valueBytes, memtableBytes } = this.#shape
+    this.#holdBack()
     this.#version += 1
-    const expiresAt = Math.ceil(this.#clock + ttl)
+    const expiresAt = Math.ceil(this.clock + ttl)
     if (expiresAt < Number.POSITIVE_INFINITY) this.#expires = true
     this.#live.set(key, expiresAt)
     this.#memtable.set(key, { key, version: this.#version, segment: NOWHERE, expiresAt })
     this.written += valueBytes
-    this.#advance(this.#clock + valueBytes)
-    if (this.#memtable.size * (valueBytes + entryBytes) >= memtableBytes) this.#flush()
+    this.#pressure.sent(valueBytes)
+    this.#advance(this.clock + valueBytes)
+    if (this.#buffered >= memtableBytes) this.#flush()
+  }
+
+  #holdBack(): void {
+    if (this.#shape.paced === false) return
+    for (;;) {
+      const waitMs = this.#pressure.waitMs()
+      if (waitMs === 0) return
+      this.#advance(this.clock + waitMs * BYTES_PER_MS)
+    }
   }
 
   /** Lets everything end that is due, and everything expire that ever will. */
   settle(): void {
     this.rest = true
     const some = [...this.#live.values()].filter(Number.isFinite)
-    this.#clock = Math.max(this.#clock, ...some)
+    this.clock = Math.max(this.clock, ...some)
     if (this.#expires) this.#flush()
     this.#start()
     while (this.#jobs.length > 0) this.#advance(Math.min(...this.#jobs.map(({ end }) => end)))
@@ -122,18 +184,19 @@ export class ValueTree {
   #alive(): number {
     if (!this.#expires) return this.#live.size
     let alive = 0
-    for (const expiresAt of this.#live.values()) if (expiresAt > this.#clock) alive += 1
+    for (const expiresAt of this.#live.values()) if (expiresAt > this.clock) alive += 1
     return alive
   }
 
   #readers(): Readers {
-    return { snapshots: [this.#version], horizons: [Math.floor(this.#clock)] }
+    return { snapshots: [this.#version], horizons: [Math.floor(this.clock)] }
   }
 
   #space(): { bytes: number; garbage: number } {
     const { segments, levels } = this.#state
     const sums = this.#segments.sums(segments, levels)
-    return { bytes: sums.bytes + storedBytes(levels.flat()), garbage: sums.garbage }
+    const garbage = sums.garbage + expiredBytes(levels, this.#readers())
+    return { bytes: sums.bytes + storedBytes(levels.flat()), garbage }
   }
 
   #flush(): void {
@@ -142,7 +205,7 @@ export class ValueTree {
       this.#jobs.length > 0
     ) {
       const end = Math.min(...this.#jobs.map((job) => job.end))
-      this.stalled += Math.max(0, end - this.#clock)
+      this.stalled += Math.max(0, end - this.clock)
       this.#advance(end)
     }
     const entries = [...this.#memtable.values()].sort((a, b) => a.key - b.key)
@@ -158,6 +221,7 @@ export class ValueTree {
       segmentsAdded: segments,
     })
     this.#start()
+    this.#pressure.changed()
   }
 
   #advance(to: number): void {
@@ -167,11 +231,12 @@ export class ValueTree {
         undefined,
       )
       if (next === undefined || next.end > to) break
-      this.#clock = Math.max(this.#clock, next.end)
+      this.clock = Math.max(this.clock, next.end)
       this.#finish(next)
       this.#start()
+      this.#pressure.changed()
     }
-    this.#clock = Math.max(this.#clock, to)
+    this.clock = Math.max(this.clock, to)
     this.most = Math.max(this.most, this.amplification)
   }
 
@@ -188,17 +253,15 @@ export class ValueTree {
       const bytes = plan.trivialMove
         ? 0
         : storedBytes(outputs.tables) + outputs.segments.reduce((sum, { size }) => sum + size, 0)
-      this.compacted += bytes
-      const end = this.#clock + bytes / this.#shape.speed
-      this.#jobs.push({ plan, end, release: this.#inFlight.reserve(plan), outputs })
+      const end = this.clock + bytes / this.#shape.speed
+      this.#jobs.push({ plan, bytes, end, release: this.#inFlight.reserve(plan), outputs })
     }
   }
 
   /** As engine/value-log/collector.ts has it. */
   #values(): ValuesMoment {
     const { levels, segments } = this.#state
-    const { bytes, garbage } = this.#space()
-    const space = { bytes, garbage: garbage + expiredBytes(levels, this.#readers()) }
+    const space = this.#space()
     if (this.#doomed?.freedBy(levels) === true) this.#doomed = undefined
     if (this.#doomed === undefined) {
       const fills = this.#segments.fills(segments, levels)
@@ -216,6 +279,7 @@ export class ValueTree {
       tablesAdded: outputs.tables.map((table) => ({ level: plan.outputLevel, table })),
       segmentsAdded: outputs.segments,
     })
+    this.compacted += job.bytes
     job.release()
   }
 
@@ -239,7 +303,7 @@ export class ValueTree {
 
   /** As a merge at this moment has it. */
   #lapsed(entry: Entry): Entry {
-    if (entry.expiresAt > this.#clock) return entry
+    if (entry.expiresAt > this.clock) return entry
     return { ...entry, segment: DELETED, expiresAt: Number.POSITIVE_INFINITY }
   }
 

@@ -1,5 +1,5 @@
 // Which rounds begin, without an engine.
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { CorruptionError } from '../../../../src/base/errors.ts'
 import type { CompactionPlan } from '../../../../src/compaction/plan.ts'
 import { garbageOf, type SegmentFill } from '../../../../src/compaction/values/doom.ts'
@@ -21,7 +21,7 @@ function copyingOutOf(from: SegmentMeta): CompactionPlan {
   }
 }
 
-function collectorOf(fills: readonly SegmentFill[]): ValueCollector {
+function collectorOf(fills: readonly SegmentFill[], deferred = false): ValueCollector {
   const sum = (of: (fill: SegmentFill) => number): number =>
     fills.reduce((all, fill) => all + of(fill), 0)
   const tree = {
@@ -43,7 +43,7 @@ function collectorOf(fills: readonly SegmentFill[]): ValueCollector {
     reserve: { room: Number.POSITIVE_INFINITY },
     kick: () => undefined,
     rest: () => true,
-    deferred: () => false,
+    deferred: () => deferred,
   })
 }
 
@@ -58,4 +58,37 @@ it('a damaged segment, which stays, is no reason to collect the others', () => {
   expect(collector.failed(copyingOutOf(bad), error)).toBe(true)
   expect(collector.moment()!.doomed).toBeUndefined()
   expect(collector.spoiled).toBe(1)
+})
+
+describe('what can be freed', () => {
+  const live = { segment: segment(1, 20 * MIB), used: 19 * MIB }
+  const wasted = { segment: segment(2, 20 * MIB), used: MIB }
+  const garbage = garbageOf(live) + garbageOf(wasted)
+
+  it('is garbage only while it is being collected', () => {
+    const collector = collectorOf([live, wasted])
+    expect(collector.freeable).toEqual({ bytes: 40 * MIB - garbage, garbage: 0 })
+    expect(collector.moment()!.doomed).toBeDefined()
+    expect(collector.freeable).toEqual({ bytes: 40 * MIB, garbage })
+  })
+
+  it('is not what damage keeps', () => {
+    const collector = collectorOf([live, wasted])
+    collector.moment()
+    const error = new CorruptionError({
+      ...{ file: '/db/000002.vlog', offset: 200, expected: 'a sound part', found: 'another' },
+    })
+    collector.failed(copyingOutOf(wasted.segment), error)
+    collector.moment()
+    expect(collector.freeable).toEqual({ bytes: 40 * MIB - garbage, garbage: 0 })
+  })
+
+  it('is nothing while the volume is full, or all waits for the end of a load', () => {
+    expect(collectorOf([live, wasted], true).freeable).toBeUndefined()
+    const collector = collectorOf([live, wasted])
+    collector.moment()
+    const full = Object.assign(new Error('full'), { code: 'ENOSPC' })
+    expect(collector.failed(copyingOutOf(wasted.segment), full)).toBe(true)
+    expect(collector.freeable).toBeUndefined()
+  })
 })

@@ -19,7 +19,7 @@ const MIB = 2 ** 20
 const INFINITY = Number.POSITIVE_INFINITY
 
 const reservoir: fc.Arbitrary<Reservoir> = fc.record({
-  cause: fc.constantFrom('level0', 'levels', 'memtables'),
+  cause: fc.constantFrom('level0', 'levels', 'memtables', 'garbage'),
   fill: fc.double({ min: -1, max: 1.5, noNaN: true }),
   room: fc.double({ min: -MIB, max: 1e9, noNaN: true }),
   owed: fc.double({ min: 0, max: 1e9, noNaN: true }),
