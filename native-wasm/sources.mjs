@@ -9,10 +9,12 @@ export const generatedFile = new URL('../src/kernel/generated/kernels-wasm.ts', 
 /** @type {{ assemblyscript: string, entry: string, flags: string[] }} */
 export const toolchain = JSON.parse(readFileSync(new URL('toolchain.json', here), 'utf8'))
 
-/** sha256 over toolchain.json and assembly/*.ts, names included, line ends normalised. */
+/** sha256 over toolchain.json and the sources in assembly/, names included, line ends normalised. */
 export function sourceHash() {
   const assembly = new URL('assembly/', here)
-  const names = readdirSync(assembly).filter((name) => name.endsWith('.ts'))
+  const names = readdirSync(assembly, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => name.replaceAll('\\', '/'))
   const hash = createHash('sha256')
   const files = ['toolchain.json', ...names.sort().map((name) => `assembly/${name}`)]
   for (const name of files) {

@@ -5,7 +5,13 @@ import { type PresetName, presets } from 'sett'
 import type { DatasetSpec } from '../data/dataset.ts'
 import { engineNamed } from '../engines/all-engines.ts'
 import { ZSTD } from '../engines/sett.ts'
-import { durabilityWords, formatPresets, OPTIMISED, USUAL } from '../output/presets-table.ts'
+import {
+  DOCUMENTS_TITLE,
+  durabilityWords,
+  formatPresets,
+  OPTIMISED,
+  USUAL,
+} from '../output/presets-table.ts'
 import type { RunRecord } from '../output/record.ts'
 import type { SessionOrder, Step } from '../session/protocol.ts'
 import { commaList, knownNames, seconds, wholeNumber } from './flags.ts'
@@ -38,6 +44,8 @@ const VALUE_BYTES = 100
 /** How long a fill may take, times the reads: a preset that syncs each batch would take minutes for all keys. */
 const FILL_TIMES = 4
 const SEED = 601
+/** Shares of `--mib`: of documents only the space is asked for. */
+const DOCUMENTS = { share: 4, valueBytes: 300 }
 
 export async function presetsCommand(args: readonly string[]): Promise<number> {
   const flags = presetsProgram()
@@ -61,7 +69,7 @@ export async function presetsCommand(args: readonly string[]): Promise<number> {
     runs,
     directory: flags.directory,
     command: statedCommand('bench:presets', args),
-    sections: [presetsSection(dataset, seconds)],
+    sections: [presetsSection(dataset, seconds), documentsSection(mib)],
   })
   const record = withOwnDurability(measured)
   return deliver(formatPresets(record), record, flags)
@@ -80,6 +88,22 @@ function presetsSection(dataset: DatasetSpec, seconds: number): MatrixSection {
   }
 }
 
+/** What a larger block gains depends on what repeats: here fields and words, from one value to the next. */
+export function documentsSection(mib: number): MatrixSection {
+  const { share, valueBytes } = DOCUMENTS
+  const count = Math.max(1, Math.floor((mib * 2 ** 20) / share / (KEY_BYTES + valueBytes)))
+  const shape = { count, keys: 'random', keyBytes: KEY_BYTES, valueBytes, seed: SEED } as const
+  const dataset: DatasetSpec = { ...shape, values: 'documents' }
+  return {
+    section: {
+      title: DOCUMENTS_TITLE,
+      dataset,
+      note: 'JSON records of one shape; only their space',
+    },
+    sessions: ({ name }, root) => spaceSessions(name, dataset, root),
+  }
+}
+
 interface PresetPlan {
   readonly dataset: DatasetSpec
   readonly seconds: number
@@ -91,34 +115,44 @@ export function presetSessions(
   { dataset, seconds }: PresetPlan,
   root: string,
 ): readonly PlannedSession[] {
-  const order = (folder: string, steps: readonly Step[]): SessionOrder => ({
-    engine,
-    location: `${root}/${folder}`,
-    dataset,
-    durability: 'os',
-    memtableBytes: null,
-    workers: null,
-    ownDurability: true,
-    steps,
-  })
-  const step = (workload: string, limit: number | null): Step => ({
-    workload,
-    operations: null,
-    seconds: limit,
-  })
+  const order = (folder: string, steps: readonly Step[]): SessionOrder =>
+    orderOf(engine, dataset, { location: `${root}/${folder}`, steps })
   const fills = ['fillseq', 'fillrandom'].map((workload): PlannedSession => {
     const fill = { ...step(workload, FILL_TIMES * seconds), batch: BATCH }
     return { order: order(workload, [fill]), before: 'empty', after: 'remove' }
   })
   const reads = ['readrandom-sync', 'readseq'].map((workload) => step(workload, seconds))
-  const filled: PlannedSession = { order: order('main', [step('prepare', null)]), before: 'empty' }
-  const compacted: PlannedSession = {
-    order: order('main', [step('compact', null)]),
-    after: 'remove',
-  }
+  const [filled, compacted] = spaceSessions(engine, dataset, root)
   // Of zstd only the space is asked for.
   if (engine === `sett:${ZSTD}`) return [filled, compacted]
   return [...fills, filled, { order: order('main', reads) }, compacted]
+}
+
+/** A database filled off the clock, and what it takes once it is compacted. */
+function spaceSessions(
+  engine: string,
+  dataset: DatasetSpec,
+  root: string,
+): readonly [filled: PlannedSession, compacted: PlannedSession] {
+  const order = (workload: string): SessionOrder =>
+    orderOf(engine, dataset, { location: `${root}/main`, steps: [step(workload, null)] })
+  return [
+    { order: order('prepare'), before: 'empty' },
+    { order: order('compact'), after: 'remove' },
+  ]
+}
+
+function step(workload: string, seconds: number | null): Step {
+  return { workload, operations: null, seconds }
+}
+
+function orderOf(
+  engine: string,
+  dataset: DatasetSpec,
+  what: Pick<SessionOrder, 'location' | 'steps'>,
+): SessionOrder {
+  const own = { memtableBytes: null, workers: null, ownDurability: true }
+  return { engine, dataset, durability: 'os', ...own, ...what }
 }
 
 /** The engines' own words tell of a table's class, which is not what counted here. */

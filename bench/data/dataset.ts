@@ -1,6 +1,7 @@
 // Keys and values of a run, the same for every engine. A value is half random bytes and half their repetition, so
-// that it compresses to about half.
+// that it compresses to about half, or a document (documents.ts).
 import { constants } from 'node:buffer'
+import { writeDocument } from './documents.ts'
 import { shuffled, words } from './random.ts'
 
 export type KeyKind = 'random' | 'sequential' | 'text'
@@ -12,6 +13,8 @@ export interface DatasetSpec {
   readonly keyBytes: number
   readonly valueBytes: number
   readonly seed: number
+  /** Default: half random bytes, half their repetition. */
+  readonly values?: 'documents'
 }
 
 /** Bytes of all distinct values together; beyond it values repeat. */
@@ -101,6 +104,19 @@ export class Dataset {
     }
     this.#pieces = Math.min(PIECES_MAX, Math.max(1, Math.floor(VALUES_BYTES_MAX / valueBytes)))
     this.#values = Buffer.allocUnsafeSlow(this.#pieces * valueBytes)
+    if (spec.values === 'documents') this.#writeDocuments(next)
+    else this.#writeHalves(next)
+  }
+
+  #writeDocuments(next: () => number): void {
+    const { valueBytes } = this.spec
+    for (let start = 0; start < this.#values.length; start += valueBytes) {
+      writeDocument(this.#values.subarray(start, start + valueBytes), next)
+    }
+  }
+
+  #writeHalves(next: () => number): void {
+    const { valueBytes } = this.spec
     const half = valueBytes >>> 1
     for (let piece = 0; piece < this.#pieces; piece++) {
       const start = piece * valueBytes

@@ -10,6 +10,7 @@ import { figure, rate, table } from './table.ts'
 
 export const USUAL: PresetName = 'balanced'
 export const OPTIMISED: PresetName = 'throughput'
+export const DOCUMENTS_TITLE = 'documents'
 
 interface Row {
   readonly title: string
@@ -22,6 +23,8 @@ interface Row {
   readonly target: number
   /** Default: the optimised one. */
   readonly preset?: string
+  /** Default: the first one. */
+  readonly section?: string
 }
 
 const perSecond = { value: rateOf, show: rate }
@@ -39,6 +42,7 @@ const ROWS: readonly Row[] = [
   row('Random Read', 'readrandom-sync', perSecond, ['50 k → 85 k, 1.7 ×', 1.7]),
   row('Disk Space, compacted', 'compact', density, ['20 % better, 1.2 ×', 1.08]),
   { ...row('Disk Space with zstd', 'compact', density, ['', 1.2]), preset: ZSTD },
+  { ...row('Disk Space, documents', 'compact', density, ['', 1.08]), section: DOCUMENTS_TITLE },
 ]
 
 function row(
@@ -59,9 +63,13 @@ export function durabilityWords(preset: PresetName): string {
 }
 
 /** Values by run. */
-function valuesOf(record: RunRecord, { workload, value }: Row, preset: string): readonly number[] {
+function valuesOf(record: RunRecord, row: Row, preset: string): readonly number[] {
+  const { workload, value, section = record.sections[0]!.title } = row
   const samples = record.samples.filter(
-    (sample) => sample.engine === `sett:${preset}` && sample.workload === workload,
+    (sample) =>
+      sample.engine === `sett:${preset}` &&
+      sample.workload === workload &&
+      sample.section === section,
   )
   const values: number[] = []
   for (const sample of samples) values[sample.run] = value(sample)
@@ -91,7 +99,6 @@ function verdict(value: number, target: number): string {
 
 /** Plain text; a dash where a workload gave no figure, and why below. */
 export function formatPresets(record: RunRecord): string {
-  const { dataset, note } = record.sections[0]!
   const names = record.engines.map(({ name }) => name.slice('sett:'.length))
   const further = names.filter((name) => ![USUAL, OPTIMISED, ZSTD].includes(name))
   const head = ['operation', `${USUAL}, default`, `${OPTIMISED}, optimised`, 'improvement']
@@ -115,11 +122,14 @@ export function formatPresets(record: RunRecord): string {
       ),
     ]
   })
-  const bytes = dataset.count * (dataset.keyBytes + dataset.valueBytes)
   return [
     runHeader(record),
-    `${dataset.count.toLocaleString('en-US')} keys of ${dataset.keyBytes} B, values of ${dataset.valueBytes} B: ` +
-      `${Math.round(bytes / 2 ** 20)} MiB; ${note ?? ''}`,
+    ...record.sections.map(({ title, dataset, note = '' }) => {
+      const { count, keyBytes, valueBytes } = dataset
+      const mib = Math.round((count * (keyBytes + valueBytes)) / 2 ** 20)
+      const keys = count.toLocaleString('en-US')
+      return `${title}: ${keys} keys of ${keyBytes} B, values of ${valueBytes} B: ${mib} MiB; ${note}`
+    }),
     ...record.engines.map(({ name, durability, leftOut }) =>
       leftOut === undefined ? `  ${name}: ${durability}` : `  ${name}: left out: ${leftOut}`,
     ),

@@ -18,7 +18,7 @@ import {
   TAG_EXPIRY,
   TAG_META,
 } from './layout'
-import { isPointer } from './block'
+import { isPointer } from './blocks/entry'
 import { compareKeys, keyPrefix, sharedPrefix } from './keys'
 import {
   ARENA_BUMP,

@@ -79,6 +79,8 @@ export class PointRead {
   readonly #hash: number
   readonly #desc: number
   #keyLength = 0
+  /** Of the block looked at, or 0. */
+  #guide = 0
   #hashed = false
   #readMs = 0
   /** Holds a block too long for the cache while its value is read. */
@@ -174,6 +176,7 @@ export class PointRead {
       const answer = kernels.blockGet(
         address,
         table.payloadLength(block),
+        this.#guide,
         meta.baseVersion,
         this.#key,
         this.#keyLength,
@@ -191,7 +194,11 @@ export class PointRead {
   #blockAddress(table: TableHandle, block: number, wait: boolean): number {
     const { cache, clock } = this.#parts
     const held = cache.peek(table, block)
-    if (held >= 0) return cache.address(held)
+    if (held >= 0) {
+      this.#guide = cache.guide(held, table.payloadLength(block))
+      return cache.address(held)
+    }
+    this.#guide = 0
     if (!wait && roomOf(table, block) <= cache.slotBytes) {
       this.cold = { table, block }
       return 0

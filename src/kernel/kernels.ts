@@ -78,10 +78,12 @@ export interface Kernels {
 
   /** Looks a key up in a verified block payload. 0 = not in it; 1 = `out` holds the newest entry with version
    * <= maxVersion as a descriptor (its key is the caller's, its value lies in the block); 2 = the key runs to
-   * the block's end without one: look in the next block; -1 = damaged. */
+   * the block's end without one: look in the next block; -1 = damaged. `guide` is that of the block, or 0: it makes
+   * the search faster and changes no answer. */
   blockGet(
     block: number,
     length: number,
+    guide: number,
     baseVersion: number,
     key: number,
     keyLength: number,
@@ -110,6 +112,10 @@ export interface Kernels {
     keysCapacity: number,
     stopped: number,
   ): number
+
+  /** Writes a guide (GUIDE_* of layout.ts) to a block of at most 64 KiB, with as many samples as fit into `room` bytes:
+   * 1, or 0 = not even one fits, or the block is damaged. */
+  blockGuide(block: number, length: number, guide: number, room: number): number
 
   /** 1 when each of the descriptors from `first` on comes before the next one: key ascending, version descending. */
   entriesAscend(first: number, count: number): number

@@ -200,3 +200,17 @@ export const BLOCK_TRAILER = 16
 export const LZ4_TABLE_BYTES = 16_384
 /** First byte of filter bits in a filter payload (FORMAT §6.3). */
 export const FILTER_HEADER = 64
+
+// Guide to a block in memory, built by blockGuide: samples at even distances, of each a head (u32: 4 key bytes behind
+// those all keys share, as a big-endian number, zero padded), and behind the heads, padded to a multiple of 4, the
+// offsets of their entries (u16).
+/** u16: how many samples */
+export const GUIDE_SAMPLES = 0
+/** u16: bytes all keys of the block begin with */
+export const GUIDE_COMMON = 2
+/** u32: offset of the first key's bytes */
+export const GUIDE_FIRST_KEY = 4
+/** u64: the first 8 bytes of the first key, as a big-endian number, zero padded */
+export const GUIDE_LEAD = 8
+/** Where the heads begin. */
+export const GUIDE_HEADER = 16

@@ -41,6 +41,7 @@ export function wasmKernels(memory: HeapMemory): Kernels {
     blockSeek: wasm.blockSeek,
     blockRestarts: wasm.blockRestarts,
     blockDecode: wasm.blockDecode,
+    blockGuide: wasm.blockGuide,
     entriesAscend: wasm.entriesAscend,
     moveBytes: wasm.moveBytes,
     mergeScan: wasm.mergeScan,

@@ -3,6 +3,7 @@
 // nothing. Blocks longer than a slot go past it.
 import { assert } from '../base/assert.ts'
 import { alignUp } from '../base/bytes.ts'
+import { KIB } from '../base/limits.ts'
 import type { KernelHeap } from '../cursor/words.ts'
 import type { Region } from '../memory/shared-heap.ts'
 import { unpackRoom } from '../packing/unpack-block.ts'
@@ -22,8 +23,21 @@ export type CacheGrowth = 'misses' | 'hits'
 /** Slots a cache that grows on hits begins with: fewer would be passed on before anything is found again. */
 const FIRST_SLOTS = 64
 
+/** A slot has room for a guide behind its block: what unpacking needs there, and a part of what the block has above
+ * 4 KiB. Then every second or third entry of some hundred bytes is sampled. */
+const GUIDE_SHARE = 32
+/** The lookup in a block, since it came in, for which its guide is made: where the cache is too small for the data,
+ * most blocks are not asked for so often. */
+const GUIDE_AFTER = 3
+const GUIDED = 254
+const UNGUIDED = 255
+
 /** No slot: the block is too long for one, or all are pinned. */
 export const NO_SLOT = -1
+
+function guideRoom(blockSize: number): number {
+  return Math.max(0, Math.floor((blockSize - 4 * KIB) / GUIDE_SHARE))
+}
 
 export class BlockCache {
   readonly slotBytes: number
@@ -35,6 +49,8 @@ export class BlockCache {
   readonly #ordinals: Int32Array
   readonly #seen: Uint8Array
   readonly #pins: Uint16Array
+  /** How often a key was looked up in the block; GUIDED, UNGUIDED. */
+  readonly #guides: Uint8Array
   readonly #free: number[] = []
   /** Slots ever used; those above were never touched. */
   #touched = 0
@@ -53,7 +69,7 @@ export class BlockCache {
     blockSize: number,
     growth: CacheGrowth = 'misses',
   ) {
-    this.slotBytes = alignUp(unpackRoom(blockSize), 64)
+    this.slotBytes = alignUp(unpackRoom(blockSize) + guideRoom(blockSize), 64)
     this.#growsOnHits = growth === 'hits'
     this.#machine = machine
     this.#base = alignUp(region.address, 64)
@@ -62,6 +78,7 @@ export class BlockCache {
     this.#ordinals = new Int32Array(this.#count)
     this.#seen = new Uint8Array(this.#count)
     this.#pins = new Uint16Array(this.#count)
+    this.#guides = new Uint8Array(this.#count)
   }
 
   get stats(): CacheStats {
@@ -72,6 +89,21 @@ export class BlockCache {
   /** Heap address of a slot's block. */
   address(slot: number): number {
     return this.#base + slot * this.slotBytes
+  }
+
+  /** For a lookup in a slot's block of that payload: address of its guide (kernels.blockGuide), 0 = it has none. */
+  guide(slot: number, payloadLength: number): number {
+    const before = alignUp(payloadLength, 8)
+    const state = this.#guides[slot] as number
+    if (state === GUIDED) return this.address(slot) + before
+    if (state === UNGUIDED) return 0
+    this.#guides[slot] = state + 1
+    if (state + 1 < GUIDE_AFTER) return 0
+    const block = this.address(slot)
+    const room = Math.max(0, this.slotBytes - before)
+    const made = this.#machine.kernels.blockGuide(block, payloadLength, block + before, room) === 1
+    this.#guides[slot] = made ? GUIDED : UNGUIDED
+    return made ? block + before : 0
   }
 
   /** The slot that holds a block, or NO_SLOT. Good until the next fetch unless pinned. Counts a hit, not a miss. */
@@ -174,6 +206,7 @@ export class BlockCache {
     this.#owners[slot] = table
     this.#ordinals[slot] = ordinal
     this.#seen[slot] = 1
+    this.#guides[slot] = 0
     this.#held += 1
     table.slots[ordinal] = slot + 1
   }

@@ -99,11 +99,11 @@ export function writeDescriptor(memory: Memory, at: number, from: Descriptor): v
 
 class Damage extends Error {}
 
-function check(good: boolean): void {
+export function check(good: boolean): void {
   if (!good) throw new Damage('block')
 }
 
-interface Entry {
+export interface Entry {
   shared: number
   key: Buffer
   valueAt: number
@@ -115,10 +115,10 @@ interface Entry {
   next: number
 }
 
-const NO_KEY = Buffer.alloc(0)
+export const NO_KEY: Buffer = Buffer.alloc(0)
 
 /** A payload with its restart array's frame checked: at least one restart, the first at 0. */
-class Block {
+export class Block {
   readonly bytes: Buffer
   readonly baseVersion: number
   readonly count: number
@@ -208,7 +208,11 @@ class Block {
 }
 
 /** Runs `read` over the block; damage found on the way gives -1. */
-function guarded(bytes: Buffer, baseVersion: number, read: (block: Block) => number): number {
+export function guarded(
+  bytes: Buffer,
+  baseVersion: number,
+  read: (block: Block) => number,
+): number {
   try {
     return read(new Block(bytes, baseVersion))
   } catch (error) {
@@ -217,6 +221,7 @@ function guarded(bytes: Buffer, baseVersion: number, read: (block: Block) => num
   }
 }
 
+/** blockGet here has no use for a guide. */
 export type BlockKernels = Pick<Kernels, 'blockGet' | 'blockSeek' | 'blockRestarts' | 'blockDecode'>
 
 export function blockTwin(shared: WebAssembly.Memory): BlockKernels {
@@ -234,7 +239,7 @@ export function blockTwin(shared: WebAssembly.Memory): BlockKernels {
         return block.search((entry) => Buffer.compare(entry.key, key) < 0)
       }),
 
-    blockGet: (address, length, baseVersion, keyAt, keyLength, maxVersion, out) =>
+    blockGet: (address, length, _guide, baseVersion, keyAt, keyLength, maxVersion, out) =>
       guarded(memory.slice(address, length), baseVersion, (block) => {
         const key = memory.slice(keyAt, keyLength)
         const start = block.search((entry) => {

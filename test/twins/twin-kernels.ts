@@ -6,6 +6,7 @@ import { builderTwin } from './builder.ts'
 import { bytesTwin } from './bytes.ts'
 import { fenceTwin } from './fence.ts'
 import { filterTwin } from './filter.ts'
+import { guideTwin } from './guide.ts'
 import { hashTwin } from './hash.ts'
 import { lz4Twin } from './lz4.ts'
 import { memtableTwin } from './memtable.ts'
@@ -20,6 +21,7 @@ export function twinKernels(memory: WebAssembly.Memory): Kernels {
     ...fenceTwin(memory),
     ...lz4Twin(memory),
     ...blockTwin(memory),
+    ...guideTwin(memory),
     ...mergeTwin(memory),
     ...builderTwin(memory),
     ...orderTwin(memory),

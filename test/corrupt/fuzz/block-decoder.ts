@@ -10,6 +10,7 @@ import { oddNumber, oddSafe, pick, randomBytes, resized } from './mutation.ts'
 const DESCRIPTORS = 48
 const KEYS_BYTES = 4_096
 const KEY_MAX = 64
+const GUIDE_ROOM = 200
 const VERSION_END = 2 ** 53
 
 interface RawEntry {
@@ -146,6 +147,7 @@ class BlockRig {
   readonly #out = this.#memory.take(DESC_SIZE * DESCRIPTORS)
   readonly #keys = this.#memory.take(KEYS_BYTES)
   readonly #stopped = this.#memory.take(4)
+  readonly #guide = this.#memory.take(GUIDE_ROOM)
   readonly #inside = 32_768
 
   /** What the kernels say, addresses told as distances from the block. */
@@ -157,6 +159,7 @@ class BlockRig {
       [this.#out, DESC_SIZE * DESCRIPTORS],
       [this.#keys, KEYS_BYTES],
       [this.#stopped, 4],
+      [this.#guide, GUIDE_ROOM],
     ] as const) {
       bytes.fill(0, at, at + length)
     }
@@ -173,10 +176,13 @@ class BlockRig {
     const restarts = kernels.blockRestarts(block, length)
     demand(restarts === -1 || (restarts > 0 && 4 * restarts < length), 'as many restarts as fit')
     const answers = [`${restarts} ${kernels.blockSeek(block, length, this.#key, key.length)}`]
-    for (const version of [5, VERSION_END - 1]) {
-      const at = this.#key
-      const found = kernels.blockGet(block, length, base, at, key.length, version, this.#out)
-      answers.push(`${found} ${found === 1 ? this.#entry(this.#out, block, length) : ''}`)
+    const guided = kernels.blockGuide(block, length, this.#guide, GUIDE_ROOM) === 1
+    for (const guide of guided ? [0, this.#guide] : [0]) {
+      for (const version of [5, VERSION_END - 1]) {
+        const [at, out] = [this.#key, this.#out]
+        const found = kernels.blockGet(block, length, guide, base, at, key.length, version, out)
+        answers.push(`${found} ${found === 1 ? this.#entry(out, block, length) : ''}`)
+      }
     }
     for (const reverse of [0, 1]) {
       const count = kernels.blockDecode(

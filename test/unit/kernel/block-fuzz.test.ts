@@ -5,6 +5,7 @@ import type { Kernels } from '../../../src/kernel/kernels.ts'
 import { DESC_SIZE } from '../../../src/kernel/layout.ts'
 import { wasmKernels } from '../../../src/kernel/wasm-kernels.ts'
 import { blockTwin } from '../../twins/block.ts'
+import { guideBytes, guideTwin } from '../../twins/guide.ts'
 import { encodeBlock, KEY_STYLES, styledEntries } from './block-encode.ts'
 import { Areas, newMemory, PAGE, Seeded } from './block-support.ts'
 
@@ -12,8 +13,12 @@ const BLOCKS = 32_000
 const CAPACITY = 40
 const KEYS_CAPACITY = 300
 const GUARD = 64
+const GUIDE_ROOM = 160
 
-type BlockKernels = Pick<Kernels, 'blockGet' | 'blockSeek' | 'blockRestarts' | 'blockDecode'>
+type BlockKernels = Pick<
+  Kernels,
+  'blockGet' | 'blockSeek' | 'blockRestarts' | 'blockDecode' | 'blockGuide'
+>
 
 function mutate(random: Seeded, source: Buffer): Buffer {
   let bytes = Buffer.from(source)
@@ -45,6 +50,7 @@ class Rig {
   private readonly out: number
   private readonly keys: number
   private readonly stopped: number
+  private readonly guide: number
   private block = 0
   private length = 0
 
@@ -55,6 +61,7 @@ class Rig {
     this.out = this.guarded(DESC_SIZE * CAPACITY)
     this.keys = this.guarded(KEYS_CAPACITY)
     this.stopped = this.guarded(4)
+    this.guide = this.guarded(GUIDE_ROOM)
   }
 
   private guarded(length: number): number {
@@ -76,9 +83,17 @@ class Rig {
 
   get(keyLength: number, base: number, maxVersion: number): string {
     const { block, length, key, out } = this
-    const found = this.kernels.blockGet(block, length, base, key, keyLength, maxVersion, out)
+    const found = this.kernels.blockGet(block, length, 0, base, key, keyLength, maxVersion, out)
     const entry = found === 1 ? this.areas.memory.slice(out, DESC_SIZE).toString('hex') : ''
     return `${found} ${entry}`
+  }
+
+  /** The guide, if there is one; with it a lookup must not leave the block, whatever it answers. */
+  guided(keyLength: number, room: number): string {
+    const { block, length, guide, key, out, kernels } = this
+    if (kernels.blockGuide(block, length, guide, room) === 0) return '0'
+    kernels.blockGet(block, length, guide, 0, key, keyLength, 20, out)
+    return guideBytes(this.areas.memory, guide).toString('hex')
   }
 
   seek(keyLength: number): string {
@@ -121,6 +136,7 @@ class Rig {
       [this.out, DESC_SIZE * CAPACITY],
       [this.keys, KEYS_CAPACITY],
       [this.stopped, 4],
+      [this.guide, GUIDE_ROOM],
     ] as const
     return guards.every(([at, length]) => {
       const around = [memory.slice(at - GUARD, GUARD), memory.slice(at + length, GUARD)]
@@ -136,6 +152,7 @@ function ask(rig: Rig, bytes: Buffer, key: Buffer, random: Seeded): string[] {
   const base = random.pick([0, 0, 1000, 2 ** 52 + 5, 2 ** 53 - 2])
   const answers = [rig.seek(key.length)]
   answers.push(rig.get(key.length, base, random.pick([0, 20, 2 ** 53 - 1])))
+  answers.push(rig.guided(key.length, random.int(20, GUIDE_ROOM)))
   for (const reverse of [0, 1]) {
     const from = random.int(0, 2)
     const range = { from, to: from + random.int(0, 4), reverse, base }
@@ -145,7 +162,7 @@ function ask(rig: Rig, bytes: Buffer, key: Buffer, random: Seeded): string[] {
 }
 
 it(`answers alike, in bounds and without a trap, for ${BLOCKS} damaged blocks`, () => {
-  const slow = new Rig(blockTwin)
+  const slow = new Rig((memory) => ({ ...blockTwin(memory), ...guideTwin(memory) }))
   const fast = new Rig(wasmKernels)
   let damaged = 0
   let random = new Seeded(0)

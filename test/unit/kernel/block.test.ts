@@ -2,18 +2,28 @@
 // forward and reverse, whole and in pieces that do not fit.
 import { describe, expect, it } from 'vitest'
 import type { Kernels } from '../../../src/kernel/kernels.ts'
-import { DESC_SIZE } from '../../../src/kernel/layout.ts'
+import { DESC_SIZE, KIND_PUT } from '../../../src/kernel/layout.ts'
 import { wasmKernels } from '../../../src/kernel/wasm-kernels.ts'
 import { blockTwin } from '../../twins/block.ts'
+import { guideBytes, guideTwin } from '../../twins/guide.ts'
 import { encodeBlock, KEY_STYLES, styledEntries } from './block-encode.ts'
 import { Areas, newMemory, Seeded, show, type TestEntry, takeEntries } from './block-support.ts'
 
-type BlockKernels = Pick<Kernels, 'blockGet' | 'blockSeek' | 'blockRestarts' | 'blockDecode'>
+type BlockKernels = Pick<
+  Kernels,
+  'blockGet' | 'blockSeek' | 'blockRestarts' | 'blockDecode' | 'blockGuide'
+>
+const twins = (memory: WebAssembly.Memory): BlockKernels => ({
+  ...blockTwin(memory),
+  ...guideTwin(memory),
+})
 const IMPLEMENTATIONS = [
-  ['twin', blockTwin],
+  ['twin', twins],
   ['kernel', wasmKernels],
 ] as const
 const VERSION_TOP = 2 ** 53 - 1
+/** For every entry of the largest block here, for some, for one, and for none. */
+const GUIDE_ROOMS = [1_000, 300, 100, 34, 33] as const
 
 /** A block in memory with room for the output of its whole decoding. */
 class Bench {
@@ -29,6 +39,8 @@ class Bench {
   readonly keys: number
   readonly keysCapacity: number
   readonly stopped: number
+  /** Addresses of those that could be made. */
+  readonly guides: readonly number[]
   private readonly probe: number
 
   constructor(
@@ -39,7 +51,8 @@ class Bench {
   ) {
     const { bytes, restarts } = encodeBlock(entries, baseVersion, interval)
     this.keysCapacity = entries.reduce((sum, entry) => sum + entry.key.length, 0)
-    const room = bytes.length + this.keysCapacity + DESC_SIZE * entries.length
+    const guides = GUIDE_ROOMS.reduce<number>((sum, room) => sum + room + 8, 0)
+    const room = bytes.length + this.keysCapacity + DESC_SIZE * entries.length + guides
     const shared = newMemory(room + 70_000)
     this.areas = new Areas(shared)
     this.kernels = bind(shared)
@@ -53,14 +66,21 @@ class Bench {
     this.keys = this.areas.take(this.keysCapacity)
     this.stopped = this.areas.take(4)
     this.probe = this.areas.take(65_535, 1)
+    this.guides = GUIDE_ROOMS.map((room) => this.guide(room)).filter((guide) => guide !== 0)
   }
 
-  get(key: Buffer, maxVersion: number): TestEntry | number {
+  private guide(room: number): number {
+    const at = this.areas.take(room)
+    return this.kernels.blockGuide(this.block, this.length, at, room) === 1 ? at : 0
+  }
+
+  get(key: Buffer, maxVersion: number, guide = 0): TestEntry | number {
     key.copy(this.areas.memory.bytes, this.probe)
     const { block, length, baseVersion, probe, out } = this
     const found = this.kernels.blockGet(
       block,
       length,
+      guide,
       baseVersion,
       probe,
       key.length,
@@ -165,6 +185,52 @@ describe.each(IMPLEMENTATIONS)('blocks: %s', (_name, bind) => {
   })
 })
 
+/** Both, of one block whose entries lie in intervals of 16. */
+function guidesOf(entries: readonly TestEntry[], room: number): (Buffer | undefined)[] {
+  return [twins, wasmKernels].map((bind) => {
+    const bench = new Bench(bind, entries, 16, 0)
+    const guide = bench.areas.take(room)
+    const made = bench.kernels.blockGuide(bench.block, bench.length, guide, room)
+    return made === 1 ? Buffer.from(guideBytes(bench.areas.memory, guide)) : undefined
+  })
+}
+
+describe('guides to blocks', () => {
+  it('the twin writes the same bytes', () => {
+    let made = 0
+    for (let seed = 1; seed <= 120; seed++) {
+      const random = new Seeded(seed)
+      const style = random.pick(KEY_STYLES.filter((name) => name !== 'long'))
+      const entries = styledEntries(random, style, random.int(1, 150))
+      const [slow, fast] = guidesOf(entries, random.int(20, 1_500))
+      expect(fast?.toString('hex'), `seed ${seed}`).toBe(slow?.toString('hex'))
+      if (fast !== undefined) made++
+    }
+    expect(made).toBeGreaterThan(100)
+  })
+
+  it('samples every entry where there is room, and evenly where there is not', () => {
+    const entries = styledEntries(new Seeded(5), 'sequential', 100)
+    const samples = (room: number) => guidesOf(entries, room)[1]?.readUInt16LE(0)
+    expect(samples(28 + 600)).toBe(100)
+    expect(samples(28 + 599)).toBe(50)
+    expect(samples(28 + 6)).toBe(1)
+    expect(samples(28 + 5)).toBeUndefined()
+  })
+
+  it('there is none to a block of more than 64 KiB, nor to one whose keys do not ascend', () => {
+    const [low, high] = ['a', 'b'].map((name): TestEntry => {
+      const key = Buffer.from(`${name}-key`)
+      const value = Buffer.alloc(40_000)
+      return { key, value, version: 1, tag: KIND_PUT, meta: 0, expiresAt: 0 }
+    }) as [TestEntry, TestEntry]
+    const small = [low, high].map((entry) => ({ ...entry, value: Buffer.alloc(4) }))
+    expect(guidesOf([low, high], 400)).toEqual([undefined, undefined])
+    expect(guidesOf(small, 400)[1]).toBeDefined()
+    expect(guidesOf(small.reverse(), 400)).toEqual([undefined, undefined])
+  })
+})
+
 function checkDecode(bench: Bench, seed: number): void {
   const { entries, restarts, interval, keysCapacity } = bench
   const all = restarts.length
@@ -192,7 +258,10 @@ function checkProbes(bench: Bench, random: Seeded, seed: number): void {
   for (const [key, version] of probes) {
     if (key.length === 0) continue
     const where = `seed ${seed}, key of ${key.length} at ${version}`
-    expect(text(bench.get(key, version)), where).toBe(text(bench.expected(key, version)))
+    for (const guide of [0, ...bench.guides]) {
+      const found = text(bench.get(key, version, guide))
+      expect(found, `${where}, guide ${guide}`).toBe(text(bench.expected(key, version)))
+    }
     expect(bench.seek(key), where).toBe(bench.expectedSeek(key))
   }
 }

@@ -250,7 +250,9 @@ describe('table builder', () => {
       decoded.push(...found)
       for (const entry of found) {
         const key = areas.bytes(entry.key)
-        expect(kernels.blockGet(at, length, 0, key, entry.key.length, entry.version, out)).toBe(1)
+        expect(kernels.blockGet(at, length, 0, 0, key, entry.key.length, entry.version, out)).toBe(
+          1,
+        )
         const [got] = takeEntries(areas.memory, out, 1)
         expect(show([got!])).toEqual(show([entry]))
       }

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { OpenTables } from '../../../src/sstable/open-tables.ts'
 import type { TableHandle } from '../../../src/sstable/table-reader.ts'
-import { Bench, type PlainEntry, SHAPE } from './support.ts'
+import { Bench, type PlainEntry, SHAPE, seeded } from './support.ts'
 
 const MIB = 1024 * 1024
 
@@ -78,6 +78,55 @@ it('reads a block once for calls that wait for it together', async () => {
   expect(held).toBe(slots[0])
   cache.unpin(held)
   cache.forget(table)
+})
+
+it('gives a block a guide at its third lookup, and none to the next block of the slot', () => {
+  const bench = new Bench(8 * MIB)
+  const table = manyBlocks(bench)
+  const cache = bench.cache(2)
+  const ask = (block: number) => cache.guide(cache.fetch(table, block), table.payloadLength(block))
+  expect([ask(0), ask(0)]).toEqual([0, 0])
+  const slot = cache.peek(table, 0)
+  const behind = cache.address(slot) + table.payloadLength(0)
+  expect(ask(0)).toBeGreaterThanOrEqual(behind)
+  expect(ask(0)).toBeLessThan(cache.address(slot) + cache.slotBytes)
+  for (let block = 1; cache.peek(table, 0) >= 0; block++) cache.fetch(table, block)
+  const other = table.slots.findIndex((held) => held === slot + 1)
+  expect(other).toBeGreaterThan(0)
+  expect(ask(other)).toBe(0)
+})
+
+it('every key is found in blocks that come and go, with guides and without', () => {
+  const bench = new Bench(8 * MIB)
+  const random = seeded(7)
+  const entries = Array.from({ length: 2_000 }, (_, i): PlainEntry => {
+    const key = Buffer.alloc(6)
+    key.writeUIntBE(Math.floor((i + random()) * (2 ** 48 / 2_000)), 0, 6)
+    return { key, version: i + 1, value: Buffer.alloc(4) }
+  })
+  // Blocks that are not compressed leave the memory behind them as it was.
+  const [meta] = bench.write(entries, { ...SHAPE, tableSize: MIB, compression: 'none' })
+  const table = bench.open().get(meta!)
+  expect(table.blockCount).toBeGreaterThan(50)
+  const cache = bench.cache(6)
+  const { kernels, heap } = bench
+  const [key, out] = [bench.take(64).address, bench.take(64).address]
+  let guided = 0
+  for (let i = 0; i < 10_000; i++) {
+    // Most keys of a while lie close together, so that their blocks are looked up often enough.
+    const near = 40 * Math.floor(i / 200) + Math.floor(random() * 40)
+    const wanted = entries[random() < 0.1 ? Math.floor(random() * 2_000) : near % 2_000]!
+    wanted.key.copy(heap.bytes, key)
+    const block = table.locate(key, 6)
+    const slot = cache.fetch(table, block)
+    const [at, payload] = [cache.address(slot), table.payloadLength(block)]
+    const guide = cache.guide(slot, payload)
+    if (guide !== 0) guided++
+    const answer = kernels.blockGet(at, payload, guide, meta!.baseVersion, key, 6, 5_000, out)
+    expect([wanted.version, answer]).toEqual([wanted.version, 1])
+    expect(bench.entryAt(out).version).toBe(wanted.version)
+  }
+  expect(guided).toBeGreaterThan(5_000)
 })
 
 it('closes the least recently used tables to stay within its bytes, never one in use', () => {

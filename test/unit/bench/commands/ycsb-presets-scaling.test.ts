@@ -1,7 +1,11 @@
 // What bench:presets, bench:scaling and bench:ycsb plan, and the tables they make.
 import { availableParallelism } from 'node:os'
 import { expect, test } from 'vitest'
-import { presetSessions, presetsCommand } from '../../../../bench/commands/presets.ts'
+import {
+  documentsSection,
+  presetSessions,
+  presetsCommand,
+} from '../../../../bench/commands/presets.ts'
 import { scalingCommand } from '../../../../bench/commands/scaling.ts'
 import {
   growthSections,
@@ -52,6 +56,15 @@ test('presets are read and compacted as a database of all keys, whatever the fil
   expect(zstd.map(({ order }) => order.steps[0]!.workload)).toEqual(['prepare', 'compact'])
 })
 
+test('of documents only the space is asked for, under every preset', () => {
+  const { section, sessions } = documentsSection(200)
+  expect(section.dataset).toMatchObject({ values: 'documents', valueBytes: 300 })
+  for (const name of ['sett:balanced', 'sett:throughput+zstd']) {
+    const steps = sessions(engineNamed(name), '/x').map(({ order }) => order.steps[0]!.workload)
+    expect(steps).toEqual(['prepare', 'compact'])
+  }
+})
+
 test('the presets table judges by the ratios inside each run', () => {
   const disk = (diskBytes: number): Partial<Sample> => ({
     figures: { logicalBytes: 1000, diskBytes },
@@ -66,6 +79,8 @@ test('the presets table judges by the ratios inside each run', () => {
     ...samplesOf('sett:throughput', 'compact', [1, 1, 1], disk(900)),
     ...samplesOf('sett:throughput+zstd', 'compact', [1, 1, 1], disk(800)),
     ...samplesOf('sett:lowMemory', 'fillseq', [50, 100, 150]),
+    ...samplesOf('sett:balanced', 'compact', [1, 1, 1], { ...disk(500), section: 'documents' }),
+    ...samplesOf('sett:throughput', 'compact', [1, 1, 1], { ...disk(400), section: 'documents' }),
   ])
   const text = formatPresets(record)
   expect(lineOf(text, 'Sequential Write')).toMatch(/200 +480 +2\.60 × .*2\.7 × +≥ 2\.5 × +reached/)
@@ -73,6 +88,7 @@ test('the presets table judges by the ratios inside each run', () => {
   expect(lineOf(text, 'Random Write')).toMatch(/2\.49 × .* BELOW/)
   expect(lineOf(text, 'Disk Space')).toMatch(/1\.00 × data +0\.900 × data +1\.11 × .*reached/)
   expect(lineOf(text, 'Disk Space with zstd')).toMatch(/0\.800 × data +1\.25 × +≥ 1\.2 × +reached$/)
+  expect(lineOf(text, 'Disk Space, doc')).toMatch(/0\.500 × data +0\.400 × data +1\.25 × .*reached/)
   expect(lineOf(text, 'operation')).toMatch(/reach +lowMemory$/)
   expect(lineOf(text, 'Random Read')).toMatch(/– +– +– .* –/)
 })

@@ -8,6 +8,7 @@ const SPECS: readonly DatasetSpec[] = [
   { count: 5_000, keys: 'sequential', keyBytes: 10, valueBytes: 3, seed: 3 },
   { count: 5_000, keys: 'text', keyBytes: 32, valueBytes: 100, seed: 4 },
   { count: 5_000, keys: 'text', keyBytes: 24, valueBytes: 100, seed: 4 },
+  { count: 500, keys: 'random', keyBytes: 16, valueBytes: 300, seed: 5, values: 'documents' },
 ]
 const PLAIN: DatasetSpec = SPECS[0]!
 
@@ -41,6 +42,18 @@ describe.each(SPECS)('$keys keys of $keyBytes bytes', (spec) => {
       expect(again.value(index)).toHaveLength(spec.valueBytes)
     }
   })
+})
+
+it('makes documents of one shape, each its own, cut to their length', () => {
+  const spec = { count: 400, keys: 'random', keyBytes: 16, valueBytes: 300, seed: 5 } as const
+  const dataset = new Dataset({ ...spec, values: 'documents' })
+  const texts = Array.from({ length: spec.count }, (_, at) => dataset.value(at).toString('latin1'))
+  expect(new Set(texts).size).toBe(spec.count)
+  for (const text of texts) {
+    expect(text).toHaveLength(300)
+    const whole: object = JSON.parse(`${text}"}`)
+    expect(Object.keys(whole)).toEqual(['id', 'created', 'author', 'size', 'tags', 'text'])
+  }
 })
 
 it('tells two datasets apart by their seed', () => {
