@@ -40,6 +40,7 @@ export type { Loss, RepairReport } from './engine/repair/report.ts'
 export type {
   CollectionNotice,
   CompactionNotice,
+  CompactionPart,
   EngineNotice,
   EngineStats as DatabaseStats,
   FlushNotice,
@@ -50,7 +51,9 @@ export type {
   SegmentStats,
   WarningCode,
   WarningNotice,
+  WorkDone,
   WorkEnd,
+  WorkFailed,
 } from './engine/types.ts'
 export type { CollectedSegment, CollectReport, NotFreedReason } from './engine/value-log/report.ts'
 export type {

@@ -67,8 +67,8 @@ export interface Store {
   compact?(): Promise<void>
   /** Ends all background work, as a database at rest would have. */
   settle(): Promise<SettleReport>
-  /** Milliseconds its background threads were busy, all together. */
-  busyMs?(): number
+  /** Milliseconds that each of its background threads was busy, in the order of their first jobs. */
+  busyMs?(): readonly number[]
   levels?(): readonly LevelFigures[]
   /** Bytes the engine says it wrote: log, flush, compaction. */
   bytesWritten?(): number

@@ -61,7 +61,7 @@ async function openStore(
       await db.settle()
       return report(db)
     },
-    busyMs: () => db.stats().workers.reduce((sum, { busyMs }) => sum + busyMs, 0),
+    busyMs: () => db.stats().workers.map(({ busyMs }) => busyMs),
     levels: () => db.stats().levels,
     bytesWritten: () => engineBytes(db.stats()),
   }

@@ -65,11 +65,13 @@ function scalingTable(record: RunRecord, { title, note, dataset }: Section): str
           times(wall(Math.min(...counts)) / wall(workers)),
           of((one) => one.cpuMs),
           of((one) => one.busyMs ?? Number.NaN),
+          of((one) => one.figures?.['busiestMs'] ?? Number.NaN),
           ...(held ? [judged ? `≥ ${TWO_WORKERS} ×` : '', judged ? verdict : ''] : []),
         ]
       }),
   )
-  const head = ['', 'wall, ms', '', 'CPU, ms', 'workers busy, ms', ...(held ? ['reach', ''] : [])]
+  const columns = ['wall, ms', '', 'CPU, ms', 'workers busy, ms', 'the busiest, ms']
+  const head = ['', ...columns, ...(held ? ['reach', ''] : [])]
   const { count, keyBytes, valueBytes } = dataset
   const size = `${count.toLocaleString('en-US')} keys of ${keyBytes} B, values of ${valueBytes} B`
   return `== ${title} ==\n${size}; ${note ?? ''}\n${table([head, ...rows])}`

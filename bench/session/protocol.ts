@@ -68,8 +68,9 @@ export interface Cell {
    * Further named figures. Used names: `diskBytes` after close (max of allocated and apparent), `logicalBytes` of
    * live keys and values, `closeMs`, `writtenBytes` and `readBytes` of the process's system calls within the cell,
    * `engineBytes` the engine says it wrote within it, `acked` and `lost`, `writesPerSecond`, `loadMs`, `openMs`,
-   * `firstGetMs`, `scannedBytes`, `baseMiB` resident without the store (fills). What is known at the end
-   * alone, `diskBytes` and `closeMs`, stands at the last cell of its session.
+   * `firstGetMs`, `scannedBytes`, `baseMiB` resident without the store (fills), `busiestMs` of the background thread
+   * that was busy longest. What is known at the end alone, `diskBytes` and `closeMs`, stands at the last cell of its
+   * session.
    */
   readonly figures?: { readonly [name: string]: number }
 }

@@ -67,14 +67,15 @@ export async function measured(
   const limits = limitsOf(context, options.most)
   const clock = new CellClock(limits, keeping)
   const loop = watched ? await watchLoop() : undefined
-  const [busyBefore, bytesBefore] = [store.busyMs?.() ?? 0, store.bytesWritten?.() ?? 0]
+  const [busyBefore, bytesBefore] = [store.busyMs?.() ?? [], store.bytesWritten?.() ?? 0]
   const baseMiB = baseOf(context)
   const before = Usage.now()
   clock.start()
   await work(clock)
   const workedMs = clock.elapsedMs
   const { operations } = clock
-  const [busy, bytes, levels] = [store.busyMs?.(), store.bytesWritten?.(), store.levels?.()]
+  const busy = store.busyMs?.().map((ms, thread) => ms - (busyBefore[thread] ?? 0))
+  const [bytes, levels] = [store.bytesWritten?.(), store.levels?.()]
   const loopDelay = await loop?.stop()
   await options.verify?.(operations)
   const closeMs = info.closes ? await context.close() : undefined
@@ -91,13 +92,14 @@ export async function measured(
     ...(limits.operations < Infinity && operations < limits.operations && { cut: true }),
     ...(clock.latency.count > 0 && { latency: clock.latency.summary() }),
     ...(loopDelay && { loopDelay }),
-    ...(busy !== undefined && { busyMs: busy - busyBefore }),
+    ...(busy && { busyMs: busy.reduce((sum, ms) => sum + ms, 0) }),
     ...(windows && { windows: { ms: WINDOW_MS, operations: windows } }),
     ...(levels && { levels }),
     figures: {
       ...figures,
       logicalBytes: alive * (keyBytes + valueBytes),
       ...(bytes !== undefined && { engineBytes: bytes - bytesBefore }),
+      ...(busy && { busiestMs: Math.max(0, ...busy) }),
       ...(closeMs !== undefined && { closeMs }),
       ...(baseMiB !== undefined && { baseMiB }),
     },

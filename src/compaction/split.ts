@@ -10,7 +10,8 @@ import type { TableMeta } from '../manifest/levels.ts'
 export interface PartSizes {
   /** No part is to have less: each costs a job, and ends with a table that is not full. */
   readonly least: number
-  /** With more there are more parts than lanes: between two of them a flush gets its turn. */
+  /** With more there are more parts than lanes: workers that are busy yet join in when they are free, and between two
+   * parts a flush gets its turn. */
   readonly most: number
 }
 
@@ -23,20 +24,21 @@ export interface Splitting extends PartSizes {
 const LEAST_BYTES = 4 * MIB
 /** A table of less counts as small (pick.ts), and is rewritten for that. */
 const SMALL_SHARE = 8
-/** A part of more takes about a second. */
-const MOST_TABLES = 2
+/** A part of so much makes one table, nearly full. A part of the very size would leave a second one of scraps wherever
+ * its cut is a little off. */
+const MOST_SHARE = 15 / 16
 /** Keys asked for per table. All that follows one counts as if it lay there, so parts are uneven by half of the bytes
  * between two. */
 export const KEYS_PER_TABLE = 64
 
 export function partSizes(tableSize: number): PartSizes {
   const least = Math.max(LEAST_BYTES, Math.ceil(tableSize / SMALL_SHARE))
-  return { least, most: Math.max(2 * least, MOST_TABLES * tableSize) }
+  return { least, most: Math.max(2 * least, Math.floor(MOST_SHARE * tableSize)) }
 }
 
-/** How many parts a compaction of so many bytes is worth, with so many jobs at one time; 1: it stays in one piece. */
+/** How many parts a compaction of so many bytes is worth, when so many jobs may begin at once; 1: it stays in one
+ * piece. */
 export function partCount(bytes: number, lanes: number, { least, most }: PartSizes): number {
-  if (lanes < 2) return 1
   const wanted = lanes * Math.ceil(bytes / (lanes * most))
   return Math.max(1, Math.min(wanted, Math.floor(bytes / least)))
 }

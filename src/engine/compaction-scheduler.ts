@@ -11,10 +11,10 @@ import type { CompactionPlan } from '../compaction/plan.ts'
 import { planRange, type RangeRequest } from '../compaction/plan-range.ts'
 import { relocatedBytes } from '../compaction/values/pick-values.ts'
 import { storedBytes } from '../format/table-meta.ts'
-import type { TablesResult } from '../jobs/job.ts'
 import type { Levels } from '../manifest/levels.ts'
 import { createCancelFlag } from '../pool/cancel-flag.ts'
 import type { CancelFlag } from '../pool/executor.ts'
+import type { MergeResult } from './compaction/join-parts.ts'
 import type { PlanMerges } from './compaction/plan-merges.ts'
 import { BackOff } from './disk/back-off.ts'
 import { errorCode } from './disk/failures.ts'
@@ -254,7 +254,7 @@ export class CompactionScheduler {
     const running = { bytes, writing, cancel: createCancelFlag() }
     const release = this.#reserved.reserve(plan)
     const { notices } = this.#parts
-    const compact = (): Promise<TablesResult | undefined> => this.#compact(plan, running.cancel)
+    const compact = (): Promise<MergeResult | undefined> => this.#compact(plan, running.cancel)
     const told = plan.collects
       ? notices.collection(plan, compact)
       : notices.compaction(plan, compact)
@@ -287,7 +287,7 @@ export class CompactionScheduler {
     return tree.levels.slice(0, Math.max(maxLevels, deepest + 1))
   }
 
-  async #compact(plan: CompactionPlan, cancel: CancelFlag): Promise<TablesResult | undefined> {
+  async #compact(plan: CompactionPlan, cancel: CancelFlag): Promise<MergeResult | undefined> {
     const { tree, merges, collector } = this.#parts
     if (plan.trivialMove) {
       await tree.installMove(plan)

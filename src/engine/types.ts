@@ -64,8 +64,19 @@ export type CompactionNotice = WorkNotice & {
         /** The tables only change their level: nothing is read or written. */
         readonly moves: boolean
       }
-    | WorkEnd
+    | (WorkDone & { readonly parts: readonly CompactionPart[] })
+    | WorkFailed
   )
+
+/** One of the jobs that shared a compaction by key; several at a time where workers idled. */
+export interface CompactionPart {
+  /** When it was handed to the workers, and when it was done, in milliseconds since the compaction began. */
+  readonly fromMs: number
+  readonly toMs: number
+  /** Of the tables and segments it read and wrote. */
+  readonly bytesRead: number
+  readonly bytesWritten: number
+}
 
 /** A table is rewritten where it is, and the values it points to in some segments are copied, so that these become
  * free. */
@@ -83,16 +94,23 @@ export type CollectionNotice = WorkNotice & {
     | WorkEnd
   )
 
-/** Installed, or failed: then it is tried again, unless the database closes or it met damage. */
-export type WorkEnd =
-  | {
-      readonly phase: 'end'
-      readonly tables: number
-      /** Of the tables and segments it wrote. */
-      readonly bytes: number
-      readonly ms: number
-    }
-  | { readonly phase: 'failed'; readonly code: string; readonly ms: number }
+/** Installed. */
+export interface WorkDone {
+  readonly phase: 'end'
+  readonly tables: number
+  /** Of the tables and segments it wrote. */
+  readonly bytes: number
+  readonly ms: number
+}
+
+/** It is tried again, unless the database closes or it met damage. */
+export interface WorkFailed {
+  readonly phase: 'failed'
+  readonly code: string
+  readonly ms: number
+}
+
+export type WorkEnd = WorkDone | WorkFailed
 
 /** Work the engine does of its own accord, beside flushes and compactions: reading all files (`scrubInterval`). */
 export type MaintenanceNotice = {

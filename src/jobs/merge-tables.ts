@@ -21,34 +21,59 @@ export interface Outputs {
   readonly sizes?: ValueSizes | undefined
 }
 
+/** How far a job is: told now and then, held against its pace and its cancel flag. */
+class Progress {
+  readonly #context: JobContext
+  readonly #merge: CompactMerge
+  readonly #outputs: Outputs
+  #reported = 0
+  #paced = 0
+
+  constructor(context: JobContext, merge: CompactMerge, outputs: Outputs) {
+    this.#context = context
+    this.#merge = merge
+    this.#outputs = outputs
+  }
+
+  get bytesRead(): number {
+    return this.#merge.bytesRead + (this.#outputs.values?.bytesRead ?? 0)
+  }
+
+  get bytesWritten(): number {
+    return this.#outputs.tables.bytesWritten + (this.#outputs.values?.bytesWritten ?? 0)
+  }
+
+  getOn(): void {
+    const { bytesRead, bytesWritten } = this
+    this.#context.pace?.(bytesWritten - this.#paced)
+    this.#paced = bytesWritten
+    if (bytesRead + bytesWritten - this.#reported < REPORT_BYTES) return
+    this.#reported = bytesRead + bytesWritten
+    this.#context.report({ kind: 'progress', bytesRead, bytesWritten })
+    refuseIfCancelled(this.#context)
+  }
+}
+
+/** The loop that does the work, and nothing else: with what follows it, or with functions made anew for each job, the
+ * engine that compiles it would begin again at every job. */
+function mergeAll(merge: CompactMerge, { tables, values, sizes }: Outputs, progress: Progress) {
+  for (let count = merge.next(); count >= 0; count = merge.next()) {
+    sizes?.add(merge.batch, count)
+    values?.separate(merge.batch, count)
+    if (count > 0) tables.append(merge.batch, count)
+    progress.getOn()
+  }
+}
+
 export function mergeIntoTables(
   context: JobContext,
   merge: CompactMerge,
   outputs: Outputs,
 ): TablesResult {
   const { tables: writer, values } = outputs
-  const moved = (): { bytesRead: number; bytesWritten: number } => ({
-    bytesRead: merge.bytesRead + (values?.bytesRead ?? 0),
-    bytesWritten: writer.bytesWritten + (values?.bytesWritten ?? 0),
-  })
-  let reported = 0
-  let paced = 0
-  const getOn = (): void => {
-    const { bytesRead, bytesWritten } = moved()
-    context.pace?.(bytesWritten - paced)
-    paced = bytesWritten
-    if (bytesRead + bytesWritten - reported < REPORT_BYTES) return
-    reported = bytesRead + bytesWritten
-    context.report({ kind: 'progress', bytesRead, bytesWritten })
-    refuseIfCancelled(context)
-  }
-  if (values !== undefined) values.onWritten = getOn
-  for (let count = merge.next(); count >= 0; count = merge.next()) {
-    outputs.sizes?.add(merge.batch, count)
-    values?.separate(merge.batch, count)
-    if (count > 0) writer.append(merge.batch, count)
-    getOn()
-  }
+  const progress = new Progress(context, merge, outputs)
+  if (values !== undefined) values.onWritten = () => progress.getOn()
+  mergeAll(merge, outputs, progress)
   refuseIfCancelled(context)
   // Segments first: the tables' end makes the directory entries of both durable.
   const segments = values?.finish() ?? []
@@ -59,7 +84,7 @@ export function mergeIntoTables(
   let sum = 0
   for (const { entries } of tables) sum += entries
   assert(sum === entriesOut, 'the outputs hold what was kept')
-  const { bytesRead, bytesWritten } = moved()
+  const { bytesRead, bytesWritten } = progress
   return {
     kind: 'tables',
     tables,

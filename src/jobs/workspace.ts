@@ -68,10 +68,11 @@ export function plannedWorkspaceBytes(shape: TableShape): number {
   return compactWorkspaceBytes(shape, SOURCES, shape.blockSize * 2)
 }
 
-/** Most index bytes that are checked in the heap; a longer one goes through an ordinary buffer, slower. */
-const INDEX_BYTES = MIB
+/** Most index bytes that are checked in the heap, those of a full table of short keys twice over; a longer one goes
+ * through an ordinary buffer, fifty times slower. */
+const INDEX_BYTES = 4 * MIB
 
-/** Scratch of a search for keys in tables' indexes. */
+/** Scratch of a search for keys in tables' indexes; less than plannedWorkspaceBytes() of any shape. */
 export function sampleWorkspaceBytes(): number {
   return INDEX_BYTES + SLACK
 }

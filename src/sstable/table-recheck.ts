@@ -17,7 +17,7 @@ import { type TableBlocks, verifyBlockAt } from './table-blocks.ts'
 import { checkTable } from './table-check.ts'
 import { readPart, readTableParts } from './table-parts.ts'
 import { checkFilter, unlikeMeta } from './table-reader.ts'
-import type { WriterMemory } from './writer-workspace.ts'
+import { roomiest, type WriterMemory } from './writer-workspace.ts'
 
 const READ_BYTES = 256 * KIB
 
@@ -31,7 +31,7 @@ export function recheckTable(
   const place = { file, footer, properties, saltAddress: memory.salt, buffer: memory.out }
   const filter = readPartInHeap(machine, place, footer.filter)
   if (filter > 0) checkFilter(machine, { file, footer, filter })
-  const table = openBlockList(machine, place, meta)
+  const table = openBlockList(machine, { ...place, buffer: roomiest(memory) }, meta)
   const { address, length } = memory.out
   // As much as stays in the processor's cache until it is checked.
   const wanted = Math.max(READ_BYTES, unpackRoom(meta.largestBlock))

@@ -74,7 +74,7 @@ import {
   FILTER_HEADER,
 } from '../kernel/layout.ts'
 import { BlockPacker } from '../packing/block-packer.ts'
-import type { WriterMemory, WriterShape } from './writer-workspace.ts'
+import { roomiest, type WriterMemory, type WriterShape } from './writer-workspace.ts'
 
 export interface TablePlan {
   readonly file: OpenFile
@@ -345,11 +345,12 @@ export class TableWriter {
   /** Writes a part that was encoded outside the heap. */
   #writePart(payload: Buffer, position: number): TablePart {
     const { length } = payload
-    const { out } = this.#memory
-    if (length + BLOCK_TRAILER <= out.length) {
-      this.#machine.heap.bytes.set(payload, out.address)
-      this.#seal(out.address, length, position)
-      this.#write(out.address, length + BLOCK_TRAILER, position)
+    // With the filter written the hashes are of no use any more, and the index of a full table fits in their place.
+    const { address, length: room } = roomiest(this.#memory)
+    if (length + BLOCK_TRAILER <= room) {
+      this.#machine.heap.bytes.set(payload, address)
+      this.#seal(address, length, position)
+      this.#write(address, length + BLOCK_TRAILER, position)
       return { offset: position, length }
     }
     const block = Buffer.allocUnsafeSlow(length + BLOCK_TRAILER)

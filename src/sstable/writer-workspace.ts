@@ -145,3 +145,8 @@ export function carveWriter(region: Region, shape: WriterShape): WriterMemory {
     out: { address, length: scratch.free - (scratch.free % 8) },
   }
 }
+
+/** Where the longest part of a table fits, once its filter is written and until its blocks are checked. */
+export function roomiest({ out, hashes }: WriterMemory): Region {
+  return hashes.length > out.length ? hashes : out
+}

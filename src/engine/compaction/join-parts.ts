@@ -3,14 +3,22 @@
 import { assert } from '../../base/assert.ts'
 import { type Bounds, inBounds } from '../../cursor/bounds.ts'
 import type { TablesResult } from '../../jobs/job.ts'
+import type { CompactionPart } from '../types.ts'
 
 export interface PartResult {
   readonly bounds: Bounds
   readonly result: TablesResult
+  readonly fromMs: number
+  readonly toMs: number
+}
+
+export interface MergeResult extends TablesResult {
+  /** By key. */
+  readonly parts: readonly CompactionPart[]
 }
 
 /** `parts` by key; `entries`: what the inputs hold, by the manifest. Throws SETT_INTERNAL when the sums disagree. */
-export function joinParts(parts: readonly PartResult[], entries: number): TablesResult {
+export function joinParts(parts: readonly PartResult[], entries: number): MergeResult {
   for (const { bounds, result } of parts) {
     const within = result.tables.every(
       ({ smallestKey, largestKey }) =>
@@ -33,5 +41,8 @@ export function joinParts(parts: readonly PartResult[], entries: number): Tables
     droppedVersion: results.reduce((most, result) => Math.max(most, result.droppedVersion), 0),
     bytesRead: sum(({ bytesRead }) => bytesRead),
     bytesWritten: sum(({ bytesWritten }) => bytesWritten),
+    parts: parts.map(({ fromMs, toMs, result: { bytesRead, bytesWritten } }) => {
+      return { fromMs, toMs, bytesRead, bytesWritten }
+    }),
   }
 }

@@ -34,7 +34,7 @@ import { type CancelFlag, type Executor, type Pacer, PRIORITY } from '../../pool
 import { valueBytesMax } from '../../sstable/writer-workspace.ts'
 import type { JobRunner } from '../job-runner.ts'
 import type { TreeState } from '../tree-state.ts'
-import { joinParts, type PartResult } from './join-parts.ts'
+import { joinParts, type MergeResult, type PartResult } from './join-parts.ts'
 
 /** Two flushes in so many milliseconds: more will follow. */
 const BUSY_MS = 2000
@@ -56,6 +56,7 @@ export interface PlanMergesParts {
 interface Merge {
   readonly plan: CompactionPlan
   readonly cancel: CancelFlag
+  readonly beganMs: number
   readonly readers: Readers
 }
 
@@ -85,7 +86,7 @@ export class PlanMerges {
   }
 
   /** Resolves once all outputs are there; `cancel` is raised when one of several parts fails. */
-  async run(plan: CompactionPlan, cancel: CancelFlag): Promise<TablesResult> {
+  async run(plan: CompactionPlan, cancel: CancelFlag): Promise<MergeResult> {
     this.#jobs += 1
     try {
       const result = await this.#merge(plan, cancel)
@@ -99,13 +100,14 @@ export class PlanMerges {
     }
   }
 
-  async #merge(plan: CompactionPlan, cancel: CancelFlag): Promise<TablesResult> {
+  async #merge(plan: CompactionPlan, cancel: CancelFlag): Promise<MergeResult> {
+    const beganMs = this.#parts.clock.monotonicMs()
     // Whatever else is due starts first: shared out is only what is idle then.
     await Promise.resolve()
     const { tree } = this.#parts
     const parts = await this.#split(plan, cancel)
     // What is pinned from now on sees the newest of these entries, which are kept in any case.
-    const merge: Merge = { plan, cancel, readers: tree.readers() }
+    const merge: Merge = { plan, cancel, beganMs, readers: tree.readers() }
     const done = await this.#runParts(merge, parts)
     try {
       const entries = plan.sources.flat().reduce((sum, table) => sum + table.entries, 0)
@@ -120,9 +122,10 @@ export class PlanMerges {
 
   /** The parts by key; a single one without bounds: it stays in one piece. */
   async #split(plan: CompactionPlan, cancel: CancelFlag): Promise<readonly Bounds[]> {
-    const { executor, runner, tree } = this.#parts
+    const { executor, runner, splitting, tree } = this.#parts
+    if ((splitting?.lanes ?? executor.workers) < 2) return [{}]
     const tables = plan.sources.flat()
-    // Its own job is not known to the executor yet.
+    // Its own job is not known to the executor yet. Who is busy now may be free by the second part.
     const lanes = 1 + this.#idle(1)
     const bytes = storedBytes(tables)
     const count = partCount(bytes, lanes, this.#sizes)
@@ -175,9 +178,10 @@ export class PlanMerges {
         sources: parts.length === 1 ? sources : sourcesWithin(sources, bounds),
       }
       if (running.size > 0) this.#jobs += 1
+      const fromMs = this.#since(merge)
       const work = this.#runPart(merge, part)
         .then((result) => {
-          done[at] = { bounds, result }
+          done[at] = { bounds, result, fromMs, toMs: this.#since(merge) }
         })
         .catch((error: unknown) => {
           failures.push(error)
@@ -229,6 +233,10 @@ export class PlanMerges {
         ...(plan.relocate !== undefined && { relocate: plan.relocate }),
       }),
     })
+  }
+
+  #since({ beganMs }: Merge): number {
+    return this.#parts.clock.monotonicMs() - beganMs
   }
 
   /** Outputs that nobody will name. */

@@ -1,9 +1,9 @@
 // Removing tables in which everything has expired is a compaction whose outcome is known without reading them. Main
 // thread.
 import type { CompactionPlan } from '../../compaction/plan.ts'
-import type { TablesResult } from '../../jobs/job.ts'
+import type { MergeResult } from '../compaction/join-parts.ts'
 
-export function dropTables(plan: CompactionPlan): TablesResult {
+export function dropTables(plan: CompactionPlan): MergeResult {
   const tables = plan.sources.flat()
   const entries = tables.reduce((sum, table) => sum + table.entries, 0)
   return {
@@ -16,5 +16,6 @@ export function dropTables(plan: CompactionPlan): TablesResult {
     droppedVersion: tables.reduce((newest, table) => Math.max(newest, table.largestVersion), 0),
     bytesRead: 0,
     bytesWritten: 0,
+    parts: [],
   }
 }

@@ -7,10 +7,12 @@ import { relocatedBytes } from '../../compaction/values/pick-values.ts'
 import { segmentBytes } from '../../format/segments/segment-meta.ts'
 import { storedBytes } from '../../format/table-meta.ts'
 import type { TablesResult } from '../../jobs/job.ts'
+import type { MergeResult } from '../compaction/join-parts.ts'
 import { errorCode } from '../disk/failures.ts'
 import type {
   CollectionNotice,
   CompactionNotice,
+  CompactionPart,
   EngineNotice,
   FlushNotice,
   WorkEnd,
@@ -21,7 +23,7 @@ export interface NoticesParts {
   readonly notify: (notice: EngineNotice) => void
 }
 
-type Work = () => Promise<TablesResult | undefined>
+type Work<T extends TablesResult = TablesResult> = () => Promise<T | undefined>
 
 export class Notices {
   readonly #parts: NoticesParts
@@ -48,13 +50,21 @@ export class Notices {
   }
 
   /** Runs the work of a compaction, install included. */
-  compaction(plan: CompactionPlan, work: Work): Promise<TablesResult | undefined> {
+  compaction(plan: CompactionPlan, work: Work<MergeResult>): Promise<TablesResult | undefined> {
     const { inputLevel, outputLevel, trivialMove: moves } = plan
     const about = { event: 'compaction', job: ++this.#job, inputLevel, outputLevel } as const
     const inputs = plan.sources.flat()
     const bytes = storedBytes(inputs)
     this.tell({ ...about, phase: 'begin', tables: inputs.length, bytes, moves })
-    return this.#during(work, (end): CompactionNotice => ({ ...about, ...end }))
+    let parts: readonly CompactionPart[] = []
+    const merge = async (): Promise<TablesResult | undefined> => {
+      const result = await work()
+      parts = result?.parts ?? []
+      return result
+    }
+    const ended = (end: WorkEnd): CompactionNotice =>
+      end.phase === 'end' ? { ...about, ...end, parts } : { ...about, ...end }
+    return this.#during(merge, ended)
   }
 
   /** Runs the rewriting of a table for the sake of the segments it points to, install included. */

@@ -120,27 +120,29 @@ describe('how many parts', () => {
     })
     const bytes = fc.integer({ min: 1, max: 100_000 })
     fc.assert(
-      fc.property(bytes, fc.integer({ min: 0, max: 9 }), sizes, (all, lanes, { least, more }) => {
+      fc.property(bytes, fc.integer({ min: 1, max: 9 }), sizes, (all, lanes, { least, more }) => {
         const most = 2 * least + more
         const count = partCount(all, lanes, { least, most })
         expect(count).toBeGreaterThan(0)
-        if (lanes < 2) expect(count).toBe(1)
         if (count > 1) expect(all / count).toBeGreaterThanOrEqual(least)
         if (count === Math.floor(all / least)) return
-        if (lanes > 1 && all >= least) expect(all / count).toBeLessThanOrEqual(most)
-        if (lanes > 1 && all >= least) expect(count % lanes).toBe(0)
+        if (all < least) return
+        expect(all / count).toBeLessThanOrEqual(most)
+        expect(count % lanes).toBe(0)
       }),
     )
   })
 
-  test('follows the tables', () => {
+  test('follows the tables: as many as are idle, or one table each', () => {
     const sizes = partSizes(64 * MIB)
-    expect(sizes).toEqual({ least: 8 * MIB, most: 128 * MIB })
-    expect(partCount(15 * MIB, 2, sizes)).toBe(1)
-    expect(partCount(16 * MIB, 2, sizes)).toBe(2)
-    expect(partCount(256 * MIB, 2, sizes)).toBe(2)
-    expect(partCount(600 * MIB, 2, sizes)).toBe(6)
-    expect(partCount(600 * MIB, 1, sizes)).toBe(1)
+    expect(sizes).toEqual({ least: 8 * MIB, most: 60 * MIB })
+    const counts = (lanes: number, ...mib: number[]): number[] =>
+      mib.map((all) => partCount(all * MIB, lanes, sizes))
+    expect(counts(1, 15, 60, 61, 120, 600)).toEqual([1, 1, 2, 2, 10])
+    expect(counts(2, 15, 16, 120, 121, 240, 241, 600)).toEqual([1, 2, 2, 4, 4, 6, 10])
+    expect(counts(3, 15, 16, 24, 180, 181, 600)).toEqual([1, 2, 3, 3, 6, 12])
+    expect(counts(8, 16, 63, 64, 480, 481)).toEqual([2, 7, 8, 8, 16])
     expect(partSizes(2 * MIB)).toEqual({ least: 4 * MIB, most: 8 * MIB })
+    expect(partSizes(32 * MIB)).toEqual({ least: 4 * MIB, most: 30 * MIB })
   })
 })

@@ -18,6 +18,7 @@ import {
 import { JobBench } from './support.ts'
 
 const MIB = 1024 * 1024
+const SPAN = { fromMs: 1, toMs: 3 }
 
 function labels(entries: readonly PlainEntry[]): string[] {
   return entries.map(({ key, version, value }) => `${key} @${version} ${value?.length ?? 'gone'}`)
@@ -77,11 +78,16 @@ describe('a compaction in parts', () => {
         const done = parts.map((bounds): PartResult => {
           const some = sourcesWithin(sources, bounds)
           expect(some.flat().length).toBeGreaterThan(0)
-          return { bounds, result: jobs.compact(some, { ...rest, bounds }) }
+          return { bounds, ...SPAN, result: jobs.compact(some, { ...rest, bounds }) }
         })
         const joined = joinParts(done, entries)
         expect(labels(jobs.read(joined.tables))).toEqual(wanted)
-        const { tables: _, bytesRead, bytesWritten, ...counts } = joined
+        const { tables: _, bytesRead, bytesWritten, parts: told, ...counts } = joined
+        expect(told).toEqual(
+          done.map(({ result }) => {
+            return { ...SPAN, bytesRead: result.bytesRead, bytesWritten: result.bytesWritten }
+          }),
+        )
         expect(whole).toMatchObject(counts)
         expect(bytesRead).toBeGreaterThan(0)
         expect(bytesWritten).toBeGreaterThan(whole.bytesWritten * 0.9)
@@ -119,7 +125,7 @@ describe('results that do not fit together', () => {
     const rest = { snapshots: [given.versions.at(-1)!], dropTombstones: true }
     const done = boundsBetween(cuts).map((bounds) => {
       const some = sourcesWithin(given.sources, bounds)
-      return { bounds, result: given.jobs.compact(some, { ...rest, bounds }) }
+      return { bounds, ...SPAN, result: given.jobs.compact(some, { ...rest, bounds }) }
     })
     return { done, entries: given.entries }
   }

@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest'
-import { Bench, type KernelKind, type PlainEntry, randomEntries, SHAPE, seeded } from './support.ts'
+import { openTableParts } from '../../../src/sstable/table-parts.ts'
+import { carveWriter, writerBytes } from '../../../src/sstable/writer-workspace.ts'
+import {
+  Bench,
+  DIRECTORY,
+  type KernelKind,
+  type PlainEntry,
+  randomEntries,
+  SHAPE,
+  seeded,
+} from './support.ts'
 
 const MIB = 1024 * 1024
 
@@ -127,5 +137,36 @@ describe.each<KernelKind>(['twin', 'wasm'])('tables written and read back (%s)',
         expect(found.length - wanted.length).toBeLessThan(80)
       }
     }
+  })
+})
+
+describe('the index of a large table', () => {
+  const shape = { ...SHAPE, tableSize: 16 * MIB, compression: 'none' } as const
+  const { hashes, out } = carveWriter({ address: 64, length: writerBytes(shape, 600) }, shape)
+
+  it.each([
+    ['fits the output memory', 8, 2000, 0, out.length],
+    ['fits the memory of the hashes', 8, 30_000, out.length, hashes.length],
+    ['fits nowhere in the heap', 100, 20_000, hashes.length, Number.POSITIVE_INFINITY],
+  ])('%s, and is written and read back', (_, keyBytes, count, above, most) => {
+    const bench = new Bench(64 * MIB)
+    const value = Buffer.alloc(400, 7)
+    const entries = Array.from({ length: count }, (_entry, i): PlainEntry => {
+      return { key: Buffer.from(`${i}`.padStart(keyBytes, '0')), version: i + 1, value }
+    })
+    const tables = bench.write(entries, shape)
+    expect(tables).toHaveLength(1)
+    const { smallestKey, largestKey } = tables[0]!
+    const { file, footer } = openTableParts(bench.fs, DIRECTORY, tables[0]!)
+    file.closeSync()
+    const { index } = footer
+    expect(index.length).toBeGreaterThan(above)
+    expect(index.length).toBeLessThan(most)
+    expect(Buffer.from(smallestKey)).toEqual(entries[0]!.key)
+    expect(Buffer.from(largestKey)).toEqual(entries.at(-1)!.key)
+    const open = bench.open()
+    const found = bench.drain(bench.source(tables, open).source)
+    expect(found.map(({ key }) => key)).toEqual(entries.map(({ key }) => key))
+    open.closeAll()
   })
 })

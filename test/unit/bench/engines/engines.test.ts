@@ -111,7 +111,7 @@ async function expectSettled(store: Store, name: string): Promise<void> {
   expect(layout).not.toBe('')
   if (name.startsWith('sett')) expect(tableShare).toBe(1)
   else if (tableShare !== undefined) expect(tableShare).toBeGreaterThan(0.9)
-  for (const figure of [store.busyMs?.(), store.bytesWritten?.()]) {
+  for (const figure of [...(store.busyMs?.() ?? []), store.bytesWritten?.()]) {
     if (figure !== undefined) expect(figure).toBeGreaterThanOrEqual(0)
   }
   const tables = store.levels?.().reduce((sum, level) => sum + level.tables, 0)

@@ -25,6 +25,8 @@ class Rig {
   most = 0
   crowded = false
   later = 0
+  /** Told when a compaction job begins. */
+  begins: () => void = () => undefined
   #running = 0
   #compacting = 0
   readonly #workers: number
@@ -102,7 +104,10 @@ class Rig {
     // Flushes go first, and wait for threads that others use.
     const crowded = this.#running > this.#workers - this.taken
     this.crowded ||= crowded && spec.kind !== 'flush'
-    if (spec.kind === 'compact') this.#compacting += 1
+    if (spec.kind === 'compact') {
+      this.#compacting += 1
+      this.begins()
+    }
     this.most = Math.max(this.most, this.#compacting)
     try {
       // So that what starts at the same time is seen at the same time.
@@ -129,10 +134,25 @@ it('a compaction is split over the workers that idle', async () => {
     await rig.fill()
     expect(await rig.lanes(), `${workers} workers, ${taken} taken`).toBe(lanes)
     const { compactions, compactionParts } = rig.engine.stats()
-    if (lanes === 1) expect(compactionParts).toBe(compactions)
+    if (workers === 1) expect(compactionParts).toBe(compactions)
     else expect(compactionParts).toBeGreaterThan(compactions)
     await rig.engine.close()
   }
+})
+
+it('a worker that was busy when a compaction began joins in', async () => {
+  const rig = new Rig(2)
+  await rig.open()
+  for (let round = 0; round < 2; round++) await rig.fill()
+  rig.taken = 1
+  rig.begins = () => {
+    rig.taken = 0
+  }
+  expect(await rig.lanes()).toBe(2)
+  const { compactions, compactionParts } = rig.engine.stats()
+  expect(compactions).toBe(1)
+  expect(compactionParts).toBeGreaterThan(2)
+  await rig.engine.close()
 })
 
 it('one worker stays free while there are flushes', async () => {

@@ -6,6 +6,7 @@ import { systemRandom } from '../../../../src/base/random.ts'
 import type { Splitting } from '../../../../src/compaction/split.ts'
 import type { StorageEngine } from '../../../../src/engine/engine.ts'
 import { openEngine } from '../../../../src/engine/open.ts'
+import type { EngineNotice } from '../../../../src/engine/types.ts'
 import type { CompactSpec, JobResult, JobSpec, TablesResult } from '../../../../src/jobs/job.ts'
 import { runJob } from '../../../../src/jobs/run-job.ts'
 import { wasmKernels } from '../../../../src/kernel/wasm-kernels.ts'
@@ -49,6 +50,7 @@ function executorOf(fs: FaultFileSystem, between: Between): Executor {
 interface Opened {
   readonly fs: FaultFileSystem
   readonly engine: StorageEngine
+  readonly told: readonly EngineNotice[]
 }
 
 async function opened(
@@ -69,12 +71,14 @@ async function opened(
     l0StallTrigger: 'off',
   })
   const executor = between === undefined ? {} : { executor: executorOf(fs, between) }
+  const told: EngineNotice[] = []
   const engine = await openEngine('/db', options, {
     fs,
     ...executor,
     splitting,
+    notify: (notice) => void told.push(notice),
   })
-  return { fs, engine }
+  return { fs, engine, told }
 }
 
 /** The same each time: three tables in level 0 that overlap, with deletes. */
@@ -147,6 +151,36 @@ describe('a compaction in parts', () => {
       await given.engine.close()
       expect(tablesOf(given).length).toBe(tablesNamed(given))
     }
+  })
+
+  it('tells what each part did, and when', async () => {
+    let lastEnded = false
+    const { engine, told } = await opened(async (spec, run) => {
+      const result = await run()
+      if (!isPart(spec)) return result
+      if (spec.bounds?.upper === undefined) lastEnded = true
+      while (!lastEnded) await pause(1)
+      if (spec.bounds?.upper !== undefined) await pause(5)
+      return result
+    })
+    await fill(engine)
+    await compact(engine)
+    await pause(5)
+    const ends = told.flatMap((one) =>
+      one.event === 'compaction' && one.phase === 'end' ? [one] : [],
+    )
+    const [end] = ends.filter(({ parts }) => parts.length > 1)
+    expect(end!.parts).toHaveLength(SPLITTING.lanes)
+    for (const { fromMs, toMs, bytesRead, bytesWritten } of end!.parts) {
+      expect(fromMs).toBeGreaterThanOrEqual(0)
+      expect(toMs).toBeGreaterThan(fromMs)
+      expect(toMs).toBeLessThanOrEqual(end!.ms + 1)
+      expect(Math.min(bytesRead, bytesWritten)).toBeGreaterThan(0)
+    }
+    expect(end!.parts.reduce((sum, part) => sum + part.bytesWritten, 0)).toBe(end!.bytes)
+    const [first, last] = [end!.parts[0]!, end!.parts.at(-1)!]
+    expect(last.toMs).toBeLessThan(first.toMs)
+    await engine.close()
   })
 
   it('keeps what a snapshot shows, in every part', async () => {

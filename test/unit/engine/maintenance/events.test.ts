@@ -43,9 +43,17 @@ describe('notices of background work', () => {
     await bench.turns(2)
     const [moved, movedEnd, merged, mergedEnd] = ofEvent(bench, 'compaction')
     expect(moved).toMatchObject({ phase: 'begin', inputLevel: 0, outputLevel: 6, moves: true })
-    expect(movedEnd).toMatchObject({ phase: 'end', tables: 0, bytes: 0, job: moved!.job })
+    expect(movedEnd).toMatchObject({
+      phase: 'end',
+      tables: 0,
+      bytes: 0,
+      parts: [],
+      job: moved!.job,
+    })
     expect(merged).toMatchObject({ phase: 'begin', tables: 2, moves: false })
     expect(mergedEnd).toMatchObject({ phase: 'end', tables: 1, job: merged!.job })
+    if (mergedEnd?.phase !== 'end') return
+    expect(mergedEnd.parts).toMatchObject([{ bytesWritten: mergedEnd.bytes }])
     await bench.close()
   })
 
