@@ -38,6 +38,12 @@ export const NODE_CHILD: usize = 816
 export const ARENA_BUMP: usize = 16
 export const ARENA_FIRST_LEAF: usize = 20
 export const ARENA_TAIL_LEAF: usize = 24
+/** Entries once the run under way is linked. */
+export const ARENA_LINKED: usize = 28
+/** Leaves of the records that are linked together, GROUP of them; then what was seen of them. */
+export const ARENA_GROUP: usize = 32
+export const GROUP: u32 = 7
+export const ARENA_SEEN: usize = 60
 
 // n, level and skip travel as one word, so that they change together.
 @inline

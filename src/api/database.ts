@@ -13,6 +13,7 @@ import { SettError } from '../base/errors.ts'
 import type { Options } from '../base/option-table.ts'
 import { explain, type ResolvedOptions } from '../base/options.ts'
 import { TurnBudget } from '../base/turn-budget.ts'
+import { DONE } from '../engine/commit-group.ts'
 import { openEngine } from '../engine/open.ts'
 import type {
   Data,
@@ -64,6 +65,7 @@ import {
   type CommitOptions,
   deleteOptions,
   type ExpiryOptions,
+  NO_OPTIONS,
   writeOptions,
 } from './write-options.ts'
 
@@ -99,6 +101,11 @@ const NATIVE_ENCODINGS = ['utf8', 'buffer', 'view'] as const
 
 function nothing(): void {
   // The commit's promise resolves with nothing.
+}
+
+/** A promise of the caller's own: commits of one group share the engine's. */
+function ownPromise(done: Promise<void>): Promise<void> {
+  return done === DONE ? Promise.resolve() : done.then(nothing)
 }
 
 /** The default encodings, when they are ones the engine itself speaks. */
@@ -320,7 +327,7 @@ export class Database<K = string, V = string> extends EventedLevel<K, V> {
       return super.put(key, value, options!)
     }
     try {
-      return this._put(key, value, undefined).then(nothing)
+      return ownPromise(this.#engine!.put(key, value, NO_OPTIONS))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -357,7 +364,7 @@ export class Database<K = string, V = string> extends EventedLevel<K, V> {
       return super.del(key, options!)
     }
     try {
-      return this._del(key, undefined).then(nothing)
+      return ownPromise(this.#engine!.del(key, NO_OPTIONS))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -536,8 +543,7 @@ export class Database<K = string, V = string> extends EventedLevel<K, V> {
     try {
       const copies = plainOperations(operations, formats)
       if (copies === undefined) return undefined
-      // A promise of the caller's own: commits of one group share the engine's.
-      return this._batch(copies, undefined).then(nothing)
+      return ownPromise(this.#engine!.batch(copies, NO_OPTIONS))
     } catch (error) {
       return Promise.reject(error)
     }

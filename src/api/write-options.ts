@@ -50,7 +50,7 @@ interface GivenOptions {
 }
 
 /** Without a prototype, so that nothing shows through it. */
-const NO_OPTIONS: WriteOptions = Object.freeze(Object.create(null))
+export const NO_OPTIONS: WriteOptions = Object.freeze(Object.create(null))
 
 /** Of a put or a batch. Throws SETT_INVALID_OPTION. */
 export function writeOptions(given: object | undefined): WriteOptions {

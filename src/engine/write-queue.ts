@@ -1,15 +1,12 @@
 // Group commit. Main thread. A commit is encoded at once, unlinked, into the open group; the group closes in the
 // next turn of the event loop, or at once if its writer is alone, and goes: WAL write → (sync) → link → visible →
 // promises. At most one group is in flight; later ones go out in order. A rejected group is never linked.
-import type { Clock, TimerHandle } from '../base/clock.ts'
+import type { TimerHandle } from '../base/clock.ts'
 import { FRAME_HAS_LINK, FRAME_HEADER_BYTES, LINK_BYTES, writeLink } from '../format/wal-frame.ts'
-import type { Kernels } from '../kernel/kernels.ts'
 import { KIND_PUT, TAG_COMMIT_END } from '../kernel/layout.ts'
-import type { SharedHeap } from '../memory/shared-heap.ts'
 import { EXPIRY_BYTES, recordBytes } from '../memtable/memtable.ts'
-import type { Oracle } from '../mvcc/oracle.ts'
-import type { FillAhead } from '../wal/fill-ahead.ts'
 import {
+  type BatchLook,
   checkCommitBytes,
   checkKey,
   checkValue,
@@ -21,55 +18,22 @@ import {
   isPut,
   KIND_OF,
   lengthBound,
+  lookAtBatch,
   tooManyWaiting,
 } from './commit/commit-operations.ts'
-import { holdsLarge, LargeCommit } from './commit/large-commit.ts'
+import { LargeCommit } from './commit/large-commit.ts'
 import { LoneWriter } from './commit/lone-writer.ts'
 import { type Commit, type WaitingCommit, WaitingCommits } from './commit/waiting-commits.ts'
+import type { WriteQueueParts } from './commit/write-queue-parts.ts'
 import { CommitGroup } from './commit-group.ts'
-import type { DiskReserve } from './disk/disk-reserve.ts'
-import type { DiskWatch } from './disk/disk-watch.ts'
 import { writeError } from './disk/failures.ts'
-import type { Health } from './health.ts'
-import type { Memtables } from './memtables.ts'
-import type { StallWatch } from './pressure/stall-watch.ts'
-import type { WritePressure } from './pressure/write-pressure.ts'
-import type { Data, Durability, WriteOperation, WriteOptions } from './types.ts'
-import type { LargeValues } from './value-log/large-values.ts'
+import type { Data, WriteOperation, WriteOptions } from './types.ts'
 import type { StoredValues } from './value-log/new-segment.ts'
-import type { WalSyncer } from './wal-syncer.ts'
 
 /** Groups this long, or after a slow write, are written without blocking the thread (handoff §0). */
 const ASYNC_WRITE_BYTES = 256 * 1024
 const SLOW_WRITE_MS = 2
 const FRAME_ROOM = FRAME_HEADER_BYTES + LINK_BYTES
-
-export interface WriteQueueParts {
-  readonly heap: SharedHeap
-  readonly kernels: Kernels
-  /** WAL_SCRATCH_BYTES of the heap. */
-  readonly walScratch: number
-  readonly clock: Clock
-  readonly oracle: Oracle
-  readonly memtables: Memtables
-  readonly syncer: WalSyncer
-  readonly fillAhead: FillAhead
-  readonly health: Health
-  readonly reserve: DiskReserve
-  readonly watch: DiskWatch
-  readonly pressure: WritePressure
-  readonly stalls: StallWatch
-  readonly durability: Durability
-  /** Longest commit in encoded bytes. */
-  readonly commitBytesMax: number
-  /** Commits longer than this get a memtable of their own. */
-  readonly ownMemtableBytes: number
-  /** Values longer than this go to segments, and the commit points to them. */
-  readonly heldValueBytes: number
-  readonly values: LargeValues
-  /** Bytes that may be copied for commits that wait for room, beside the first. Strings are not copied. */
-  readonly waitingBytesMax: number
-}
 
 export class WriteQueue {
   readonly #parts: WriteQueueParts
@@ -78,6 +42,8 @@ export class WriteQueue {
   readonly #queued: CommitGroup[] = []
   readonly #waiting = new WaitingCommits()
   readonly #lone: LoneWriter
+  /** Gathers what is read only so that it comes into the caches. */
+  #seen = 0
   #turnScheduled = false
   #lastWriteMs = 0
   /** Until it is up no group goes out. */
@@ -103,16 +69,11 @@ export class WriteQueue {
       const { memtable } = this.#parts.memtables.active
       if (memtable.fits(room + FRAME_ROOM, 1)) {
         this.#parts.reserve.spend(room)
-        return this.#encode(options, (version) => {
-          const tag = KIND_PUT | TAG_COMMIT_END
-          if (expiresAt === 0) memtable.encode(tag, version, key, value)
-          else memtable.encodeExpiring(tag, version, { key, value, expiresAt })
-          return 1
-        })
+        return this.#encodePut(key, value, options, expiresAt)
       }
     }
     const expiries = expiresAt === 0 ? undefined : [expiresAt]
-    return this.#commit([{ type: 'put', key, value }], options, expiries)
+    return this.batch([{ type: 'put', key, value }], options, expiries)
   }
 
   batch(
@@ -121,11 +82,10 @@ export class WriteQueue {
     expiries?: Expiries,
   ): Promise<void> {
     this.#parts.health.checkWritable()
-    for (const operation of operations) {
-      checkKey(operation.key)
-      if (operation.type === 'put') checkValue(operation.value!)
-    }
-    return operations.length === 0 ? Promise.resolve() : this.#commit(operations, options, expiries)
+    if (operations.length === 0) return Promise.resolve()
+    const look = lookAtBatch(operations, this.#parts.heldValueBytes)
+    this.#seen ^= look.firstBytes
+    return this.#commit({ operations, options, expiries }, look)
   }
 
   /** As put(), of a value that a segment holds, or will once the promise resolves. The commit has its place among
@@ -216,27 +176,35 @@ export class WriteQueue {
     this.#schedule()
   }
 
-  #commit(
-    operations: readonly WriteOperation[],
-    options: WriteOptions,
-    expiries: Expiries,
-  ): Promise<void> {
-    const { stalls, memtables, heldValueBytes } = this.#parts
-    if (operations.some((operation) => holdsLarge(operation, heldValueBytes))) {
+  #commit(commit: Commit, look: BatchLook): Promise<void> {
+    const { stalls, memtables } = this.#parts
+    const { operations, options, expiries } = commit
+    if (look.large) {
       return this.#commitLarge(new LargeCommit(operations, expiries, this.#parts), options)
     }
     if (this.#waiting.length === 0) {
-      const done = this.#tryCommit({ operations, options, expiries })
+      const done = this.#commitShort(commit, look) ?? this.#tryCommit(commit)
       if (done !== undefined) return done
       stalls.stopped(memtables.waitsFor)
     }
     const bytes = copiedBytes(operations)
     this.#checkWaiting(bytes)
     const copies = operations.map(copyOperation)
-    const commit = { operations: copies, expiries, options: this.#keptOptions(options) }
+    const kept = { operations: copies, expiries, options: this.#keptOptions(options) }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ commit, bytes, resolve, reject })
+      this.#waiting.push({ commit: kept, bytes, resolve, reject })
     })
+  }
+
+  /** As #tryCommit, of one that surely fits: its exact length is nobody's concern. undefined: it may not. */
+  #commitShort(commit: Commit, { bytes, puts }: BatchLook): Promise<void> | undefined {
+    const { memtables, reserve, ownMemtableBytes } = this.#parts
+    const { operations, expiries } = commit
+    const room = bytes + EXPIRY_BYTES * (expiries?.length ?? 0)
+    if (room > ownMemtableBytes) return undefined
+    if (!memtables.active.memtable.fits(room + FRAME_ROOM, operations.length)) return undefined
+    if (puts) reserve.spend(room)
+    return this.#encode(commit)
   }
 
   /** Its large values are written first; the commit waits for that, and those after it wait behind it. */
@@ -283,7 +251,8 @@ export class WriteQueue {
   }
 
   /** Encodes the commit, or returns undefined when there is no room yet. */
-  #tryCommit({ operations, options, expiries, stored }: Commit): Promise<void> | undefined {
+  #tryCommit(commit: Commit): Promise<void> | undefined {
+    const { operations, expiries, stored } = commit
     const { memtables, reserve, ownMemtableBytes, commitBytesMax } = this.#parts
     const bytes = commitBytes(operations, expiries)
     checkCommitBytes(bytes, commitBytesMax)
@@ -295,8 +264,17 @@ export class WriteQueue {
     if (own || !memtables.active.memtable.fits(bytes + FRAME_ROOM, count)) {
       if (!memtables.advance(own ? bytes : 0, count, () => this.closeOpenGroup())) return undefined
     }
-    const { memtable } = memtables.active
-    return this.#encode(options, (version) => {
+    return this.#encode(commit)
+  }
+
+  /** Encodes a commit into the open group; what it leaves behind when it throws is undone. */
+  #encode({ operations, expiries, options, stored }: Commit): Promise<void> {
+    const group = this.#joinGroup(options)
+    const { memtable } = group.target
+    const { recordEnd, pending } = memtable
+    const version = this.#parts.oracle.next()
+    const count = operations.length
+    try {
       let record = 0
       for (let i = 0; i < count; i++) {
         const { type, key, value } = operations[i]!
@@ -306,32 +284,37 @@ export class WriteQueue {
         else record = memtable.encodeExpiring(tag, version, { key, value, expiresAt })
       }
       memtable.markTag(record, TAG_COMMIT_END)
-      if (stored !== undefined) this.#keep(stored)
-      return count
-    })
-  }
-
-  /** Lets `write` encode one commit into the open group; what it leaves behind when it throws is undone. */
-  #encode(options: WriteOptions, write: (version: number) => number): Promise<void> {
-    const group = this.#joinGroup(options)
-    const { memtable } = group.target
-    const { recordEnd, pending } = memtable
-    const version = this.#parts.oracle.next()
-    let count = 0
-    try {
-      count = write(version)
     } catch (error) {
-      memtable.undo(recordEnd, pending)
-      if (group.recordCount === 0) this.#dropOpenGroup(group)
+      this.#takeBack(group, recordEnd, pending)
       throw error
+    }
+    if (stored !== undefined) {
+      this.#parts.memtables.keep(stored)
+      group.storedBytes += stored.bytes
     }
     return this.#joined(group, version, count, options)
   }
 
-  /** Of the commit that is being encoded. */
-  #keep(stored: StoredValues): void {
-    this.#parts.memtables.keep(stored)
-    this.#open!.storedBytes += stored.bytes
+  /** The same for a put alone. */
+  #encodePut(key: Data, value: Data, options: WriteOptions, expiresAt: number): Promise<void> {
+    const group = this.#joinGroup(options)
+    const { memtable } = group.target
+    const { recordEnd, pending } = memtable
+    const version = this.#parts.oracle.next()
+    try {
+      const tag = KIND_PUT | TAG_COMMIT_END
+      if (expiresAt === 0) memtable.encode(tag, version, key, value)
+      else memtable.encodeExpiring(tag, version, { key, value, expiresAt })
+    } catch (error) {
+      this.#takeBack(group, recordEnd, pending)
+      throw error
+    }
+    return this.#joined(group, version, 1, options)
+  }
+
+  #takeBack(group: CommitGroup, recordEnd: number, pending: number): void {
+    group.target.memtable.undo(recordEnd, pending)
+    if (group.recordCount === 0) this.#dropOpenGroup(group)
   }
 
   #dropOpenGroup(group: CommitGroup): void {

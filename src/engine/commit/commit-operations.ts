@@ -21,6 +21,55 @@ export const KIND_OF: Readonly<Record<CommitOperation['type'], number>> = {
   pointer: KIND_POINTER,
 }
 
+/** What one look at the operations of a batch tells. */
+export interface BatchLook {
+  /** Their records take no more, beside what expiries add. */
+  readonly bytes: number
+  /** There are puts among them. */
+  readonly puts: boolean
+  /** Some value is longer than what is held in memory. */
+  readonly large: boolean
+  /** Of no use but that of having been read. */
+  readonly firstBytes: number
+}
+
+/** One pass over a batch before anything is done with it; throws SETT_TOO_LARGE. It reads a byte of each key and value:
+ * those that are in no cache then come many at a time, instead of one by one when they are copied. */
+export function lookAtBatch(
+  operations: readonly CommitOperation[],
+  heldValueBytes: number,
+): BatchLook {
+  let bytes = 0
+  let puts = false
+  let large = false
+  let firstBytes = 0
+  for (const operation of operations) {
+    const { type, key, value } = operation
+    checkKey(key)
+    firstBytes ^= firstByte(key)
+    if (type !== 'put') {
+      bytes += recordBytes(lengthBound(key), 0)
+      continue
+    }
+    checkValue(value!)
+    firstBytes ^= firstByte(value!)
+    bytes += recordBytes(lengthBound(key), lengthBound(value!))
+    puts = true
+    large ||= holdsLarge(operation, heldValueBytes)
+  }
+  return { bytes, puts, large, firstBytes }
+}
+
+function firstByte(data: Data): number {
+  return typeof data === 'string' ? 0 : (data[0] ?? 0)
+}
+
+/** Whether it is a put of a value longer than `limit`. */
+export function holdsLarge({ type, value }: CommitOperation, limit: number): boolean {
+  if (type !== 'put' || value === undefined || lengthBound(value) <= limit) return false
+  return dataLength(value) > limit
+}
+
 /** No more bytes than this once encoded; cheap. */
 export function lengthBound(data: Data): number {
   return typeof data === 'string' ? data.length * 3 : data.length

@@ -13,7 +13,7 @@ import {
   copiedBytes,
   copyOperation,
   type Expiries,
-  lengthBound,
+  holdsLarge,
 } from './commit-operations.ts'
 import type { Commit } from './waiting-commits.ts'
 
@@ -28,12 +28,6 @@ export interface CommitLimits {
 
 /** As long as every pointer. */
 const NO_POINTER = Buffer.alloc(VALUE_POINTER_BYTES)
-
-/** Whether it is a put of a value longer than `limit`. */
-export function holdsLarge({ type, value }: CommitOperation, limit: number): boolean {
-  if (type !== 'put' || value === undefined || lengthBound(value) <= limit) return false
-  return dataLength(value) > limit
-}
 
 export class LargeCommit {
   /** Copied for it while it waits. */

@@ -97,9 +97,14 @@ export class Upkeep {
     this.#asked = this.#parts.written()
   }
 
-  /** Tables came or went, a memtable fills, or options changed. */
+  /** Tables came or went, or options changed. */
   stir(): void {
     this.#parts.look()
+    this.watch()
+  }
+
+  /** A memtable fills: there will be something to look at. */
+  watch(): void {
     if (this.#timer === undefined) {
       // What came before nobody looked is not of this stretch.
       this.#sampleLoop()

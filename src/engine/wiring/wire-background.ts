@@ -194,7 +194,7 @@ function bindEvents(bound: Bound): void {
     flushComes() {
       executor.warmUp(1)
       flushes.kick()
-      upkeep.stir()
+      upkeep.watch()
     },
     roomChanged: () => outcomes.roomChanged(),
     blocked: (cause) => outcomes.blocked(cause),
