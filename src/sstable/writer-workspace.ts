@@ -35,7 +35,7 @@ export interface WriterShape {
 const VALUES_PER_TABLE = 4
 
 /** Bytes of values in segments after which a table is closed. */
-export function valueBytesMax(shape: WriterShape): number {
+export function valueBytesMax(shape: Pick<WriterShape, 'tableSize' | 'valueBytesMax'>): number {
   return shape.valueBytesMax ?? VALUES_PER_TABLE * shape.tableSize
 }
 

@@ -4,12 +4,11 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { type OptionName, parseSize } from '../../base/option-table.ts'
 import { type ResolvedOptions, resolveOptions } from '../../base/options.ts'
 import { baseLevelSize } from '../../compaction/level-targets.ts'
-import {
-  Simulation,
-  type SimulationFigures,
-  type SimulationSetup,
-} from '../../compaction/simulate/simulation.ts'
-import type { Distribution, Workload } from '../../compaction/simulate/workload.ts'
+import { Simulation, type SimulationSetup } from '../../compaction/simulate/simulation.ts'
+import type { SimulationFigures } from '../../compaction/simulate/tally.ts'
+import { type Distribution, Traffic, type Workload } from '../../compaction/simulate/workload.ts'
+import { autoThreshold } from '../../engine/value-log/auto-threshold.ts'
+import { valueBytesMax } from '../../sstable/writer-workspace.ts'
 import { type Progress, startProgress } from './ingest/progress.ts'
 import { addOptionFlags, pickOptions } from './option-flags.ts'
 import { count, decimal, formatTable } from './table.ts'
@@ -22,6 +21,7 @@ interface Flags {
   readonly distribution: Distribution
   readonly overwrite: number
   readonly delete: number
+  readonly compressionRatio: number
   readonly compactionSpeed: number
   readonly json?: boolean
   readonly [option: string]: unknown
@@ -36,13 +36,17 @@ const SHAPE: readonly OptionName[] = [
   'l0CompactTrigger',
   'l0StallTrigger',
   'tableSize',
+  'valueThreshold',
+  'segmentSize',
+  'segmentMaxEntries',
   'levelSizeMultiplier',
   'maxLevels',
   'workers',
 ]
 const DISTRIBUTIONS: readonly Distribution[] = ['uniform', 'zipf', 'sequential']
-/** Data of more tables than this is taken as if its tables were larger. */
-const TABLES_MOST = 4_000
+/** Data of more tables than this is taken as if its tables were larger: with values in segments, each of which many
+ * tables point to, there is more to count for each. */
+const TABLES_MOST = { inTables: 4_000, inSegments: 1_000 }
 /** Memtables filled in one simulation, at most. */
 const FLUSHES_MOST = 4_000_000
 /** Between two turns of the event loop. */
@@ -68,8 +72,14 @@ export function addSimulate(
     .option('--overwrite <share>', 'share of all writes that overwrite, after the load', share, 0)
     .option('--delete <share>', 'share of all writes that delete, after the load', share, 0)
     .option(
+      '--compression-ratio <ratio>',
+      'bytes to which a byte of a value is compressed; an eighth must be saved',
+      ratio,
+      1,
+    )
+    .option(
       '--compaction-speed <ratio>',
-      'bytes a compaction writes while the program writes one; without it, at once',
+      'bytes a compaction reads while the program writes one; without it, at once',
       speed,
       Number.POSITIVE_INFINITY,
     )
@@ -130,16 +140,44 @@ function setupOf(dataBytes: number, flags: Flags, options: ResolvedOptions): Sim
     distribution: flags.distribution,
     overwriteShare: overwrite,
     deleteShare: deleted,
+    compressionRatio: flags.compressionRatio,
   }
-  const tableSize = Math.max(options.tableSize, Math.ceil(dataBytes / TABLES_MOST))
+  const valueThreshold = thresholdOf(options, valueSize)
   return {
     workload,
-    pick: { ...options, tableSize, baseLevelSize: baseLevelSize(options) },
+    pick: {
+      ...options,
+      tableSize: tableSizeOf(workload, valueThreshold, options),
+      baseLevelSize: baseLevelSize(options),
+    },
     memtableSize,
     maxLevels,
+    valueThreshold,
+    segments: options,
     parallel: Math.max(1, workers - 1),
     speed: flags.compactionSpeed,
   }
+}
+
+/** `auto` goes by the sizes written, which are all the same here. */
+function thresholdOf({ valueThreshold }: ResolvedOptions, valueBytes: number): number {
+  if (valueThreshold !== 'auto') return valueThreshold
+  const bytesBySize = Array.from({ length: 31 }, () => 0)
+  if (valueBytes > 0) bytesBySize[31 - Math.clz32(valueBytes)] = valueBytes
+  return autoThreshold(bytesBySize)
+}
+
+/** A table is cut by its own size, or by what it points to. */
+function tableSizeOf(
+  workload: Workload,
+  valueThreshold: number,
+  { tableSize }: ResolvedOptions,
+): number {
+  const { keys, sizes, separates } = new Traffic(workload, valueThreshold)
+  if (!separates) return Math.max(tableSize, Math.ceil(workload.dataBytes / TABLES_MOST.inTables))
+  const values = (keys * sizes.put.segment) / (valueBytesMax({ tableSize }) / tableSize)
+  const bytes = Math.max(keys * sizes.put.table, values)
+  return Math.max(tableSize, Math.ceil(bytes / TABLES_MOST.inSegments))
 }
 
 async function run(
@@ -165,50 +203,89 @@ function asText(results: readonly SimulationFigures[], options: ResolvedOptions)
       `${options.levelSizeMultiplier} times, level 0 compacted at ${options.l0CompactTrigger} tables`,
     '',
     formatTable(
-      [
-        'data',
-        'write amp',
-        'read amp',
-        'space amp',
-        'compactions',
-        'moves',
-        'largest job',
-        'waiting',
-      ],
-      results.map(figureRow),
+      ['data', 'log', 'tables', 'segments', 'write amp', 'idle', 'read amp', 'space amp', 'idle'],
+      results.map(amplificationRow),
     ),
     '',
     formatTable(
-      ['data', ...Array.from({ length: options.maxLevels }, (_, level) => `L${level}`)],
-      results.map(({ dataBytes, levels }) => [
-        amount(dataBytes),
-        ...levels.map(({ bytes }) => (bytes === 0 ? '-' : amount(bytes))),
-      ]),
+      [
+        'data',
+        'flushes',
+        'compactions',
+        'collections',
+        'moves',
+        'largest job',
+        'copied',
+        'freed',
+        'waiting',
+      ],
+      results.map(jobRow),
     ),
     '',
-    'write amp: bytes of tables written for each byte given (the log writes one more). read amp: tables whose',
-    'range holds a key, on average (most). space amp: bytes of tables for each byte readers see, at the end (most).',
+    formatTable(
+      [
+        'data',
+        'tables',
+        'segments',
+        'value log',
+        ...Array.from({ length: options.maxLevels }, (_, level) => `L${level}`),
+      ],
+      results.map((figures) => fileRow(figures, options)),
+    ),
+    '',
+    'write amp: bytes written for each byte given, to the log, to tables and to segments of the value log, until the',
+    'load has ended; idle: more, at rest after it. read amp: tables whose range holds a key, on average (most), and the',
+    'segment of its value. space amp: bytes of tables and segments for each byte readers see, at the end (most); idle:',
+    'at rest. copied: values out of segments that were mostly garbage; freed: bytes of segments. Files: at rest.',
   ]
   const coarse = results.filter(({ tableSize }) => tableSize > options.tableSize)
-  for (const { dataBytes, tableSize } of coarse) {
-    parts.push(
-      `${amount(dataBytes)}: as if tables had ${amount(tableSize)}, so that there are ${count(TABLES_MOST)}.`,
-    )
+  for (const { dataBytes, tableSize, readAmplification } of coarse) {
+    const most = readAmplification.segments > 0 ? TABLES_MOST.inSegments : TABLES_MOST.inTables
+    const size = amount(tableSize)
+    parts.push(`${amount(dataBytes)}: as if tables had ${size}, so that there are ${count(most)}.`)
   }
   return parts.join('\n')
 }
 
-function figureRow(figures: SimulationFigures): string[] {
-  const { readAmplification: read, spaceAmplification: space } = figures
+function amplificationRow(figures: SimulationFigures): string[] {
+  const { writeAmplification: write, readAmplification: read, spaceAmplification: space } = figures
   return [
     amount(figures.dataBytes),
-    decimal(figures.writeAmplification),
-    `${decimal(read.mean)} (${decimal(read.most)})`,
+    decimal(write.log),
+    decimal(write.tables),
+    decimal(write.segments),
+    decimal(write.together),
+    decimal(write.idle),
+    `${decimal(read.mean)} (${decimal(read.most)})${read.segments > 0 ? ` + ${read.segments}` : ''}`,
     `${decimal(space.end, 2)} (${decimal(space.most, 2)})`,
+    decimal(space.idle, 2),
+  ]
+}
+
+function jobRow(figures: SimulationFigures): string[] {
+  return [
+    amount(figures.dataBytes),
+    count(figures.flushes),
     count(figures.compactions),
+    count(figures.collections),
     count(figures.moves),
     amount(figures.largestJobBytes),
+    amount(figures.relocatedBytes),
+    amount(figures.freedBytes),
     `${decimal(100 * figures.stalledShare)} %`,
+  ]
+}
+
+/** Tables as many as there would be of the size they are to have. */
+function fileRow(figures: SimulationFigures, options: ResolvedOptions): string[] {
+  const { dataBytes, levels, segments, tableSize } = figures
+  const tables = levels.reduce((sum, level) => sum + level.tables, 0)
+  return [
+    amount(dataBytes),
+    count((tables * tableSize) / options.tableSize),
+    count(segments.files),
+    segments.bytes === 0 ? '-' : amount(segments.bytes),
+    ...levels.map(({ bytes }) => (bytes === 0 ? '-' : amount(bytes))),
   ]
 }
 
@@ -247,6 +324,12 @@ function share(text: string): number {
   const value = Number(text)
   if (text.trim() !== '' && value >= 0 && value < 1) return value
   throw new InvalidArgumentError('It must be a number from 0 to below 1.')
+}
+
+function ratio(text: string): number {
+  const value = Number(text)
+  if (text.trim() !== '' && value >= 0.01 && value <= 1) return value
+  throw new InvalidArgumentError('It must be a number from 0.01 to 1.')
 }
 
 function speed(text: string): number {

@@ -1,19 +1,29 @@
-// A database without data: writes fill memtables, memtables become level-0 tables, and the engine's own pick
-// functions decide what is merged when. Pure and deterministic. Time is counted in bytes the program writes; a
-// compaction takes as long as its bytes need at the given speed.
+// A database without data: writes fill memtables, memtables become level-0 tables and segments, and the engine's own
+// pick functions decide what is merged and collected when. Pure and deterministic. Time is counted in bytes the program
+// writes; a job takes as long as its bytes need at the given speed.
 import { storedBytes } from '../../format/table-meta.ts'
+import { valueBytesMax } from '../../sstable/writer-workspace.ts'
+import { idleTrigger } from '../idle-trigger.ts'
 import { InFlight } from '../in-flight.ts'
 import { type PickOptions, pickCompaction } from '../pick.ts'
+import { insideBytesMax } from '../pick-level0.ts'
 import type { CompactionPlan } from '../plan.ts'
+import { relocatedBytes } from '../values/pick-values.ts'
+import { type Kind, type SegmentShape, SimulatedSegments } from './simulated-segments.ts'
 import { SimulatedTree } from './simulated-tree.ts'
 import {
   amountOf,
+  type Cutting,
   cutTables,
   KEY_SPACE,
   mergeTables,
   type Piece,
+  renamed,
   type SyntheticLevels,
+  type SyntheticTable,
+  type TableLimits,
 } from './synthetic-table.ts'
+import { type SimulationFigures, type Space, Tally } from './tally.ts'
 import { Traffic, type Workload } from './workload.ts'
 
 export interface SimulationSetup {
@@ -21,111 +31,115 @@ export interface SimulationSetup {
   readonly pick: PickOptions
   readonly memtableSize: number
   readonly maxLevels: number
+  /** Values of so many bytes or more lie in segments; Infinity: none do. */
+  readonly valueThreshold: number
+  readonly segments: Omit<SegmentShape, 'least'>
   /** Compactions that may run at a time. */
   readonly parallel: number
-  /** Bytes one compaction writes while the program writes one; Infinity: it is done at once. */
+  /** Bytes one compaction reads while the program writes one; Infinity: it is done at once. */
   readonly speed: number
 }
 
-export interface SimulationFigures {
-  readonly dataBytes: number
-  /** Bytes of keys and values the program wrote. */
-  readonly givenBytes: number
-  readonly flushedBytes: number
-  readonly compactedBytes: number
-  /** Bytes of tables written for each byte given; the log, one more, is not in it. */
-  readonly writeAmplification: number
-  /** Tables a lookup may have to look into: mean over the run, and most. */
-  readonly readAmplification: { readonly mean: number; readonly most: number }
-  /** Bytes of tables for each byte of entries a reader can see: at the end, and most (outputs beside inputs). */
-  readonly spaceAmplification: { readonly end: number; readonly most: number }
-  readonly flushes: number
-  readonly compactions: number
-  /** Of these, merges inside level 0. */
-  readonly insideLevel0: number
-  readonly moves: number
-  /** Bytes read by the largest compaction. */
-  readonly largestJobBytes: number
-  /** Share of the time the program waits for level 0. */
-  readonly stalledShare: number
-  /** At the end, by level. */
-  readonly levels: readonly { readonly tables: number; readonly bytes: number }[]
-  readonly tableSize: number
+interface Placed {
+  readonly placed: readonly SyntheticTable[]
+  /** Bytes of the values that went to a segment. */
+  readonly values: number
 }
 
 interface RunningJob {
   readonly plan: CompactionPlan
+  /** Bytes it reads. */
+  readonly bytes: number
   readonly end: number
   readonly release: () => void
 }
 
-/** Flushes between two looks at the progress. */
-const FLUSHES_PER_STEP = 32
+/** Flushes, or jobs while idle, between two looks at the progress. */
+const STEPS_PER_LOOK = 32
+/** Times told apart. */
+const EPOCHS_MOST = 128
+/** Segments that hold what is live: if there were more, each stands for several. Flushes write to all keys, so a table
+ * points to all of theirs; what is copied is of one table. */
+const SEGMENTS_MOST = { flushed: 128, copied: 2_048 }
+/** What is written to a segment that has no number yet. */
+const FRESH = -1
+const UNCUT: TableLimits = { bytes: Number.POSITIVE_INFINITY, values: Number.POSITIVE_INFINITY }
 
 export class Simulation {
   readonly #setup: SimulationSetup
   readonly #traffic: Traffic
   readonly #tree: SimulatedTree
+  readonly #segments: SimulatedSegments
   readonly #inFlight = new InFlight()
+  readonly #tally = new Tally()
+  readonly #pick: PickOptions
+  readonly #flushesPerEpoch: number
   #running: RunningJob[] = []
   #number = 0
   #version = 0
   #clock = 0
-  #stalled = 0
   #loaded = 0
   #drawn = 0
-  #given = 0
-  #flushed = 0
-  #compacted = 0
-  #compactions = 0
-  #inside = 0
-  #moves = 0
-  #largestJob = 0
-  #flushes = 0
-  #readSum = 0
-  #readMost = 0
-  #spaceMost = 1
+  #resting = false
 
   constructor(setup: SimulationSetup) {
+    const { workload, memtableSize, valueThreshold } = setup
     this.#setup = setup
-    this.#traffic = new Traffic(setup.workload)
+    this.#traffic = new Traffic(workload, valueThreshold)
     this.#tree = new SimulatedTree(setup.maxLevels)
+    const { keys, sizes } = this.#traffic
+    const live = keys * sizes.put.segment
+    const least = {
+      flushed: live / SEGMENTS_MOST.flushed,
+      copied: live / SEGMENTS_MOST.copied,
+    }
+    this.#segments = new SimulatedSegments({ ...setup.segments, least }, sizes.put.segment)
+    // The tables are ours.
+    this.#pick = { ...setup.pick, weigh: (table) => (table as SyntheticTable).weight }
+    const flushes = this.#traffic.writes / this.#traffic.memtableWrites(memtableSize, true)
+    this.#flushesPerEpoch = Math.ceil(flushes / EPOCHS_MOST)
   }
 
   get levels(): SyntheticLevels {
     return this.#tree.levels
   }
 
-  /** Runs to the end; yields the share done, 0 to 1, now and then. */
+  /** Runs to the end; yields the share of the load done, 0 to 1, now and then. */
   *run(): Generator<number, SimulationFigures> {
     const { writes } = this.#traffic
     let done = 0
     while (done < writes) {
       done += this.#flush(writes - done)
       this.#look()
-      if (this.#flushes % FLUSHES_PER_STEP === 0) yield done / writes
+      if (this.#tally.flushes % STEPS_PER_LOOK === 0) yield done / writes
     }
-    while (this.#running.length > 0) this.#advance(this.#nextEnd())
-    return this.figures()
+    this.#segments.closeAll()
+    yield* this.#finishAll()
+    this.#resting = true
+    this.#tally.rest(this.#clock, this.#space(0))
+    yield* this.#finishAll()
+    return this.#figures()
   }
 
-  figures(): SimulationFigures {
+  /** Does what is due, until nothing is. */
+  *#finishAll(): Generator<number, void> {
+    for (let steps = 1; ; steps += 1) {
+      if (steps % STEPS_PER_LOOK === 0) yield 1
+      if (this.#startOne()) continue
+      if (this.#running.length === 0) return
+      this.#advance(this.#nextEnd())
+    }
+  }
+
+  #figures(): SimulationFigures {
     const { levels } = this.#tree
     const bytes = this.#tree.levelBytes()
+    const { files, bytes: segmentBytes, freedBytes } = this.#segments
     return {
       dataBytes: this.#setup.workload.dataBytes,
-      givenBytes: this.#given,
-      flushedBytes: this.#flushed,
-      compactedBytes: this.#compacted,
-      writeAmplification: (this.#flushed + this.#compacted) / this.#given,
-      readAmplification: { mean: this.#readSum / this.#flushes, most: this.#readMost },
-      spaceAmplification: { end: this.#tree.bytes / this.#liveBytes(), most: this.#spaceMost },
-      flushes: this.#flushes,
-      compactions: this.#compactions,
-      insideLevel0: this.#inside,
-      moves: this.#moves,
-      largestJobBytes: this.#largestJob,
-      stalledShare: this.#stalled / this.#clock,
+      ...this.#tally.counted(this.#traffic.separates, this.#space(0)),
+      freedBytes,
+      segments: { files, bytes: segmentBytes },
       levels: levels.map((tables, level) => ({ tables: tables.length, bytes: bytes[level]! })),
       tableSize: this.#setup.pick.tableSize,
     }
@@ -134,26 +148,39 @@ export class Simulation {
   /** Fills a memtable and writes it out, as soon as level 0 takes it; returns the writes it took. */
   #flush(left: number): number {
     const { memtableSize, pick } = this.#setup
-    const loading = this.#loaded < this.#traffic.keys
-    const most = loading ? Math.min(left, this.#traffic.keys - this.#loaded) : left
-    const writes = Math.min(most, this.#traffic.memtableWrites(memtableSize, loading))
-    const given = this.#traffic.givenBytes(writes, loading)
-    this.#given += given
+    const traffic = this.#traffic
+    const loading = this.#loaded < traffic.keys
+    const most = loading ? Math.min(left, traffic.keys - this.#loaded) : left
+    const writes = Math.min(most, traffic.memtableWrites(memtableSize, loading))
+    const given = writes * traffic.meanBytes('given', loading)
+    this.#tally.given(given, writes * traffic.meanBytes('log', loading))
     this.#advance(this.#clock + given)
     while (this.#tree.levels[0]!.length >= pick.l0StallTrigger && this.#running.length > 0) {
       const end = this.#nextEnd()
-      this.#stalled += Math.max(0, end - this.#clock)
+      this.#tally.stalled += Math.max(0, end - this.#clock)
       this.#advance(end)
     }
     const pieces = this.#written(writes, loading)
     this.#version += 1
     const versions = { smallest: this.#version, largest: this.#version }
-    const tables = cutTables(pieces, versions, this.#cutting(pick.tableSize))
-    for (const { size } of tables) this.#flushed += size
-    this.#tree.flushed(tables)
-    this.#flushes += 1
+    const tables = cutTables(pieces, versions, this.#cutting(this.#limits))
+    const { placed, values } = this.#place('flushed', tables)
+    this.#tally.flushed({ tables: storedBytes(placed), segments: values })
+    this.#segments.refer(placed)
+    this.#tree.flushed(placed)
     this.#start()
     return writes
+  }
+
+  /** The tables, with what they point to in the segment FRESH in one that has a number, and its bytes. */
+  #place(kind: Kind, tables: readonly SyntheticTable[]): Placed {
+    let values = 0
+    for (const { segments = [] } of tables) {
+      for (const use of segments) if (use.number === FRESH) values += use.bytes
+    }
+    if (values === 0) return { placed: tables, values }
+    const number = this.#segments.write(kind, values, ++this.#number)
+    return { placed: tables.map((table) => renamed(table, FRESH, number)), values }
   }
 
   /** What so many writes put into which range. */
@@ -162,13 +189,18 @@ export class Simulation {
     const before = loading ? this.#loaded : this.#drawn
     if (loading) this.#loaded += writes
     else this.#drawn += writes
-    const piece = (from: number, to: number, count: number): Piece => ({
-      from: Math.round(from * KEY_SPACE),
-      to: Math.round(to * KEY_SPACE),
-      loaded: loading ? count : 0,
-      drawn: loading ? 0 : count,
-      gone: 0,
-    })
+    const epoch = Math.floor(this.#tally.flushes / this.#flushesPerEpoch)
+    const piece = (from: number, to: number, count: number): Piece => {
+      const density = count / (keys * (to - from))
+      const drawn = loading ? 0 : density
+      const loaded = loading ? density : 0
+      return {
+        from: Math.round(from * KEY_SPACE),
+        to: Math.round(to * KEY_SPACE),
+        strata: [{ epoch, segment: this.#traffic.separates ? FRESH : 0, loaded, drawn }],
+        buried: drawn,
+      }
+    }
     if (workload.distribution !== 'sequential') return [piece(0, 1, writes)]
     // Round and round in key order.
     const from = (before % keys) / keys
@@ -178,8 +210,13 @@ export class Simulation {
     return [piece(0, Math.min(to - 1, from), head), piece(from, 1, writes - head)]
   }
 
-  #cutting(tableSize: number): Parameters<typeof cutTables>[2] {
-    return { traffic: this.#traffic, tableSize, next: () => ++this.#number }
+  get #limits(): TableLimits {
+    const { tableSize } = this.#setup.pick
+    return { bytes: tableSize, values: valueBytesMax({ tableSize }) }
+  }
+
+  #cutting(limits: TableLimits): Cutting {
+    return { traffic: this.#traffic, limits, next: () => ++this.#number }
   }
 
   /** Lets time pass up to a moment: compactions end, and others start in their place. */
@@ -199,58 +236,87 @@ export class Simulation {
 
   /** Starts what is due, as the engine does. */
   #start(): void {
-    const { pick, parallel, speed } = this.#setup
-    while (this.#running.length < parallel) {
-      const moment = { oldestSnapshot: this.#version }
-      const plan = pickCompaction(this.#tree.levels, pick, this.#inFlight, moment)
-      if (plan === undefined) return
-      const bytes = plan.trivialMove ? 0 : this.#tree.inputs(plan).reduce((n, t) => n + t.size, 0)
-      const release = this.#inFlight.reserve(plan)
-      const job = { plan, release, end: this.#clock + bytes / speed }
-      this.#running.push(job)
-      if (job.end <= this.#clock) this.#finish(job)
-    }
+    while (this.#startOne());
+  }
+
+  /** False: nothing is due, or no job is free. */
+  #startOne(): boolean {
+    const { parallel, speed } = this.#setup
+    const plan = this.#running.length < parallel ? this.#next() : undefined
+    if (plan === undefined) return false
+    const bytes = plan.trivialMove ? 0 : storedBytes(plan.sources.flat()) + relocatedBytes(plan)
+    const release = this.#inFlight.reserve(plan)
+    const job = { plan, bytes, release, end: this.#clock + bytes / speed }
+    this.#running.push(job)
+    if (job.end <= this.#clock) this.#finish(job)
+    return true
+  }
+
+  #next(): CompactionPlan | undefined {
+    const { levels, bytes } = this.#tree
+    const values = this.#segments.moment(levels, bytes, this.#resting)
+    const moment = { oldestSnapshot: this.#version, ...(values === undefined ? {} : { values }) }
+    const pick = this.#resting
+      ? { ...this.#pick, l0CompactTrigger: idleTrigger(levels, this.#pick) }
+      : this.#pick
+    return pickCompaction(levels, pick, this.#inFlight, moment)
   }
 
   #finish(job: RunningJob): void {
     this.#running = this.#running.filter((other) => other !== job)
-    const { plan, release } = job
+    const { plan, bytes, release } = job
     const tables = this.#tree.inputs(plan)
     if (plan.trivialMove) {
       this.#tree.install(plan, tables)
-      this.#moves += 1
+      this.#tally.moved()
     } else {
-      const tableSize = plan.outputLevel === 0 ? Infinity : this.#setup.pick.tableSize
-      const outputs = mergeTables(tables, plan, this.#cutting(tableSize))
-      const read = storedBytes(tables)
-      const wrote = storedBytes(outputs)
-      this.#noteSpace(wrote)
-      this.#tree.install(plan, outputs)
-      this.#compacted += wrote
-      this.#compactions += 1
-      if (plan.outputLevel === 0) this.#inside += 1
-      this.#largestJob = Math.max(this.#largestJob, read)
+      const relocate = new Set(plan.relocate?.map(({ number }) => number))
+      const { dropTombstones } = plan
+      const cutting = this.#cutting(this.#limitsOf(plan, tables))
+      const merged = mergeTables(tables, { ...cutting, dropTombstones, relocate, to: FRESH })
+      const { placed, values } = this.#place('copied', merged)
+      const written = { tables: storedBytes(placed), segments: values }
+      this.#noteSpace(written.tables)
+      this.#segments.refer(placed)
+      this.#segments.release(tables)
+      this.#tree.install(plan, placed)
+      this.#tally.compacted(plan, bytes, written)
     }
     release()
   }
 
+  /** As the engine shapes what it merges (plan-merges.ts). */
+  #limitsOf(plan: CompactionPlan, tables: readonly SyntheticTable[]): TableLimits {
+    if (plan.outputLevel === 0) return UNCUT
+    const limits = this.#limits
+    if (plan.collects !== true) return limits
+    const bytes = Math.min(
+      Math.max(limits.bytes, storedBytes(tables)),
+      insideBytesMax(limits.bytes),
+    )
+    return { bytes, values: 2 * limits.values }
+  }
+
   #look(): void {
-    const tables = this.#tree.tablesPerKey()
-    this.#readSum += tables
-    this.#readMost = Math.max(this.#readMost, tables)
+    this.#tally.reads(this.#tree.tablesPerKey())
     this.#noteSpace(0)
   }
 
   #noteSpace(besides: number): void {
-    const space = (this.#tree.bytes + besides) / this.#liveBytes()
     // While little is there, everything is out of proportion.
-    if (this.#flushes > 2 * this.#setup.pick.l0CompactTrigger) {
-      this.#spaceMost = Math.max(this.#spaceMost, space)
-    }
+    if (this.#tally.flushes <= 2 * this.#pick.l0CompactTrigger) return
+    this.#tally.space(this.#space(besides))
   }
 
-  #liveBytes(): number {
-    const all = { from: 0, to: KEY_SPACE, loaded: this.#loaded, drawn: this.#drawn }
-    return amountOf({ ...all, gone: this.#drawn }, this.#traffic).bytes
+  /** `besides`: bytes of tables that are not in the levels yet. */
+  #space(besides: number): Space {
+    const { keys } = this.#traffic
+    const written = { loaded: this.#loaded / keys, drawn: this.#drawn / keys }
+    const strata = [{ epoch: 0, segment: 0, ...written }]
+    const live = amountOf({ from: 0, to: KEY_SPACE, strata, buried: 0 }, this.#traffic)
+    return {
+      bytes: this.#tree.bytes + this.#segments.bytes + besides,
+      liveBytes: live.bytes + live.values,
+    }
   }
 }

@@ -3,8 +3,6 @@
 // idle database does more than is due, as long as that is cheap.
 import { MIB } from '../../base/limits.ts'
 import { SPACE_BOUND } from '../../compaction/values/doom.ts'
-import { storedBytes } from '../../format/table-meta.ts'
-import type { Levels } from '../../manifest/levels.ts'
 
 export interface Load {
   /** Share of the last second or so in which the event loop worked, 0 to 1. */
@@ -70,18 +68,4 @@ export function flushPays({ bytes, logs, garbage, kept, hidden }: Files): boolea
 
 export function parallelJobs(most: number, share: number): number {
   return Math.max(1, Math.round(most * share))
-}
-
-/**
- * Level-0 tables at which an idle database compacts: two, if a byte of them costs no more than a byte that moves down
- * a level does anyway, `levelSizeMultiplier` bytes of the level below.
- */
-export function idleTrigger(
-  levels: Levels,
-  options: { readonly l0CompactTrigger: number; readonly levelSizeMultiplier: number },
-): number {
-  const [above = 0, ...deeper] = levels.map((tables) => storedBytes(tables))
-  const below = deeper.find((bytes) => bytes > 0) ?? 0
-  const { l0CompactTrigger, levelSizeMultiplier } = options
-  return above * levelSizeMultiplier >= below ? Math.min(2, l0CompactTrigger) : l0CompactTrigger
 }

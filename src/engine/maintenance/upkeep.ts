@@ -3,8 +3,9 @@
 // wait for, and never keeps a process alive.
 import type { Clock, LoopTimes, TimerHandle } from '../../base/clock.ts'
 import type { ResolvedOptions } from '../../base/options.ts'
+import { idleTrigger } from '../../compaction/idle-trigger.ts'
 import type { Levels } from '../../manifest/levels.ts'
-import { backgroundShare, idleTrigger, type Load, parallelJobs } from './adapt.ts'
+import { backgroundShare, type Load, parallelJobs } from './adapt.ts'
 
 /** Between two looks while work is going on. */
 const LOOK_MS = 1_000

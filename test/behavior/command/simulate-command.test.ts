@@ -1,5 +1,6 @@
 // `sett simulate`: what it prints, and what it refuses.
 import { describe, expect, it } from 'vitest'
+import type { SimulationFigures } from '../../../src/compaction/simulate/tally.ts'
 import { sett } from '../../support/command-line.ts'
 
 const SMALL = ['--memtable-size', '64KiB', '--table-size', '64KiB']
@@ -9,9 +10,14 @@ describe('sett simulate', () => {
     const { code, stdout, stderr } = await sett('simulate', '--data', '1MB,20MB', ...SMALL)
     expect(code).toBe(0)
     expect(stdout).toMatch(/^preset balanced: memtables of 65\.5 kB, levels growing 10 times/)
-    expect(stdout).toMatch(/^1 MB +[\d.]+ +[\d.]+ \([\d.]+\) +1\.00 \([\d.]+\)/m)
-    expect(stdout).toMatch(/^20 MB +[\d.]+ +[\d.]+ \([\d.]+\) +1\.00 \([\d.]+\)/m)
-    expect(stdout).toMatch(/^data +L0 +L1 +L2 +L3 +L4 +L5 +L6$/m)
+    const row = (data: string): RegExp =>
+      new RegExp(
+        `^${data} +1\\.2 +[\\d.]+ +0\\.0 +[\\d.]+ +[\\d.]+ +[\\d.]+ \\([\\d.]+\\) +1\\.00 `,
+        'm',
+      )
+    expect(stdout).toMatch(row('1 MB'))
+    expect(stdout).toMatch(row('20 MB'))
+    expect(stdout).toMatch(/^data +tables +segments +value log +L0 +L1 +L2 +L3 +L4 +L5 +L6$/m)
     expect(stderr).toMatch(/^simulate 100\/100 percent, 21\.0 MB$/m)
   })
 
@@ -27,8 +33,34 @@ describe('sett simulate', () => {
   it('writes a load in key order once, and tells when tables are taken as larger', async () => {
     const given = ['--data', '80MB', '--memtable-size', '1MiB', '--table-size', '16KiB']
     const { stdout } = await sett('simulate', ...given, '--distribution', 'sequential')
-    expect(stdout).toMatch(/^80 MB +1\.1 +/m)
+    expect(stdout).toMatch(/^80 MB +1\.2 +1\.1 +0\.0 +/m)
     expect(stdout).toMatch(/^80 MB: as if tables had 20 kB, so that there are 4,000\.$/m)
+  })
+
+  it('puts values into segments from the threshold on, and tells what collecting them costs', async () => {
+    const sizes = ['--memtable-size', '256KiB', '--table-size', '256KiB']
+    const given = ['--data', '5MB', '--value-size', '1KiB', '--overwrite', '0.7', ...sizes]
+    const { stdout } = await sett('simulate', ...given)
+    // Log, tables, segments, all of it, at rest, tables of a lookup and a segment, space at the end and most, at rest.
+    expect(stdout).toMatch(
+      /^5 MB +1\.0 +\d\.\d +1\.\d +\d\.\d +\d\.\d +[\d.]+ \([\d.]+\) \+ 1 +[12]\.\d+ \([12]\.\d+\) +1\.[0-5]\d$/m,
+    )
+    const figures = async (...more: string[]): Promise<SimulationFigures> => {
+      const { stdout: json } = await sett('simulate', ...given, ...more, '--json')
+      const [only] = JSON.parse(json) as [SimulationFigures]
+      return only
+    }
+    const { writeAmplification: write, freedBytes, segments, collections } = await figures()
+    const { log, tables, segments: inSegments, together } = write
+    expect(together).toBeCloseTo(log + tables + inSegments, 9)
+    expect(inSegments).toBeGreaterThan(1)
+    expect(Number(freedBytes)).toBeGreaterThan(5e6)
+    expect(Number(collections)).toBeGreaterThan(0)
+    const half = await figures('--compression-ratio', '0.5')
+    expect(half.segments.bytes / segments.bytes).toBeCloseTo(0.53, 1)
+    const inTables = await figures('--value-threshold', 'off')
+    expect(inTables).toMatchObject({ segments: { files: 0, bytes: 0 }, freedBytes: 0 })
+    expect(await figures('--value-threshold', 'auto')).toMatchObject({ freedBytes })
   })
 
   const refused: [string[], RegExp][] = [
@@ -43,6 +75,11 @@ describe('sett simulate', () => {
     [['--overwrite', '1'], /from 0 to below 1/],
     [['--overwrite', '0.6', '--delete', '0.4'], /stay below 1/],
     [['--compaction-speed', '0'], /from 0.01 to 1000/],
+    [['--compression-ratio', '0'], /from 0.01 to 1/],
+    [['--compression-ratio', '1.5'], /from 0.01 to 1/],
+    [['--value-threshold', '32'], /whole number of bytes from 64/],
+    [['--value-threshold', '32MiB'], /must be at most memtableSize \/ 4/],
+    [['--segment-size', '1KiB'], /must be/],
     [['--level-size-multiplier', '1'], /from 2 to 100/],
     [['--l0-compact-trigger', '20', '--l0-stall-trigger', '9'], /must be greater than/],
     [['--data', '1000TB', ...SMALL], /Raise --memtable-size/],

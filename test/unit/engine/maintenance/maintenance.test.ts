@@ -1,9 +1,9 @@
 // Adaptive compaction, scrubbing and health: the decisions as pure functions, and where the engine follows them.
 import { describe, expect, it } from 'vitest'
+import { idleTrigger } from '../../../../src/compaction/idle-trigger.ts'
 import {
   backgroundShare,
   flushPays,
-  idleTrigger,
   parallelJobs,
 } from '../../../../src/engine/maintenance/adapt.ts'
 import { checkHealth, type HealthFacts } from '../../../../src/engine/maintenance/health-check.ts'
