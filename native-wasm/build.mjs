@@ -5,11 +5,11 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import asc from 'assemblyscript/asc'
 import { placeFences } from './fences.mjs'
-import { assertNoState } from './module-checks.mjs'
+import { assertFences, assertNoState } from './module-checks.mjs'
 import { generatedFile, here, readCommitted, sourceHash, toolchain } from './sources.mjs'
 
 /**
- * Compiles one entry. `edit` may change a source text on its way to the compiler (tests use it to
+ * Compiles one entry; what it does not import is left out. `edit` may change a source text on its way to the compiler (tests use it to
  * build deliberately broken variants).
  * @param {{ entry?: string, edit?: (text: string, name: string) => string }} [options]
  * @returns {Promise<Buffer>}
@@ -31,6 +31,7 @@ export async function compile({ entry = toolchain.entry, edit = (text) => text }
   if (messages.includes('WARNING')) process.stderr.write(messages)
   const { wasm, wat } = placeFences(outputs.get('out.wat'))
   assertNoState(wasm, wat)
+  if (entry === toolchain.entry) assertFences(wat)
   return Buffer.from(wasm)
 }
 

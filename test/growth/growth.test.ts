@@ -1,6 +1,6 @@
 // The default-suite share: 20 databases, 100 cycles, a fill of 40 MB. The full one: `npm run test:growth`.
 import { beforeAll, describe, expect, it } from 'vitest'
-import { compileHarness } from '../kill/compile-harness.ts'
+import { compiledTests } from '../kill/compile-harness.ts'
 import {
   type Finding,
   measureCycles,
@@ -16,7 +16,7 @@ function overBounds(findings: readonly Finding[]): readonly Finding[] {
 }
 
 beforeAll(() => {
-  program = new URL('growth/scenarios.js', compileHarness('growth-harness'))
+  program = new URL('growth/scenarios.js', compiledTests())
 }, 60_000)
 
 describe('what a process holds', () => {

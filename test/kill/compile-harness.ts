@@ -1,20 +1,24 @@
-// Tests that need processes of their own compile the harness first: Node 20 runs no TypeScript, and the processes
-// must run the built package. Each caller has its own folder below dist/, so files can run side by side.
+// Tests that need processes of their own run them compiled: Node 20 runs no TypeScript, and the processes must run the
+// built package. Vitest calls `setup` once before the first file that has a process to itself (vitest.config.ts).
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const root = new URL('../../', import.meta.url)
+const folder = new URL('dist/harness/', root)
 
-/** Compiles to `dist/<name>/` and returns the folder that mirrors `test/`. */
-export function compileHarness(name: string): URL {
+/** Compiles tests, and what they import, without looking at types: `npm run types` does. */
+export function setup(): void {
+  const compiler = fileURLToPath(new URL('node_modules/typescript/bin/tsc', root))
+  const config = fileURLToPath(new URL('tsconfig.dev.json', root))
+  const args = [compiler, '-p', config, '--noCheck', '--outDir', fileURLToPath(folder)]
+  execFileSync(process.execPath, args, { stdio: 'inherit' })
+}
+
+/** The folder that mirrors `test/`. */
+export function compiledTests(): URL {
   if (!existsSync(new URL('dist/src/index.js', root))) {
     throw new Error('dist/src/index.js is missing: run `npm run build` before these tests.')
   }
-  const outDir = new URL(`dist/${name}/`, root)
-  const compiler = fileURLToPath(new URL('node_modules/typescript/bin/tsc', root))
-  const config = fileURLToPath(new URL('tsconfig.dev.json', root))
-  const args = [compiler, '-p', config, '--outDir', fileURLToPath(outDir)]
-  execFileSync(process.execPath, args, { stdio: 'inherit' })
-  return new URL('test/', outDir)
+  return new URL('test/', folder)
 }

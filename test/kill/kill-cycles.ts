@@ -63,10 +63,11 @@ export async function runKillCycles(plan: KillPlan): Promise<KillTotals> {
   const started = performance.now()
   const verifier = new Verifier(plan.programs.verifier)
   let stage = newStage(plan, random)
-  const standby = [new Writer(plan.programs.writer)]
+  const newWriter = (): Writer => new Writer(plan.programs.writer, plan.endings === 'points')
+  const standby = [newWriter()]
   // The next one loads while this one works.
   const writer = (): Writer => {
-    standby.push(new Writer(plan.programs.writer))
+    standby.push(newWriter())
     return standby.shift()!
   }
   try {

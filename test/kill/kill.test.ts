@@ -2,7 +2,7 @@
 // each other kind of end. More with `npm run test:kill -- --cycles 200`.
 import { tmpdir } from 'node:os'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { compileHarness } from './compile-harness.ts'
+import { compiledTests } from './compile-harness.ts'
 import { type KillPlan, type KillTotals, runKillCycles } from './kill-cycles.ts'
 import { KILL_POINTS } from './kill-points.ts'
 
@@ -12,7 +12,7 @@ const SEED = Number(process.env['SETT_KILL_SEED'] ?? 20_25)
 let programs: { writer: URL; verifier: URL }
 
 beforeAll(() => {
-  const tests = compileHarness('kill-harness')
+  const tests = compiledTests()
   programs = {
     writer: new URL('kill/writer.js', tests),
     verifier: new URL('kill/verifier.js', tests),

@@ -45,8 +45,10 @@ export class Writer {
   #errors = ''
   #onReady: () => void = () => undefined
 
-  constructor(program: URL) {
-    this.#child = spawn(process.execPath, [fileURLToPath(program)], {
+  /** `atPoint`: it is to die at a named point, most likely, and loads what that takes. */
+  constructor(program: URL, atPoint: boolean) {
+    const args = [fileURLToPath(program), atPoint ? 'point' : 'package']
+    this.#child = spawn(process.execPath, args, {
       stdio: ['ignore', 'inherit', 'pipe', 'pipe', 'ipc'],
     })
     this.#warm = once(this.#child, 'message')

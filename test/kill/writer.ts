@@ -1,7 +1,6 @@
 // The process that gets killed. It loads the engine, waits for its order, opens the database and commits until
 // its end: each commit is announced before the call and acked after its promise resolved.
 import { writeSync } from 'node:fs'
-import { Database } from 'sett'
 import { prng } from '../model/prng.ts'
 import { openStore } from '../model/store.ts'
 import { bytesFor, type Commit, commitOf } from './commits.ts'
@@ -17,11 +16,12 @@ function report(kind: number, number: number): void {
   writeSync(PROGRESS_DESCRIPTOR, progressRecord(kind, number))
 }
 
+const engines = { package: () => import('sett'), point: () => import('./point-target.ts') }
+
 async function open(order: WriterOrder): Promise<CommitTarget> {
   const { point, directory, options } = order
-  if (point === undefined) return openStore(Database, directory, options)
-  const { openAtPoint } = await import('./point-target.ts')
-  return openAtPoint(order, point)
+  if (point !== undefined) return (await engines.point()).openAtPoint(order, point)
+  return openStore((await engines.package()).Database, directory, options)
 }
 
 function commit(target: CommitTarget, { number, single, operations }: Commit): Promise<void> {
@@ -86,4 +86,6 @@ process.once('message', (order: WriterOrder) => {
     process.exit(1)
   })
 })
+// What the order most likely needs: loading takes longer than anything else here.
+await (process.argv[2] === 'point' ? engines.point() : engines.package())
 process.send?.('warm')

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { destroy, open, repair } from '../../src/index.ts'
-import { compileHarness } from '../kill/compile-harness.ts'
+import { compiledTests } from '../kill/compile-harness.ts'
 import { sett } from '../support/command-line.ts'
 import { temporaryDirectory } from '../support/temp-directory.ts'
 import { race } from './race.ts'
@@ -16,7 +16,7 @@ describe.runIf(process.platform === 'linux')('eight processes race to open one d
   let program: URL
 
   beforeAll(() => {
-    program = new URL('race/racer.js', compileHarness('race-harness'))
+    program = new URL('race/racer.js', compiledTests())
   }, 60_000)
 
   test(`exactly one gets it in each of ${ROUNDS} rounds, the others are told who, and a kill frees it`, async () => {

@@ -5,7 +5,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Database, open } from '../../src/index.ts'
-import { compileHarness } from '../kill/compile-harness.ts'
+import { compiledTests } from '../kill/compile-harness.ts'
 import { temporaryDirectory } from '../support/temp-directory.ts'
 import type { RacerOrder } from './messages.ts'
 import { RacerProcess } from './racer-process.ts'
@@ -83,7 +83,7 @@ describe.runIf(process.platform === 'linux')('a lock that is lost', () => {
   }
 
   beforeAll(async () => {
-    thief = new RacerProcess(new URL('race/racer.js', compileHarness('stolen-harness')))
+    thief = new RacerProcess(new URL('race/racer.js', compiledTests()))
     await thief.ready
   }, 60_000)
   afterAll(() => thief.kill())

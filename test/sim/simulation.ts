@@ -30,6 +30,8 @@ const BEGUN_MOST = 64
 const YEAR_MS = 365 * 86_400_000
 /** The coarsest clock. */
 const GRAIN_MOST = 1_000
+/** Longer than a disk hangs. */
+const SILENCE_MS = 45_000
 
 export class Simulation {
   readonly plan: Plan
@@ -206,11 +208,13 @@ export class Simulation {
     await this.#liveAgain(random, safety)
   }
 
-  /** Lets so many things happen. */
+  /** Lets so many things happen, up to a long silence: then nothing is under way, and what would follow is one look
+   * after the other at what no longer changes. */
   async let(events: number): Promise<void> {
     for (let left = events; left > 0; left--) {
       if (!(await this.life.world.release())) break
       this.#check()
+      if (this.life.world.silence > SILENCE_MS) break
     }
   }
 

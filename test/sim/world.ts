@@ -63,6 +63,11 @@ export class World {
     return this.#queue.length
   }
 
+  /** For so long nothing happens. */
+  get silence(): number {
+    return Math.max(0, (this.#queue[0]?.at ?? 0) - this.#now)
+  }
+
   /** Time passes; what is due meanwhile is late. */
   pass(ms: number): void {
     this.#now += ms

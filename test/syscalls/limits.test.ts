@@ -6,7 +6,7 @@ import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeDatabase } from '../corrupt/damaged-directories.ts'
-import { compileHarness } from '../kill/compile-harness.ts'
+import { compiledTests } from '../kill/compile-harness.ts'
 import { scratchDirectory } from '../model/scratch-directory.ts'
 import { type LimitedRun, runLimited } from './run-limits.ts'
 import { Trial } from './trial.ts'
@@ -17,7 +17,7 @@ afterAll(() => rmSync(root, { recursive: true }))
 let programs: { faulty: URL; openers: URL }
 
 beforeAll(() => {
-  const tests = compileHarness('limits-harness')
+  const tests = compiledTests()
   programs = {
     faulty: new URL('syscalls/faulty-lives.js', tests),
     openers: new URL('syscalls/openers.js', tests),

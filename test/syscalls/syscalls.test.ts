@@ -7,7 +7,7 @@ import { openEngine } from '../../src/engine/open.ts'
 import { makeDatabase } from '../corrupt/damaged-directories.ts'
 import { FaultFileSystem } from '../faults/fault-file-system.ts'
 import { HOSTILE_DIRECTORIES, spoiled } from '../hostile/directories.ts'
-import { compileHarness } from '../kill/compile-harness.ts'
+import { compiledTests } from '../kill/compile-harness.ts'
 import { scratchDirectory } from '../model/scratch-directory.ts'
 import {
   difference,
@@ -32,7 +32,7 @@ const root = scratchDirectory('traced')
 afterAll(() => rmSync(root, { recursive: true }))
 
 beforeAll(() => {
-  const tests = compileHarness('syscalls-harness')
+  const tests = compiledTests()
   programs = {
     life: new URL('syscalls/traced-life.js', tests),
     faulty: new URL('syscalls/faulty-lives.js', tests),

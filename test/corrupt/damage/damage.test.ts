@@ -1,5 +1,5 @@
 // Damaged media: every answer is right, an error with file and offset, or a refusal to open.
-import { describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { type Answer, judge, WrongAnswer } from './judge.ts'
 import { LiveTables } from './live-tables.ts'
 import { repairHarmed } from './repairs.ts'
@@ -12,6 +12,11 @@ const HARMS = 300
 const REPAIRS = 40
 /** Half a minute where nothing else runs. */
 const PATIENCE_MS = 600_000
+
+// Errors come by the hundred thousand, and nobody looks at their traces.
+beforeAll(() => {
+  Error.stackTraceLimit = 2
+})
 
 describe(`damage (SETT_CORRUPT_SEED=${SEED})`, () => {
   let specimens: Specimens

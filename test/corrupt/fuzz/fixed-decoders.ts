@@ -255,10 +255,10 @@ const part: Decoder = {
     if (found === undefined) return false
     demand(found.payloadLength <= PART_PAYLOAD_MAX, 'a part of at most 1 MiB')
     demand(found.storedLength <= found.payloadLength, 'no more stored than there is')
-    demand(
-      (found.codec === 0) === (found.storedLength === found.payloadLength),
-      'a codec that fits',
-    )
+    // Of less than eight bytes an eighth is none: compressed they may be as long as before.
+    const most = found.codec === 0 ? found.payloadLength : packedMax(found.payloadLength)
+    demand(found.storedLength <= most, 'a codec that fits')
+    demand(found.codec !== 0 || found.storedLength === most, 'all of it, as it is')
     demand(found.position + found.payloadLength <= VALUE_MOST, 'a part inside its value')
     demand(found.last || found.payloadLength === PART_PAYLOAD_MAX, 'full parts before the last')
     return true

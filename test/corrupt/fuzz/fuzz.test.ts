@@ -1,12 +1,17 @@
 // Decoders behind right checksums: a value or a corruption error, whatever they are fed; in bounds, in time, without
 // asking for memory they do not need.
-import { expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { allDecoders, runFuzz } from './fuzz.ts'
 
 const SEED = Number(process.env['SETT_FUZZ_SEED'] ?? Date.now() % 1_000_000)
 const EXECUTIONS = 200_000
 /** A quarter of a minute where nothing else runs. */
 const PATIENCE_MS = 600_000
+
+// Errors come by the hundred thousand, and nobody looks at their traces.
+beforeAll(() => {
+  Error.stackTraceLimit = 2
+})
 
 it(
   `${EXECUTIONS} structures with odd fields (SETT_FUZZ_SEED=${SEED})`,
