@@ -1,8 +1,8 @@
 // The default suite: everything quick. Longer runs are programs of their own (docs/TESTING.md).
 import { availableParallelism } from 'node:os'
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
-import { ClosingLine } from './test/support/closing-line.ts'
-import { LongestFirst } from './test/support/longest-first.ts'
+import { ClosingLine } from './test/support/run/closing-line.ts'
+import { LongestFirst } from './test/support/run/longest-first.ts'
 
 /** Their files ask nothing of the process they run in, so they share a few, which load the engine once. */
 const SHARING: readonly string[] = [

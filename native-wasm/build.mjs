@@ -9,8 +9,8 @@ import { assertFences, assertNoState } from './module-checks.mjs'
 import { generatedFile, here, readCommitted, sourceHash, toolchain } from './sources.mjs'
 
 /**
- * Compiles one entry; what it does not import is left out. `edit` may change a source text on its way to the compiler (tests use it to
- * build deliberately broken variants).
+ * Compiles one entry; what it does not import is left out. `edit` may change a source text on its
+ * way to the compiler (tests use it to build deliberately broken variants).
  * @param {{ entry?: string, edit?: (text: string, name: string) => string }} [options]
  * @returns {Promise<Buffer>}
  */

@@ -7,8 +7,8 @@ import { warmUp } from '../src/jobs/warm-up.ts'
 import type { Kernels } from '../src/kernel/kernels.ts'
 import { wasmKernels } from '../src/kernel/wasm-kernels.ts'
 import type { SharedHeap } from '../src/memory/shared-heap.ts'
-import { lowerOwnPriority } from '../src/pool/threads/lower-priority.ts'
 import type { WorkerReply, WorkerTask } from '../src/pool/protocol.ts'
+import { lowerOwnPriority } from '../src/pool/threads/lower-priority.ts'
 import { createTaskRunner } from '../src/pool/worker-loop.ts'
 
 const kernels = (heap: SharedHeap): Kernels => wasmKernels(heap.memory)

@@ -1,10 +1,12 @@
 // Documents as values: JSON records of one shape and one length, whose repetition lies between them, not within one.
 
 const WORDS =
-  'about above after again along among answer batch before begin block bring cache carry change city close commit count ' +
-  'early every field first flush group house index large later level light might never night order other page paper part ' +
-  'place plant point range right river scan second shall small sound state still story table their there thing think three ' +
-  'tree under until value water where which while world would write young'
+  'about above after again along among answer batch before begin block bring cache carry ' +
+  'change city close commit count early every field first flush group house index large ' +
+  'later level light might never night order other page paper part place plant point ' +
+  'range right river scan second shall small sound state still story table their there ' +
+  'thing think three tree under until value water where which while world would write ' +
+  'young'
 const VOCABULARY = WORDS.split(' ')
 const FIRST_DAY = Date.UTC(2024, 0, 1)
 const MINUTES = 1_000_000

@@ -6,8 +6,6 @@ import type { DatabaseStats } from 'sett'
 import type { FileBytes, SoakPhase, SoakPoint } from './protocol.ts'
 
 const SECOND_MS = 1_000
-/** What a phase leaves of a second is no point when it is shorter: its rate would say nothing. */
-const SHORTEST_MS = 100
 
 export interface SamplerParts {
   readonly location: string
@@ -42,7 +40,7 @@ export class Sampler {
     this.#timer = setInterval(() => this.#take(), SECOND_MS)
   }
 
-  /** The point before it ends here, so that none belongs to two phases. */
+  /** The point before it ends here, however short it is, so that none belongs to two phases. */
   begin(phase: SoakPhase): void {
     this.#take()
     this.#phase = phase
@@ -66,7 +64,6 @@ export class Sampler {
 
   #take(): void {
     const [before, now, stats] = [this.#before, this.#now(), this.#parts.stats()]
-    if (now.at - before.at < SHORTEST_MS) return
     this.#before = now
     const { user, system } = process.cpuUsage(before.cpu)
     const point: SoakPoint = {

@@ -74,7 +74,10 @@ export class Commits {
     const { durability } = life.options
     if (typeof durability !== 'object') return
     const promise = (): void => {
-      if (life.stage !== 'ended' && !life.disturbed) model.promise(commit, POWER)
+      if (life.stage === 'ended' || life.disturbed) return
+      // It may be the sync that was overtaken, again and again.
+      if (life.world.late) life.world.after(MARGIN_MS, promise)
+      else model.promise(commit, POWER)
     }
     // Once more, for the timer may have been late.
     life.world.after(durability.interval + MARGIN_MS, () => life.world.after(MARGIN_MS, promise))

@@ -68,6 +68,11 @@ export class World {
     return Math.max(0, (this.#queue[0]?.at ?? 0) - this.#now)
   }
 
+  /** Something that was due before now has been overtaken, and still is to happen. */
+  get late(): boolean {
+    return this.#queue.some(({ at }) => at < this.#now)
+  }
+
   /** Time passes; what is due meanwhile is late. */
   pass(ms: number): void {
     this.#now += ms

@@ -2,6 +2,7 @@
 import { RESTART_INTERVAL } from '../../../src/base/limits.ts'
 import type { Kernels } from '../../../src/kernel/kernels.ts'
 import { DESC_SIZE } from '../../../src/kernel/layout.ts'
+import { guideBytes } from '../../../test/twins/guide.ts'
 import { encodeBlock } from '../../../test/unit/kernel/block-encode.ts'
 import type { Areas } from '../../../test/unit/kernel/block-support.ts'
 import { type Area, kernelCase, type Side } from '../case.ts'
@@ -11,6 +12,8 @@ import { FIRST_VERSION, KEY_BYTES, sortedEntries } from '../input.ts'
 const ENTRIES = 32
 const NEWEST = 2 ** 40
 const KEYS_CAPACITY = ENTRIES * KEY_BYTES
+/** For every entry. */
+const GUIDE_ROOM = 28 + 6 * ENTRIES
 const WORK = { operations: ENTRIES, memoryBytes: 2 ** 16 }
 
 interface Placed {
@@ -31,8 +34,10 @@ function place(areas: Areas, shift: number): Placed {
   return { block, length: bytes.length, keys: areas.bytes(wanted) }
 }
 
-function get(kernels: Kernels, areas: Areas, shift: number): Side {
+function get(kernels: Kernels, areas: Areas, shift: number, guided = false): Side {
   const { block, length, keys } = place(areas, shift)
+  const guide = guided ? areas.take(GUIDE_ROOM) : 0
+  if (guided) kernels.blockGuide(block, length, guide, GUIDE_ROOM)
   const out = areas.take(DESC_SIZE * ENTRIES)
   const found = new Int8Array(ENTRIES)
   return {
@@ -42,6 +47,7 @@ function get(kernels: Kernels, areas: Areas, shift: number): Side {
         found[i] = kernels.blockGet(
           block,
           length,
+          guide,
           FIRST_VERSION,
           key,
           KEY_BYTES,
@@ -54,6 +60,17 @@ function get(kernels: Kernels, areas: Areas, shift: number): Side {
       found: found.slice(),
       descriptors: Buffer.from(areas.memory.slice(out, DESC_SIZE * ENTRIES)),
     }),
+  }
+}
+
+function makeGuide(kernels: Kernels, areas: Areas): Side {
+  const { block, length } = place(areas, 0)
+  const guide = areas.take(GUIDE_ROOM)
+  return {
+    run() {
+      kernels.blockGuide(block, length, guide, GUIDE_ROOM)
+    },
+    answer: () => Buffer.from(guideBytes(areas.memory, guide)),
   }
 }
 
@@ -118,6 +135,8 @@ export const blockArea: Area = {
   cases: [
     kernelCase('get, key present', WORK, (kernels, areas) => get(kernels, areas, 0)),
     kernelCase('get, key absent', WORK, (kernels, areas) => get(kernels, areas, 1)),
+    kernelCase('get with a guide', WORK, (kernels, areas) => get(kernels, areas, 0, true)),
+    kernelCase('guide, per entry', WORK, makeGuide),
     kernelCase('seek', WORK, seek),
     kernelCase('restarts, checked', { ...WORK, operations: 1 }, restarts),
     kernelCase('decode forward, per entry', WORK, (kernels, areas) => decode(kernels, areas, 0)),

@@ -2,8 +2,8 @@
 // each entry is a constant.
 
 import { packedMax } from '../../format/packed-form.ts'
-import { PART_PAYLOAD_MAX, partBytes } from '../../format/segment-part.ts'
-import { VALUE_POINTER_BYTES } from '../../format/value-pointer.ts'
+import { PART_PAYLOAD_MAX, partBytes } from '../../format/segments/segment-part.ts'
+import { VALUE_POINTER_BYTES } from '../../format/segments/value-pointer.ts'
 import { RECORD_HEADER } from '../../kernel/layout.ts'
 import { recordBytes } from '../../memtable/memtable.ts'
 

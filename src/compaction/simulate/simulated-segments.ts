@@ -1,8 +1,8 @@
 // The value log of a simulated database: how large its segments are, and how much of them tables point to. State of one
 // simulation. A segment goes with the last table that points to it.
 import { assert } from '../../base/assert.ts'
-import type { SegmentMeta, SegmentUse } from '../../format/segment-meta.ts'
-import { SEGMENT_FRAME_BYTES } from '../../format/segment-part.ts'
+import type { SegmentMeta, SegmentUse } from '../../format/segments/segment-meta.ts'
+import { SEGMENT_FRAME_BYTES } from '../../format/segments/segment-part.ts'
 import type { Levels, TableMeta } from '../../manifest/levels.ts'
 import type { ValuesMoment } from '../pick-options.ts'
 import { chooseDoomed, Doomed, GARBAGE_SHARE, garbageOf, overBound } from '../values/doom.ts'
@@ -71,6 +71,7 @@ export class SimulatedSegments {
   /** Nothing more goes to the segments that would take more. */
   closeAll(): void {
     for (const [kind, fill] of this.#open) this.#close(kind, fill)
+    this.#dropLoose()
   }
 
   #close(kind: Kind, fill: Fill): void {
@@ -86,7 +87,7 @@ export class SimulatedSegments {
   /** Tables are gone, and with them the segments that no other points to. */
   release(tables: readonly TableMeta[]): void {
     for (const { segments = [] } of tables) for (const use of segments) this.#count(use, -1)
-    for (const fill of this.#loose) this.#drop(fill)
+    this.#dropLoose()
   }
 
   /** What the next pick is to know, as the engine's collector has it. `tableBytes`: of all tables. */
@@ -136,14 +137,16 @@ export class SimulatedSegments {
     else this.#loose.delete(fill)
   }
 
-  #drop(fill: Fill): void {
-    const { size, number } = fill.segment
-    this.#garbage -= fill.garbage
-    this.#fills.delete(number)
-    this.#wasted.delete(fill)
-    this.#loose.delete(fill)
-    this.bytes -= size
-    this.files -= fill.files
-    this.freedBytes += size
+  #dropLoose(): void {
+    for (const fill of this.#loose) {
+      const { size, number } = fill.segment
+      this.#garbage -= fill.garbage
+      this.#fills.delete(number)
+      this.#wasted.delete(fill)
+      this.bytes -= size
+      this.files -= fill.files
+      this.freedBytes += size
+    }
+    this.#loose.clear()
   }
 }

@@ -37,7 +37,7 @@ export function overlaid(layers: readonly Strata[]): Strata {
   return strata
 }
 
-/** Share of the keys. */
+/** Share of the keys: finer times tell nothing more, for within one it is kept how much of each segment is seen. */
 const GATHERED = 1 / 8
 
 /**

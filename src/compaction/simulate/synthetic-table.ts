@@ -1,6 +1,6 @@
 // Tables without entries: a key range, and what lies in it as expectations. Pure. Keys are places in [0, KEY_SPACE);
 // the keys there are lie evenly in it, and of each table only means are known, so a merge adds up strata.
-import type { SegmentUse } from '../../format/segment-meta.ts'
+import type { SegmentUse } from '../../format/segments/segment-meta.ts'
 import type { TableMeta } from '../../manifest/levels.ts'
 import { gathered, mixed, overlaid, putsOf, relocated, type Strata, sumOf } from './strata.ts'
 import type { Traffic } from './workload.ts'

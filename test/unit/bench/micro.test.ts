@@ -4,10 +4,17 @@ import { measure } from '../../../bench/micro/measure.ts'
 
 const TIME_MS = 1
 
+/** Filling it takes longer than the clock's smallest step. */
+const WORK = Buffer.alloc(256 * 1024)
+
 /** Answers `of(n)` after its n-th run. */
 function side(of: (runs: number) => unknown): Side {
   let runs = 0
-  return { run: () => void runs++, answer: () => of(runs) }
+  const run = (): void => {
+    runs++
+    WORK.fill(runs & 0xff)
+  }
+  return { run, answer: () => of(runs) }
 }
 
 const timed = (prepared: Prepared) =>

@@ -3,9 +3,10 @@
 import { describe, expect, it } from 'vitest'
 import { checkVersionOrder } from '../../../src/compaction/invariant.ts'
 import { Simulation } from '../../../src/compaction/simulate/simulation.ts'
-import { sumOf } from '../../../src/compaction/simulate/strata.ts'
+import { gathered, putsOf, type Strata, sumOf } from '../../../src/compaction/simulate/strata.ts'
 import { KEY_SPACE } from '../../../src/compaction/simulate/synthetic-table.ts'
 import { Traffic, type Workload } from '../../../src/compaction/simulate/workload.ts'
+import { prng } from '../../model/prng.ts'
 import { KEY_BYTES, run, setup, simulate, TREE } from './engine-load.ts'
 
 const KIB = 1024
@@ -87,6 +88,54 @@ describe('a simulation', () => {
     expect(sum.loaded).toBeCloseTo(keys, 3)
     expect(sum.drawn).toBeCloseTo(writes - keys, 3)
     expect(step.value.spaceAmplification.end).toBeGreaterThanOrEqual(0.999)
+  })
+
+  it.each(loads)(
+    'knows what all values in segments take, and keeps the bound: %s',
+    (_, workload) => {
+      const more = { parallel: 2, speed: 2, valueThreshold: 64 }
+      const given = setup({ valueBytes: KIB, dataBytes: 6_000 * KIB, ...workload }, more, LARGE)
+      const figures = simulate(given)
+      const { segments, freedBytes, relocatedBytes, spaceAmplification: space } = figures
+      expect(figures.collections).toBeGreaterThan(0)
+      // All that was written to segments is there or was freed: by flushes, some 1 KiB for each key, and by copies.
+      const written = figures.writeAmplification.segments * figures.givenBytes
+      const idle = figures.writeAmplification.idle * figures.givenBytes
+      expect(segments.bytes + freedBytes).toBeGreaterThanOrEqual(written)
+      expect(segments.bytes + freedBytes).toBeLessThan((written + idle) * 1.01)
+      expect(relocatedBytes).toBeLessThan(written + idle)
+      // What readers see lies there, and little else at rest.
+      expect(space.idle).toBeGreaterThanOrEqual(0.99)
+      expect(space.idle).toBeLessThan(1.6)
+      expect(space.most).toBeGreaterThanOrEqual(space.end)
+    },
+  )
+
+  it.each(loads)('tells of fewer times as much as of all of them: %s', (_, workload) => {
+    const traffic = new Traffic(setup({ ...workload, valueBytes: KIB }).workload, 64)
+    const random = prng(3)
+    const strata = Array.from({ length: 300 }, (__, i) => ({
+      epoch: 300 - i,
+      segment: 1 + random.below(9),
+      loaded: i < 250 ? 0 : random.below(10) / 1000,
+      drawn: random.below(10) / 2000,
+    }))
+    const bySegment = (from: Strata): Map<number, number> => {
+      const puts = putsOf(from, traffic)
+      const sums = new Map<number, number>()
+      from.forEach(({ segment }, i) => {
+        sums.set(segment, (sums.get(segment) ?? 0) + puts[i]!)
+      })
+      return sums
+    }
+    const fewer = gathered(strata, traffic)
+    expect(fewer.length).toBeLessThan(strata.length / 2)
+    const expected = bySegment(strata)
+    for (const [segment, puts] of bySegment(fewer)) {
+      expect(puts).toBeCloseTo(expected.get(segment)!, 9)
+    }
+    expect(sumOf(fewer).drawn).toBeCloseTo(sumOf(strata).drawn, 9)
+    expect(sumOf(fewer).loaded).toBeCloseTo(sumOf(strata).loaded, 9)
   })
 
   it('lets the program wait, and merges inside level 0, when compaction is slow', () => {

@@ -53,10 +53,11 @@ it('a value that cannot be encoded leaves nothing of its commit behind', async (
     { fs: memoryFileSystem() },
   )
   await engine.put('first', '1', {})
-  // A view that says it is longer than what it gives: only the copy notices.
+  // A view that says it is longer than what it gives: only the copy notices, for a look sees the first byte alone.
   const liar = new Proxy(new Uint8Array(8), {
     get: (target, name) => {
       if (name === 'length') return 8
+      if (name === '0') return 0
       throw new TypeError(`unreadable ${String(name)} of ${target.length}`)
     },
   })

@@ -1,8 +1,10 @@
 // Zeros ahead of the frames of a log that is synced group by group: they keep the file's length, they end every log
 // without counting as damage, they go when the log ends, and no commit fails for want of them.
 import { describe, expect, it } from 'vitest'
+import { type Clock, systemClock } from '../../../../src/base/clock.ts'
 import { resolveOptions } from '../../../../src/base/options.ts'
 import type { StorageEngine } from '../../../../src/engine/engine.ts'
+import { openEngine } from '../../../../src/engine/open.ts'
 import { repairDirectory } from '../../../../src/engine/repair/repair.ts'
 import { FILE_HEADER_BYTES } from '../../../../src/format/file-header.ts'
 import { judgeLogs } from '../../../../src/inspect/judge-logs.ts'
@@ -10,12 +12,18 @@ import { readManifest } from '../../../../src/manifest/read-manifest.ts'
 import type { Survival } from '../../../faults/disk.ts'
 import { FaultFileSystem } from '../../../faults/fault-file-system.ts'
 import type { Call } from '../../../faults/fault-rules.ts'
-import { codeOf, start } from '../../../support/small-engine.ts'
+import { codeOf, small } from '../../../support/small-engine.ts'
 
+/** Whether a write blocks the thread depends on how long the last one took: here no time passes. */
+const STILL: Clock = { ...systemClock, monotonicMs: () => 0 }
 const LOG = /\.wal$/
 const KILLED: Survival = { rule: 'strict', survives: () => 'all' }
 /** Of a memtable of 64 KiB. */
 const AHEAD = 16_384
+
+function start(fs: FaultFileSystem, options: object = {}): Promise<StorageEngine> {
+  return openEngine('/db', resolveOptions({ ...small, ...options }), { fs, clock: STILL })
+}
 
 interface Log {
   readonly path: string
