@@ -62,7 +62,6 @@ interface Merge {
 
 export class PlanMerges {
   readonly #parts: PlanMergesParts
-  readonly #sizes: PartSizes
   /** Jobs that run or are about to, of all merges. */
   #jobs = 0
   /** A merge failed: until one succeeds, they are tried in one piece, which needs less and finds damage by itself. */
@@ -77,7 +76,12 @@ export class PlanMerges {
 
   constructor(parts: PlanMergesParts) {
     this.#parts = parts
-    this.#sizes = parts.splitting ?? partSizes(parts.tree.shape.tableSize)
+  }
+
+  /** tune() may have changed how large tables are to be. */
+  get #sizes(): PartSizes {
+    const { splitting, tree } = this.#parts
+    return splitting ?? partSizes(tree.shape.tableSize)
   }
 
   /** A flush has ended. */

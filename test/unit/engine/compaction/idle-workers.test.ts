@@ -167,3 +167,16 @@ it('one worker stays free while there are flushes', async () => {
   expect(await rig.lanes()).toBe(3)
   await rig.engine.close()
 })
+
+it('parts are of the size that tables are to have by now', async () => {
+  const rig = new Rig(2)
+  rig.taken = 1
+  await rig.open()
+  rig.engine.tune({ tableSize: 16 * 2 ** 20 })
+  await rig.fill()
+  expect(await rig.lanes()).toBe(1)
+  const { levels, compactionParts, compactions } = rig.engine.stats()
+  expect(compactionParts).toBe(compactions)
+  expect(levels.reduce((sum, { tables }) => sum + tables, 0)).toBe(1)
+  await rig.engine.close()
+})
