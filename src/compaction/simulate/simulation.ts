@@ -11,6 +11,7 @@ import type { CompactionPlan } from '../plan.ts'
 import { relocatedBytes } from '../values/pick-values.ts'
 import { type Kind, type SegmentShape, SimulatedSegments } from './simulated-segments.ts'
 import { SimulatedTree } from './simulated-tree.ts'
+import { NO_SEGMENT } from './strata.ts'
 import {
   amountOf,
   type Cutting,
@@ -190,6 +191,9 @@ export class Simulation {
     if (loading) this.#loaded += writes
     else this.#drawn += writes
     const epoch = Math.floor(this.#tally.flushes / this.#flushesPerEpoch)
+    // Of nothing but deletes there are no values.
+    const puts = loading || this.#traffic.deletedShare < 1
+    const segment = this.#traffic.separates && puts ? FRESH : NO_SEGMENT
     const piece = (from: number, to: number, count: number): Piece => {
       const density = count / (keys * (to - from))
       const drawn = loading ? 0 : density
@@ -197,7 +201,7 @@ export class Simulation {
       return {
         from: Math.round(from * KEY_SPACE),
         to: Math.round(to * KEY_SPACE),
-        strata: [{ epoch, segment: this.#traffic.separates ? FRESH : 0, loaded, drawn }],
+        strata: [{ epoch, segment, loaded, drawn }],
         buried: drawn,
       }
     }

@@ -2,11 +2,14 @@
 // how much of each is still seen. Pure. Numbers are per key of the range, so a part of it has the same.
 import type { Traffic } from './workload.ts'
 
+/** Beside the keys, or nowhere. */
+export const NO_SEGMENT = 0
+
 /** Writes of one time, with values in one place. */
 export interface Stratum {
   /** The time; later ones have greater numbers. */
   readonly epoch: number
-  /** Where the values lie; 0: beside their keys. */
+  /** Where the values lie; NO_SEGMENT: beside their keys, or there are none. */
   readonly segment: number
   /** Keys the first write of which is here. */
   readonly loaded: number

@@ -2,7 +2,16 @@
 // the keys there are lie evenly in it, and of each table only means are known, so a merge adds up strata.
 import type { SegmentUse } from '../../format/segments/segment-meta.ts'
 import type { TableMeta } from '../../manifest/levels.ts'
-import { gathered, mixed, overlaid, putsOf, relocated, type Strata, sumOf } from './strata.ts'
+import {
+  gathered,
+  mixed,
+  NO_SEGMENT,
+  overlaid,
+  putsOf,
+  relocated,
+  type Strata,
+  sumOf,
+} from './strata.ts'
 import type { Traffic } from './workload.ts'
 
 /** Places: as many as six bytes tell apart. */
@@ -202,12 +211,14 @@ class OpenTable {
     const bytes = keys * this.#traffic.sizes.put.segment
     const fewer = strata.length > STRATA_SOUGHT ? gathered(strata, this.#traffic) : strata
     const puts = putsOf(fewer, this.#traffic)
-    const seen = fewer.filter((_, i) => puts[i]! > UNSEEN)
-    const seenPuts = puts.filter((each) => each > UNSEEN)
-    return {
-      strata: seen,
-      uses: seen.map(({ segment: number }, i) => ({ number, bytes: seenPuts[i]! * bytes })),
-    }
+    // What has no value is not seen, but hides what is older.
+    const kept = fewer.filter(({ segment }, i) => segment === NO_SEGMENT || puts[i]! > UNSEEN)
+    const uses: SegmentUse[] = []
+    fewer.forEach(({ segment: number }, i) => {
+      const seen = puts[i]!
+      if (number !== NO_SEGMENT && seen > UNSEEN) uses.push({ number, bytes: seen * bytes })
+    })
+    return { strata: kept, uses }
   }
 }
 

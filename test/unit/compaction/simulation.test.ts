@@ -47,6 +47,7 @@ describe('beside the engine, with values in segments', () => {
     ['overwrites', { overwriteShare: 0.7 }],
     ['overwrites in key order', { overwriteShare: 0.6, distribution: 'sequential' }],
     ['deletes too', { overwriteShare: 0.4, deleteShare: 0.2 }],
+    ['deletes alone', { deleteShare: 0.4 }],
   ]
   it.each(loads)('%s', async (_, workload) => {
     const given = setup({ dataBytes, valueBytes: KIB, ...workload }, {}, LARGE)
