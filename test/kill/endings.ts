@@ -51,7 +51,10 @@ async function liveUntilKilled(life: Life, early: boolean): Promise<Death> {
   const { random } = life
   const writer = life.writer()
   await writer.start(busyOrder(life), early ? random.below(15) : READY_LIMIT_MS)
-  if (!early) await sleep(5 + random.below(56))
+  if (!early) {
+    await firstAck(writer)
+    await sleep(random.below(56))
+  }
   const progress = await writer.kill()
   return { progress, wrong: progress.end === undefined ? undefined : 'the writer ended by itself' }
 }
@@ -83,6 +86,7 @@ async function liveThroughStop(life: Life): Promise<Death> {
   const { order, verifier, stopMs } = life
   const writer = life.writer()
   await writer.start(busyOrder(life), READY_LIMIT_MS)
+  await firstAck(writer)
   await sleep(30)
   writer.signal('SIGSTOP')
   await sleep(stopMs)
@@ -109,6 +113,7 @@ async function endByItself(life: Life, kind: 'exit' | 'throw' | 'terminate'): Pr
   const ending = kind === 'terminate' ? {} : { ending: { by: kind, afterMs } }
   await writer.start({ ...busyOrder(life), ...ending }, READY_LIMIT_MS)
   if (kind === 'terminate') {
+    await firstAck(writer)
     await sleep(afterMs)
     writer.signal('SIGTERM')
   }
@@ -121,6 +126,11 @@ async function endByItself(life: Life, kind: 'exit' | 'throw' | 'terminate'): Pr
   const wrong =
     found === wanted && told ? undefined : `${kind} ended with ${found} instead of ${wanted}`
   return { progress, wrong }
+}
+
+/** Before it there is nothing to lose, and a busy machine would end most lives there. */
+async function firstAck(writer: Writer): Promise<void> {
+  for (let waited = 0; writer.acks === 0 && waited < END_LIMIT_MS; waited += 2) await sleep(2)
 }
 
 function busyOrder({ order, random }: Pick<Life, 'order' | 'random'>): WriterOrder {

@@ -27,8 +27,7 @@ async function run(plan: Pick<KillPlan, 'cycles' | 'durability' | 'endings'>): P
   expect(lines).toEqual([])
   const { cycles } = plan
   expect(totals).toMatchObject({ cycles, lost: 0, invented: 0, torn: 0, failed: 0 })
-  // On a busy machine some die before their first commit; most must not.
-  expect(totals.acked).toBeGreaterThan(cycles / 2)
+  expect(totals.acked).toBeGreaterThan(cycles)
   return totals
 }
 

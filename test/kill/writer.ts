@@ -55,7 +55,7 @@ async function collect(target: CommitTarget): Promise<void> {
 async function work(order: WriterOrder): Promise<void> {
   const target = await open(order)
   report(RECORD.ready, 0)
-  if (order.ending !== undefined) endLater(order.ending)
+  let first = true
   let next = order.firstNumber
   const end = next + (order.closeAfter ?? Number.POSITIVE_INFINITY)
   const lane = async (): Promise<void> => {
@@ -65,6 +65,8 @@ async function work(order: WriterOrder): Promise<void> {
       report(RECORD.announced, number)
       await commit(target, writes)
       report(RECORD.acked, number)
+      if (first && order.ending !== undefined) endLater(order.ending)
+      first = false
       const random = prng(order.seed + 1, number)
       if (random.chance(0.01)) {
         await target.flush()
