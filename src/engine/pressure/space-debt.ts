@@ -39,8 +39,7 @@ export function liveBytes({ space, settled, memory, turnover }: SpaceFacts): num
 export function garbageReservoir(facts: SpaceFacts, least: number, written: number): Reservoir {
   const live = Math.max(least, liveBytes(facts))
   const bytes = facts.space.bytes + facts.memory + facts.writing
-  // A byte that is new in part makes room for others, in part.
-  const cost = Math.max(0, 1 - SPACE_FULL * (1 - facts.turnover))
+  const cost = costOf(facts)
   return {
     cause: 'garbage',
     fill: cost === 0 ? 0 : (bytes / live - SPACE_FROM) / (SPACE_FULL - SPACE_FROM),
@@ -50,8 +49,14 @@ export function garbageReservoir(facts: SpaceFacts, least: number, written: numb
   }
 }
 
-/** Bytes beyond those from which on writers are slowed. */
+/** A byte that is new in part makes room for others, in part; 0: writing makes the ratio no worse. */
+function costOf({ turnover }: SpaceFacts): number {
+  return Math.max(0, 1 - SPACE_FULL * (1 - turnover))
+}
+
+/** Bytes beyond those from which on writers are slowed; 0 where they are not, whatever there is. */
 export function debtOf(facts: SpaceFacts, least: number): number {
+  if (costOf(facts) === 0) return 0
   const live = Math.max(least, liveBytes(facts))
   return Math.max(0, facts.space.bytes + facts.memory + facts.writing - SPACE_FROM * live)
 }

@@ -11,13 +11,14 @@ class Share {
   #expected = 0
 
   get value(): number {
-    return this.#left === 0 ? 0 : Math.min(1, this.#left / Math.max(1, this.#expected))
+    return this.#left / Math.max(1, this.#expected)
   }
 
   add(left: number, expected: number, window: number): void {
     const kept = Math.exp(-Math.max(left, expected) / window)
-    this.#left = this.#left * kept + left
     this.#expected = this.#expected * kept + expected
+    // What expires makes room for what came before it, none for what is to come.
+    this.#left = Math.min(this.#left * kept + left, this.#expected)
   }
 }
 

@@ -73,6 +73,14 @@ describe('the turnover', () => {
     expect(states.turnover.share).toBeGreaterThan(0.9)
   })
 
+  it('is nothing when much expires before anything comes', () => {
+    const states = new States().go({ 1: 1_000, 2: 10_000 }).go({ 2: 4_000 })
+    expect(states.turnover.share).toBe(0)
+    // All of it is new.
+    states.go({ 0: 500 }).go({ 0: 0, 1: 1_500 }).go({ 1: 1_000, 2: 4_500 })
+    expect(states.turnover.share).toBe(0)
+  })
+
   it('is no other for flushes, moves within level 0 and collections', () => {
     const states = new States().go({ 0: 400, 1: 1_000, 2: 10_000 }).go({ 1: 500, 2: 10_250 })
     const { share } = states.turnover
