@@ -6,6 +6,9 @@ import type { Levels } from '../../manifest/levels.ts'
 
 /** What is due already waits for a reader or a running job: it is looked at again after this. */
 const HELD_BACK_MS = 60_000
+/** Each of many tables has its steps, and each look goes over all of them: what comes due so close together waits for
+ * one look. */
+const LEAST_MS = 1_000
 /** Timers do not notice when the wall clock is set, or the machine sleeps. */
 const LONGEST_MS = 3_600_000
 
@@ -26,7 +29,7 @@ export class ExpiryTimer {
     const next = nextExpiry(levels, now)
     if (next === undefined) return
     const wait = next - now
-    const delayMs = wait > 0 ? Math.min(wait, LONGEST_MS) : HELD_BACK_MS
+    const delayMs = wait > 0 ? Math.min(Math.max(wait, LEAST_MS), LONGEST_MS) : HELD_BACK_MS
     this.#timer = this.#clock.after(delayMs, this.#wake)
     this.#timer.unref()
   }

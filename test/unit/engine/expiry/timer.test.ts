@@ -1,0 +1,34 @@
+// How often what expires is looked at.
+import { expect, it } from 'vitest'
+import { LEVEL_COUNT } from '../../../../src/base/limits.ts'
+import { ExpiryTimer } from '../../../../src/engine/expiry/expiry-timer.ts'
+import type { Levels } from '../../../../src/manifest/levels.ts'
+import { QuickClock } from '../../../support/fake/quick-clock.ts'
+import { makeTable } from '../../compaction/levels-text.ts'
+
+it('looks at steps that end close together at one time', async () => {
+  const clock = new QuickClock()
+  clock.hold()
+  const begin = clock.now
+  const tables = Array.from({ length: 500 }, (_, i) => {
+    const until = begin + 10_000 + 10 * i
+    const expiring = [{ until, entries: 1, bytes: 500, referred: 0 }]
+    const table = makeTable(i + 1, `k${i}`, `k${i}`, 1_000)
+    return { ...table, entries: 10, earliestExpiry: until, latestExpiry: 0, expiring }
+  })
+  const levels: Levels = Array.from({ length: LEVEL_COUNT }, (_, level) =>
+    level === LEVEL_COUNT - 1 ? tables : [],
+  )
+  const looks: number[] = []
+  const timer = new ExpiryTimer(clock, () => {
+    looks.push(clock.now - begin)
+    timer.arm(levels)
+  })
+  timer.arm(levels)
+  await clock.passAndHold(20_000)
+  // The first as soon as it is due.
+  expect(looks[0]).toBe(10_000)
+  expect(looks.length).toBeGreaterThan(4)
+  expect(looks.length).toBeLessThan(10)
+  timer.cancel()
+})
