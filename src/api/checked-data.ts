@@ -35,8 +35,10 @@ export function isPlain(data: unknown): data is Data {
   return (prototype === BUFFER || prototype === BYTES) && (data as Uint8Array).length > 0
 }
 
+/** A delete with a value, say an operation made from a put, is not: nobody measured what would be stored with it. */
 function isPlainOperation({ type, key, value, ttl }: WriteOperation): boolean {
-  return isPlain(key) && ttl === undefined && (type !== 'put' || isPlain(value))
+  if (!isPlain(key) || ttl !== undefined) return false
+  return type === 'del' ? value === undefined : isPlain(value)
 }
 
 function checkedOperation(operation: WriteOperation): WriteOperation {

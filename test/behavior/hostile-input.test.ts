@@ -112,6 +112,38 @@ describe('data that is not what it seems', () => {
   )
 
   it.each([
+    ['text', 'x'.repeat(200_000)],
+    ['bytes', Buffer.alloc(200_000, 1)],
+    ['an object', { a: 1 }],
+    ['a number', 5],
+    ['null', null],
+  ])('a delete that still carries a value, %s: it is left out', async (_, value) => {
+    const database = await open<string, unknown>(join(temporaryDirectory(), 'db'), {
+      ...SMALL,
+      valueEncoding: 'json',
+    })
+    for (const key of ['a', 'b', 'c', 'd']) await database.put(key, key)
+    const before = database.stats().walBytes
+    const made = { type: 'del', value } as const
+    await database.batch([{ ...made, key: 'a' }])
+    await database.batch([{ ...made, key: 'b' }], { durability: 'sync' })
+    await database.sublevel('s').batch([{ ...made, key: 'b' }])
+    await database
+      .batch()
+      .del('c', { value } as object)
+      .write()
+    expect(database.stats().walBytes - before).toBeLessThan(2_000)
+    expect(await database.keys().all()).toEqual(['d'])
+    await database.put('e', 1)
+    await database.flush()
+    expect(await database.iterator().all()).toEqual([
+      ['d', 'd'],
+      ['e', 1],
+    ])
+    await database.close()
+  })
+
+  it.each([
     ['Float64Array', new Float64Array([1.5])],
     ['DataView', new DataView(new Float64Array([1.5]).buffer)],
     ['over shared memory', new Uint8Array(new SharedArrayBuffer(8)).fill(7)],
