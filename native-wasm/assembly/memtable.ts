@@ -81,7 +81,7 @@ export function memtableInit(arena: usize, end: usize): void {
 
 export function memtableLink(arena: usize, first: usize, end: usize): i32 {
   const walked = walkRun(arena, first, end)
-  if (walked < 0) return walked
+  if (walked <= 0) return walked
   const entries = <u64>load<u32>(arena, ARENA_COUNT) + <u64>walked
   const arenaEnd = load<u32>(arena, ARENA_END)
   const needed = <u64>end + NODE_BYTES_PER_ENTRY * entries + NODE_BYTES_BASE

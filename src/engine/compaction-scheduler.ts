@@ -58,8 +58,9 @@ export interface CompactionParts {
 
 interface RunningPlan {
   readonly bytes: number
-  /** Of these, those that it writes at most. */
+  /** Of these, those that it writes at most, and those of values among them. */
   readonly writing: number
+  readonly copying: number
   readonly cancel: CancelFlag
 }
 
@@ -95,11 +96,14 @@ export class CompactionScheduler {
     return this.#running.size > 0 || this.#retry.waiting
   }
 
-  /** Bytes that what runs is to write, at most. */
-  get writing(): number {
-    let bytes = 0
-    for (const running of this.#running.keys()) bytes += running.writing
-    return bytes
+  /** Bytes that what runs is to write, at most; `copying`: of values, out of segments into others. */
+  get underWay(): { readonly writing: number; readonly copying: number } {
+    const sum = { writing: 0, copying: 0 }
+    for (const { writing, copying } of this.#running.keys()) {
+      sum.writing += writing
+      sum.copying += copying
+    }
+    return sum
   }
 
   /** Starts what is due, as far as jobs are free. */
@@ -251,7 +255,7 @@ export class CompactionScheduler {
   #run(plan: CompactionPlan): Promise<void> {
     const bytes = inputBytes(plan)
     const writing = plan.trivialMove || plan.expired === true ? 0 : bytes
-    const running = { bytes, writing, cancel: createCancelFlag() }
+    const running = { bytes, writing, copying: relocatedBytes(plan), cancel: createCancelFlag() }
     const release = this.#reserved.reserve(plan)
     const { notices } = this.#parts
     const compact = (): Promise<MergeResult | undefined> => this.#compact(plan, running.cancel)

@@ -19,8 +19,9 @@ export interface SpaceFacts {
   readonly settled: number
   /** Bytes of commits that are in no table yet. */
   readonly memory: number
-  /** Bytes that jobs under way are to write: until they end, what they replace is there, too. */
-  readonly writing: number
+  /** Bytes of values that jobs under way are to copy: until they end, what they replace is there, too. Not what merges
+   * have twice meanwhile of tables: of a small tree that is most of it, and slowing writers would not spare it. */
+  readonly copying: number
   /** Of what arrives among the settled, so much makes as much there obsolete, 0 to 1. */
   readonly turnover: number
 }
@@ -38,7 +39,7 @@ export function liveBytes({ space, settled, memory, turnover }: SpaceFacts): num
  */
 export function garbageReservoir(facts: SpaceFacts, least: number, written: number): Reservoir {
   const live = Math.max(least, liveBytes(facts))
-  const bytes = facts.space.bytes + facts.memory + facts.writing
+  const bytes = facts.space.bytes + facts.memory + facts.copying
   const cost = costOf(facts)
   return {
     cause: 'garbage',
@@ -58,5 +59,5 @@ function costOf({ turnover }: SpaceFacts): number {
 export function debtOf(facts: SpaceFacts, least: number): number {
   if (costOf(facts) === 0) return 0
   const live = Math.max(least, liveBytes(facts))
-  return Math.max(0, facts.space.bytes + facts.memory + facts.writing - SPACE_FROM * live)
+  return Math.max(0, facts.space.bytes + facts.memory + facts.copying - SPACE_FROM * live)
 }

@@ -47,8 +47,8 @@ export interface SpaceSource {
   readonly space: () => Space | undefined
   /** Bytes that compactions and collections have written since the open. */
   readonly written: () => number
-  /** Bytes that those under way are to write. */
-  readonly writing: () => number
+  /** Bytes that those under way are to write, and those of values among them. */
+  readonly underWay: () => { readonly writing: number; readonly copying: number }
 }
 
 /** The limit is worked out anew after so many ms, or when commits filled such a share of a memtable. */
@@ -74,7 +74,7 @@ export class WritePressure {
   #source: SpaceSource | undefined
   /** undefined: no job is under way that could free any, or nobody is to wait for it. */
   #space: Space | undefined
-  #writing = 0
+  #copying = 0
   #written = 0
   #limit: WriteLimit = UNLIMITED
   /** When it was worked out, and what went out since. */
@@ -166,14 +166,15 @@ export class WritePressure {
 
   #readJobs(now: number): void {
     if (this.#source === undefined) return
-    const { space, written, writing } = this.#source
+    const { space, written, underWay } = this.#source
     const all = written()
     if (all > this.#written) this.#jobs.done(now, all - this.#written)
     this.#written = all
-    this.#writing = writing()
+    const { writing, copying } = underWay()
+    this.#copying = copying
     const waits = this.#parts.options.l0StallTrigger !== Number.POSITIVE_INFINITY
-    this.#space = waits && this.#writing > 0 ? space() : undefined
-    if (this.#writing > 0) this.#jobs.work(now, this.#writing)
+    this.#space = waits && writing > 0 ? space() : undefined
+    if (writing > 0) this.#jobs.work(now, writing)
     else this.#jobs.rest()
   }
 
@@ -183,7 +184,7 @@ export class WritePressure {
       space: this.#space,
       settled: this.#turnover.settled,
       memory: (frozen + active) * this.#parts.options.memtableSize,
-      writing: this.#writing,
+      copying: this.#copying,
       turnover: this.#turnover.share,
     }
   }

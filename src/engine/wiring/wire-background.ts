@@ -112,7 +112,7 @@ export function wireBackground(
   pressure.watchSpace({
     space: () => collector.freeable,
     written: () => compactions.bytesCompacted,
-    writing: () => compactions.writing,
+    underWay: () => compactions.underWay,
   })
   bindEvents({ foundation, stores, flushes, compactions, outcomes, pressure, upkeep })
   const schedulers = { compactions, merges, collector, flushes }

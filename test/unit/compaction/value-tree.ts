@@ -12,6 +12,7 @@ import {
 } from '../../../src/compaction/pick.ts'
 import type { CompactionPlan } from '../../../src/compaction/plan.ts'
 import { chooseDoomed, Doomed } from '../../../src/compaction/values/doom.ts'
+import { relocatedBytes } from '../../../src/compaction/values/pick-values.ts'
 import { ExpiryTally } from '../../../src/cursor/expiry-tally.ts'
 import { type Delays, StallWatch } from '../../../src/engine/pressure/stall-watch.ts'
 import { WritePressure } from '../../../src/engine/pressure/write-pressure.ts'
@@ -108,7 +109,10 @@ export class ValueTree {
     this.#pressure.watchSpace({
       space: () => this.#space(),
       written: () => this.compacted,
-      writing: () => this.#jobs.reduce((sum, { bytes }) => sum + bytes, 0),
+      underWay: () => ({
+        writing: this.#jobs.reduce((sum, { bytes }) => sum + bytes, 0),
+        copying: this.#jobs.reduce((sum, { plan }) => sum + relocatedBytes(plan), 0),
+      }),
     })
   }
 

@@ -25,7 +25,7 @@ const facts: fc.Arbitrary<SpaceFacts> = fc
     above: bytes,
     garbage: bytes,
     memory: bytes,
-    writing: bytes,
+    copying: bytes,
     turnover: share,
   })
   .map(({ settled, above, garbage, ...others }) => ({
@@ -42,7 +42,7 @@ function rate(given: SpaceFacts, written = WRITTEN): number {
 function overwritten(amplification: number): SpaceFacts {
   const garbage = (amplification - 1) * GIB
   const space = { bytes: GIB + garbage, garbage }
-  return { space, settled: GIB, memory: 0, writing: 0, turnover: 1 }
+  return { space, settled: GIB, memory: 0, copying: 0, turnover: 1 }
 }
 
 describe('live bytes', () => {
@@ -67,7 +67,7 @@ describe('live bytes', () => {
 describe('the rate beside garbage', () => {
   it('is not limited up to twice what is live, and never stops', () => {
     const property = fc.property(facts, (given) => {
-      const all = given.space.bytes + given.memory + given.writing
+      const all = given.space.bytes + given.memory + given.copying
       const limit = rate(given)
       expect(limit).toBeGreaterThanOrEqual(256)
       const live = Math.max(LEAST, liveBytes(given))
@@ -85,7 +85,7 @@ describe('the rate beside garbage', () => {
       const { space } = given
       const garbage = { bytes: space.bytes + more, garbage: space.garbage + more }
       expect(rate({ ...given, space: garbage })).toBeLessThanOrEqual(now)
-      expect(rate({ ...given, writing: given.writing + more })).toBeLessThanOrEqual(now)
+      expect(rate({ ...given, copying: given.copying + more })).toBeLessThanOrEqual(now)
       expect(rate(given, WRITTEN + more)).toBeGreaterThanOrEqual(now)
     })
     fc.assert(property, { numRuns: 1_000, seed: 3 })
@@ -104,8 +104,8 @@ describe('the rate beside garbage', () => {
 
   it('of a small database is not limited, however much of it is garbage', () => {
     const small = { space: { bytes: 600 * MIB, garbage: 599 * MIB }, settled: MIB }
-    expect(rate({ ...small, memory: 40 * MIB, writing: 0, turnover: 1 })).toBe(INFINITY)
-    expect(rate({ ...small, memory: 80 * MIB, writing: 0, turnover: 1 })).toBeLessThan(INFINITY)
+    expect(rate({ ...small, memory: 40 * MIB, copying: 0, turnover: 1 })).toBe(INFINITY)
+    expect(rate({ ...small, memory: 80 * MIB, copying: 0, turnover: 1 })).toBeLessThan(INFINITY)
   })
 
   it('sets in without a step, and has none on the way', () => {

@@ -38,7 +38,7 @@ class Pressed {
     this.pressure.watchSpace({
       space: () => this.space,
       written: () => this.written,
-      writing: () => this.writing,
+      underWay: () => ({ writing: this.writing, copying: this.writing }),
     })
     // All that goes down is found to be overwritten, and a job has written 100 MiB in a second.
     this.#levels = [[makeTable(2, 'a', 'z', 64 * MIB)], this.#levels[1]!]
