@@ -8,7 +8,15 @@ import { type BenchOptions, planBench } from '../run-bench.ts'
 import { VOCABULARY } from '../workloads/vocabulary.ts'
 import { GROUPS } from '../workloads/workload-info.ts'
 import { messageOf } from './errors.ts'
-import { commaList, seconds, sizeOrDefault, wholeNumber, wholeNumbers } from './flags.ts'
+import {
+  bytesOrNull,
+  commaList,
+  type SizeOrDefault,
+  seconds,
+  sizeOrDefault,
+  wholeNumber,
+  wholeNumbers,
+} from './flags.ts'
 import { type MatrixOptions, type MatrixSection, runMatrix } from './matrix.ts'
 import {
   addOutcomeFlags,
@@ -26,7 +34,7 @@ interface Flags extends OutcomeFlags {
   readonly only?: readonly string[]
   readonly values?: readonly number[]
   readonly count?: number
-  readonly memtable?: number | null
+  readonly memtable?: SizeOrDefault
   readonly seconds?: number
   readonly quick?: boolean
 }
@@ -77,7 +85,7 @@ function benchOptions({ engines = [], group, memtable, ...same }: Flags): BenchO
     engines: [...ENGINES, ...engines],
     bounds: false,
     ...(group === undefined ? {} : { groups: group }),
-    ...(memtable === undefined ? {} : { memtableBytes: memtable }),
+    ...(memtable === undefined ? {} : { memtableBytes: bytesOrNull(memtable) }),
   }
 }
 

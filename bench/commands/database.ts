@@ -5,7 +5,15 @@ import { formatSummary } from '../output/summary.ts'
 import { type BenchOptions, DEFAULT_ENGINES, KEY_KINDS, planBench } from '../run-bench.ts'
 import { VOCABULARY } from '../workloads/vocabulary.ts'
 import { GROUPS } from '../workloads/workload-info.ts'
-import { commaList, seconds, sizeOrDefault, wholeNumber, wholeNumbers } from './flags.ts'
+import {
+  bytesOrNull,
+  commaList,
+  type SizeOrDefault,
+  seconds,
+  sizeOrDefault,
+  wholeNumber,
+  wholeNumbers,
+} from './flags.ts'
 import { runMatrix } from './matrix.ts'
 import {
   addOutcomeFlags,
@@ -25,7 +33,7 @@ interface Flags extends OutcomeFlags {
   readonly values?: readonly number[]
   readonly keys?: readonly string[]
   readonly count?: number
-  readonly memtable?: number | null
+  readonly memtable?: SizeOrDefault
   readonly seconds?: number
   readonly quick?: boolean
   readonly large?: boolean
@@ -46,7 +54,7 @@ function benchOptions({ group, memtable, ...same }: Flags): BenchOptions {
   return {
     ...same,
     ...(group === undefined ? {} : { groups: group }),
-    ...(memtable === undefined ? {} : { memtableBytes: memtable }),
+    ...(memtable === undefined ? {} : { memtableBytes: bytesOrNull(memtable) }),
   }
 }
 

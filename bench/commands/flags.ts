@@ -64,12 +64,19 @@ function bytesOf(text: string): number | undefined {
   return Number.isSafeInteger(bytes) && bytes >= 1 ? bytes : undefined
 }
 
-/** `8MiB` in bytes; null for `default`. */
-export function sizeOrDefault(text: string): number | null {
-  if (text === 'default') return null
+export type SizeOrDefault = number | 'default'
+
+/** `8MiB` in bytes. Never null, which commander takes for an empty text. */
+export function sizeOrDefault(text: string): SizeOrDefault {
+  if (text === 'default') return text
   const bytes = bytesOf(text)
   if (bytes !== undefined) return bytes
   throw new InvalidArgumentError("It must be a size such as 8MiB, or 'default'.")
+}
+
+/** null: the default. */
+export function bytesOrNull(size: SizeOrDefault): number | null {
+  return size === 'default' ? null : size
 }
 
 /** `8MiB` in bytes. */

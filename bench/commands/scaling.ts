@@ -6,7 +6,15 @@ import { Command, InvalidArgumentError } from 'commander'
 import { engineNamed } from '../engines/all-engines.ts'
 import { formatGrowth, formatScaling } from '../output/scaling-tables.ts'
 import { UsageError } from './errors.ts'
-import { commaList, knownNames, sizeOrDefault, wholeNumber, wholeNumbers } from './flags.ts'
+import {
+  bytesOrNull,
+  commaList,
+  knownNames,
+  type SizeOrDefault,
+  sizeOrDefault,
+  wholeNumber,
+  wholeNumbers,
+} from './flags.ts'
 import { runMatrix } from './matrix.ts'
 import {
   addOutcomeFlags,
@@ -23,7 +31,7 @@ interface Flags extends OutcomeFlags {
   readonly workers: readonly number[]
   readonly count?: number
   readonly sizes?: readonly number[]
-  readonly memtable: number | null
+  readonly memtable: SizeOrDefault
   readonly quick?: boolean
 }
 
@@ -51,12 +59,12 @@ export async function scalingCommand(args: readonly string[]): Promise<number> {
     parts.length === 1 ? flags : { ...flags, ...named(flags, kind) }
   let code = 0
   if (parts.includes('workers')) {
-    const sections = workerSections(flags.workers, count, flags.memtable)
+    const sections = workerSections(flags.workers, count, bytesOrNull(flags.memtable))
     const record = withWorkers(await runMatrix({ ...shared, kind: 'scaling', sections }), sections)
     code = Math.max(code, await deliver(formatScaling(record), record, outcome('scaling')))
   }
   if (parts.includes('growth')) {
-    const sections = growthSections(sizes, runs, flags.memtable)
+    const sections = growthSections(sizes, runs, bytesOrNull(flags.memtable))
     const record = await runMatrix({ ...shared, kind: 'growth', sections })
     code = Math.max(code, await deliver(formatGrowth(record), record, outcome('growth')))
   }

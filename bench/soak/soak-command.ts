@@ -4,7 +4,15 @@ import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { type PresetName, presets } from 'sett'
 import { interruptible, UsageError } from '../commands/errors.ts'
-import { duration, knownNames, size, sizeOrDefault, sizes, wholeNumber } from '../commands/flags.ts'
+import {
+  duration,
+  knownNames,
+  type SizeOrDefault,
+  size,
+  sizeOrDefault,
+  sizes,
+  wholeNumber,
+} from '../commands/flags.ts'
 import {
   addOutcomeFlags,
   deliver,
@@ -29,7 +37,7 @@ interface Flags extends OutcomeFlags {
   readonly values: readonly number[]
   readonly preset: string
   readonly durability: string
-  readonly memtable: number | null
+  readonly memtable: SizeOrDefault
   readonly idle: number
   readonly seed: number
   readonly compressible?: boolean
@@ -86,7 +94,7 @@ export function orderOf(flags: Omit<Flags, keyof OutcomeFlags>): Omit<SoakOrder,
     preset: preset!,
     options: {
       ...(durability !== 'preset' && { durability: durability! }),
-      ...(memtable !== null && { memtableSize: memtable }),
+      ...(memtable !== 'default' && { memtableSize: memtable }),
     },
     keys: Math.max(1, Math.round(live / (KEY_BYTES + meanOf(values)))),
     ...{ values, seed, compressible, load, idleSeconds: idle },
@@ -246,7 +254,7 @@ function soakProgram(): Command {
     .option('--compressible', 'values compress to about half, which may hide garbage')
     .option('--preset <name>', PRESETS.join(', '), 'balanced')
     .option('--durability <name>', DURABILITY.join(', '), 'none')
-    .option('--memtable <size>', "or 'default': the preset's", sizeOrDefault, null)
+    .option('--memtable <size>', "or 'default': the preset's", sizeOrDefault, 'default')
     .option('--idle <s>', 'at least, until the files rest', duration('seconds'), IDLE_SECONDS)
     .option('--seed <n>', 'of keys, values and order', wholeNumber, SEED)
   return addOutcomeFlags(program)

@@ -67,7 +67,18 @@ describe('a run', () => {
     const workloads = ['fillrandom', 'readrandom-sync', 'readseq']
     const { code, stdout, stderr } = await start(BENCH, [
       ...['--engines', 'sett,map', '--no-bounds', '--only', workloads.join(), '--runs', '1'],
-      ...['--count', '2000', '--seconds', '0.05', '--directory', directory, '--json', json],
+      ...[
+        '--count',
+        '2000',
+        '--seconds',
+        '0.05',
+        '--memtable',
+        'default',
+        '--directory',
+        directory,
+        '--json',
+        json,
+      ],
     ]).ended
     expect({ code, stderr }).toMatchObject({ code: 0 })
     const record: RunRecord = JSON.parse(readFileSync(json, 'utf8'))
