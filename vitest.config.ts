@@ -2,18 +2,12 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
 import { ClosingLine } from './test/support/run/closing-line.ts'
+import { MEASURING, SHARING } from './test/support/run/groups.ts'
 import { LongestFirst } from './test/support/run/longest-first.ts'
 
-/** Their files ask nothing of the process they run in, so they share a few, which load the engine once. */
-const SHARING: readonly string[] = [
-  'unit',
-  'behavior',
-  'hostile',
-  'format-versions',
-  'tidy',
-  'trust',
-]
 const together: string[] = SHARING.map((folder) => `test/${folder}/**/*.test.ts`)
+/** Every other folder of tests. */
+const others = `test/!(${SHARING.join('|')})/**/*.test.ts`
 
 const common = {
   environment: 'node',
@@ -34,12 +28,19 @@ const config: ViteUserConfig = defineConfig({
         test: {
           ...common,
           name: 'alone',
-          include: ['test/**/*.test.ts'],
-          exclude: together,
+          include: [others, ...MEASURING],
           globalSetup: 'test/kill/compile-harness.ts',
         },
       },
-      { test: { ...common, name: 'together', include: together, isolate: false } },
+      {
+        test: {
+          ...common,
+          name: 'together',
+          include: together,
+          exclude: [...MEASURING],
+          isolate: false,
+        },
+      },
     ],
   },
 })

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { checkBorders } from './checks/borders-check.ts'
 import { anchors, checkDocuments } from './checks/documents-check.ts'
 import { checkEverythingIsUsed, checkFloors, checkModuleState } from './checks/floors-check.ts'
+import { checkTestGroups } from './checks/groups-check.ts'
 import {
   checkFileSizes,
   checkFolderSizes,
@@ -133,6 +134,25 @@ describe('floors', () => {
       'src/base/b.ts:1: cache i',
       'src/base/b.ts:2: seen is',
     ])
+  })
+})
+
+describe('groups of tests', () => {
+  test('a shared file that measures its process is found, and a name that leads nowhere', () => {
+    const text = "import 'x'\nconst before = process.memoryUsage.rss()\n"
+    const problems = found(
+      checkTestGroups(
+        files({
+          'test/unit/pool/pace.test.ts': text,
+          'test/growth/growth.test.ts': text,
+          'test/unit/pool/sync-worker.test.ts': text,
+          'test/behavior/options.test.ts': '// memoryUsage\n',
+        }),
+      ),
+    )
+    expect(problems[0]).toMatch(/^test\/unit\/pool\/pace\.test\.ts:2: measures a process/)
+    expect(problems.slice(1).every((each) => /groups\.ts:1: names test\//.test(each))).toBe(true)
+    expect(problems.some((each) => each.includes('sync-worker'))).toBe(false)
   })
 })
 

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { checkBorders } from './checks/borders-check.ts'
 import { checkDocuments } from './checks/documents-check.ts'
 import { checkEverythingIsUsed, checkFloors, checkModuleState } from './checks/floors-check.ts'
+import { checkTestGroups } from './checks/groups-check.ts'
 import {
   checkFileSizes,
   checkFolderSizes,
@@ -32,6 +33,9 @@ describe('the repository', () => {
   test('low floors keep no module state', () => expectNone(checkModuleState(files)))
   test('every source file is imported by something', () => {
     expectNone(checkEverythingIsUsed(files))
+  })
+  test('tests that measure their process have one of their own', () => {
+    expectNone(checkTestGroups(files))
   })
   test('files are short', ({ annotate }) => {
     for (const long of filesLongerThanAimed(files)) void annotate(`longer than aimed: ${long}`)
