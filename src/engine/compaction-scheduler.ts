@@ -110,12 +110,14 @@ export class CompactionScheduler {
   kick(): void {
     if (!this.#stopped && !this.#closing) this.#expiry.arm(this.#parts.tree.levels)
     while (!this.#stopped && this.damage === undefined && !this.#retry.waiting) {
-      if (this.#running.size >= this.#parts.parallel || this.#parts.halted()) return
+      if (this.#running.size >= this.#parts.parallel) return
       const levels = this.#levels()
       const moment = this.#moment()
       const plan = pickCompaction(levels, this.#parts.pick, this.#reserved, moment)
       this.#heldBack = plan === undefined ? garbageHeldBack(levels, moment) : undefined
       if (plan === undefined || (this.#closing && inputBytes(plan) > SMALL_INPUT_BYTES)) return
+      // Last: it asks the disk who owns the directory.
+      if (this.#parts.halted()) return
       this.#start(plan)
     }
   }
