@@ -236,7 +236,8 @@ function asText(results: readonly SimulationFigures[], options: ResolvedOptions)
     'write amp: bytes written for each byte given, to the log, to tables and to segments of the value log, until the',
     'load has ended; idle: more, at rest after it. read amp: tables whose range holds a key, on average (most), and',
     'the segment of its value. space amp: bytes of tables and segments for each byte readers see, at the end (most);',
-    'idle: at rest. copied: values out of segments that were mostly garbage; freed: bytes of segments. Files: at rest.',
+    'idle: at rest; -: readers see nothing then. copied: values out of segments that were mostly garbage; freed: bytes of',
+    'segments. Files: at rest.',
   ]
   const coarse = results.filter(({ tableSize }) => tableSize > options.tableSize)
   for (const { dataBytes, tableSize, readAmplification } of coarse) {
@@ -257,9 +258,14 @@ function amplificationRow(figures: SimulationFigures): string[] {
     decimal(write.together),
     decimal(write.idle),
     `${decimal(read.mean)} (${decimal(read.most)})${read.segments > 0 ? ` + ${read.segments}` : ''}`,
-    `${decimal(space.end, 2)} (${decimal(space.most, 2)})`,
-    decimal(space.idle, 2),
+    `${timesLive(space.end)} (${timesLive(space.most)})`,
+    timesLive(space.idle),
   ]
+}
+
+/** A dash: nothing is live that it could be told of. */
+function timesLive(amplification: number | undefined): string {
+  return amplification === undefined ? '-' : decimal(amplification, 2)
 }
 
 function jobRow(figures: SimulationFigures): string[] {

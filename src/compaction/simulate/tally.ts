@@ -26,11 +26,12 @@ export interface SimulationFigures {
     readonly segments: number
   }
   /** Bytes of tables and segments for each byte of entries a reader can see: most (outputs beside inputs), at the end
-   * of the load, and when there is nothing more to do. */
+   * of the load, and when there is nothing more to do. undefined, and so not in JSON: readers see nothing then. */
   readonly spaceAmplification: {
+    /** Of the moments at which they see something. */
     readonly most: number
-    readonly end: number
-    readonly idle: number
+    readonly end: number | undefined
+    readonly idle: number | undefined
   }
   readonly flushes: number
   readonly compactions: number
@@ -92,7 +93,7 @@ export class Tally {
   #readSum = 0
   #readMost = 0
   #spaceMost = 1
-  #spaceEnd = 1
+  #spaceEnd: number | undefined
   #resting = false
   #stalledShare = 0
 
@@ -132,23 +133,23 @@ export class Tally {
     this.#readMost = Math.max(this.#readMost, tables)
   }
 
-  space({ bytes, liveBytes }: Space): void {
-    this.#spaceMost = Math.max(this.#spaceMost, bytes / liveBytes)
+  space(space: Space): void {
+    this.#spaceMost = Math.max(this.#spaceMost, amplification(space) ?? 1)
   }
 
   /** The load has ended, and what was due is done. */
-  rest(clock: number, { bytes, liveBytes }: Space): void {
+  rest(clock: number, space: Space): void {
     this.#resting = true
     this.#stalledShare = this.stalled / clock
-    this.#spaceEnd = bytes / liveBytes
+    this.#spaceEnd = amplification(space)
   }
 
-  counted(separates: boolean, { bytes, liveBytes }: Space): Counted {
+  counted(separates: boolean, space: Space): Counted {
     const per = (written: number): number => written / this.givenBytes
     return {
       givenBytes: this.givenBytes,
       flushedBytes: this.#flushed,
-      liveBytes,
+      liveBytes: space.liveBytes,
       writeAmplification: {
         log: per(this.#logged),
         tables: per(this.#tables),
@@ -161,7 +162,11 @@ export class Tally {
         most: this.#readMost,
         segments: separates ? 1 : 0,
       },
-      spaceAmplification: { most: this.#spaceMost, end: this.#spaceEnd, idle: bytes / liveBytes },
+      spaceAmplification: {
+        most: this.#spaceMost,
+        end: this.#spaceEnd,
+        idle: amplification(space),
+      },
       flushes: this.flushes,
       compactions: this.#compactions,
       insideLevel0: this.#insideLevel0,
@@ -172,4 +177,9 @@ export class Tally {
       stalledShare: this.#stalledShare,
     }
   }
+}
+
+/** Less than a byte is expected to be there: nothing is. */
+function amplification({ bytes, liveBytes }: Space): number | undefined {
+  return liveBytes < 1 ? undefined : bytes / liveBytes
 }

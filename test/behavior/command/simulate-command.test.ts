@@ -63,6 +63,18 @@ describe('sett simulate', () => {
     expect(await figures('--value-threshold', 'auto')).toMatchObject({ freedBytes })
   })
 
+  it('has no space per live byte where nothing is live in the end', async () => {
+    const given = ['--data', '1MB', '--delete', '0.5', '--distribution', 'sequential', ...SMALL]
+    const { stdout } = await sett('simulate', ...given)
+    expect(stdout).toMatch(/^1 MB .* - \(\d+\.\d\d\) +-$/m)
+    expect(stdout).not.toMatch(/∞|Infinity|NaN/)
+    const { stdout: json } = await sett('simulate', ...given, '--json')
+    expect(json).not.toContain('null')
+    const [figures] = JSON.parse(json) as [SimulationFigures]
+    expect(figures.liveBytes).toBe(0)
+    expect(figures.spaceAmplification).toEqual({ most: expect.any(Number) })
+  })
+
   const refused: [string[], RegExp][] = [
     [['--data', 'much'], /sizes from 1 B to 1000 TB/],
     [['--data', '1GB,'], /sizes from 1 B to 1000 TB/],

@@ -31,7 +31,7 @@ describe('beside the engine', () => {
     expect(Math.abs((tables * found.givenBytes) / found.flushedBytes / expected - 1)).toBeLessThan(
       TOLERANCE,
     )
-    const end = found.spaceAmplification.end * found.liveBytes
+    const end = found.spaceAmplification.end! * found.liveBytes
     expect(Math.abs(end / engine.end - 1)).toBeLessThan(TOLERANCE)
     // What is loaded in key order is written once.
     if (workload.distribution === 'sequential') expect(expected).toBe(1)
@@ -60,8 +60,8 @@ describe('beside the engine, with values in segments', () => {
     close(write.log, engine.logged / engine.given)
     close(write.tables + write.segments, (engine.flushed + engine.compacted) / engine.given)
     close(space.most * liveBytes, engine.most)
-    close(space.end * liveBytes, engine.end)
-    close(space.idle * liveBytes, engine.rest)
+    close(space.end! * liveBytes, engine.end)
+    close(space.idle! * liveBytes, engine.rest)
     close(found.segments.bytes, engine.segments)
     if (workload.overwriteShare !== undefined) expect(engine.collections).toBeGreaterThan(0)
   })
@@ -108,7 +108,7 @@ describe('a simulation', () => {
       // What readers see lies there, and little else at rest.
       expect(space.idle).toBeGreaterThanOrEqual(0.99)
       expect(space.idle).toBeLessThan(1.6)
-      expect(space.most).toBeGreaterThanOrEqual(space.end)
+      expect(space.most).toBeGreaterThanOrEqual(space.end!)
     },
   )
 
