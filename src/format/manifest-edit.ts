@@ -351,6 +351,8 @@ function readPacking(reader: FieldReader, tables: TableAddition[]): void {
   if (codec !== CODEC_LZ4 && codec !== CODEC_ZSTD) {
     reader.fail(`codec ${CODEC_LZ4} or ${CODEC_ZSTD}`, `${codec}`)
   }
+  // Shares of it are taken of what expires.
+  if (payloadBytes === 0) reader.fail('a table with bytes before compression', 'none')
   // No block is shorter than its trailer and a byte, nor longer before compression than PACKED_PAYLOAD_MAX.
   if (payloadBytes > table.size * PACKED_PAYLOAD_MAX) {
     reader.fail('a table whose blocks fit in memory', `${payloadBytes} bytes of blocks`)

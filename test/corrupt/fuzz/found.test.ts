@@ -52,6 +52,17 @@ it('a manifest names no table with a block as long as the table', () => {
   }
 })
 
+it('a manifest names no compressed table without bytes: no share of them could be told to have expired', () => {
+  const { base } = oneTable()
+  const { packing } = base.meta
+  if (packing === undefined) throw new Error('the test wants a compressed table')
+  const table = { ...base.meta, packing: { ...packing, payloadBytes: 0 } }
+  const payload = encodeEditPayload({ tablesAdded: [{ level: 0, table }] })
+  expect(() => decodeEditPayload(payload, '/db/m', 0)).toThrow(
+    expect.objectContaining({ code: 'LEVEL_CORRUPTION' }),
+  )
+})
+
 it('verify tells a table that no reader opens, since it names another number of blocks', () => {
   const { bench, base, path } = oneTable()
   const { bytes, meta } = withOneMore(base, 'blocks')
