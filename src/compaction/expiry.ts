@@ -98,17 +98,27 @@ export function planExpiring(
   return undefined
 }
 
-/** When the next table will be worth dropping or rewriting, in ms since 1970; undefined: none ever by itself. What is
- * due already, though it waits, counts; what is worth rewriting only for the bound on space does from `now` on. */
-export function nextExpiry(levels: Levels, now: number): number | undefined {
+export interface ExpiryOutlook {
+  /** When the next table will be worth dropping or rewriting, in ms since 1970; undefined: none ever by itself. */
+  readonly next: number | undefined
+  /** Some table has been due before: a reader or a running job is in its way. */
+  readonly overdue: boolean
+}
+
+/** After `now`; what is worth rewriting only for the bound on space counts, too, but is never overdue. */
+export function expiryOutlook(levels: Levels, now: number): ExpiryOutlook {
   let next = Number.POSITIVE_INFINITY
+  let overdue = false
   for (const [level, tables] of levels.entries()) {
     for (const table of tables) {
       if (table.earliestExpiry === 0) continue
-      next = Math.min(next, dueAt(table, level), lapsesAt(table, now))
+      const due = dueAt(table, level)
+      if (due <= now) overdue = true
+      else next = Math.min(next, due)
+      next = Math.min(next, lapsesAt(table, now))
     }
   }
-  return next === Number.POSITIVE_INFINITY ? undefined : next
+  return { next: next === Number.POSITIVE_INFINITY ? undefined : next, overdue }
 }
 
 function dueAt(table: TableMeta, level: number): number {

@@ -1,7 +1,7 @@
 // Wakes compaction when the next table is worth dropping or rewriting because its entries expire, also in an idle
 // database. Main thread. One timer at most, which keeps no process alive.
 import type { Clock, TimerHandle } from '../../base/clock.ts'
-import { nextExpiry } from '../../compaction/expiry.ts'
+import { expiryOutlook } from '../../compaction/expiry.ts'
 import type { Levels } from '../../manifest/levels.ts'
 
 /** What is due already waits for a reader or a running job: it is looked at again after this. */
@@ -26,10 +26,11 @@ export class ExpiryTimer {
   arm(levels: Levels): void {
     this.cancel()
     const now = this.#clock.wallMs()
-    const next = nextExpiry(levels, now)
-    if (next === undefined) return
-    const wait = next - now
-    const delayMs = wait > 0 ? Math.min(Math.max(wait, LEAST_MS), LONGEST_MS) : HELD_BACK_MS
+    const { next = Number.POSITIVE_INFINITY, overdue } = expiryOutlook(levels, now)
+    const heldBackMs = overdue ? HELD_BACK_MS : Number.POSITIVE_INFINITY
+    const waitMs = Math.min(Math.max(next - now, LEAST_MS), heldBackMs)
+    if (waitMs === Number.POSITIVE_INFINITY) return
+    const delayMs = Math.min(waitMs, LONGEST_MS)
     this.#timer = this.#clock.after(delayMs, this.#wake)
     this.#timer.unref()
   }

@@ -1,6 +1,6 @@
 // Which tables go unread, which are rewritten, and when that is next due.
 import { describe, expect, test } from 'vitest'
-import { expiredBytes, expiredOf, nextExpiry } from '../../../src/compaction/expiry.ts'
+import { expiredBytes, expiredOf, expiryOutlook } from '../../../src/compaction/expiry.ts'
 import { InFlight } from '../../../src/compaction/in-flight.ts'
 import { type PickMoment, type PickOptions, pickCompaction } from '../../../src/compaction/pick.ts'
 import { buildPlan } from '../../../src/compaction/plan.ts'
@@ -124,6 +124,12 @@ describe('a table in which much has expired', () => {
   })
 })
 
+/** `overdue` is told only when it is so. */
+function nextExpiry(levels: Levels, now: number): number | string | undefined {
+  const { next, overdue } = expiryOutlook(levels, now)
+  return overdue ? `${next ?? 'never'}, some overdue` : next
+}
+
 test('the next time to look is the earliest at which a table goes or is rewritten', () => {
   expect(nextExpiry(levelsOf([]), 0)).toBeUndefined()
   expect(nextExpiry(levelsOf([[6, 10, 'a', 'f', 50, 0]]), 0)).toBeUndefined()
@@ -134,6 +140,9 @@ test('the next time to look is the earliest at which a table goes or is rewritte
     [3, 11, 'a', 'f', 80, 80],
   ]
   expect(nextExpiry(levelsOf(rows), 0)).toBe(80)
+  // What is overdue does not hide what is to come.
+  expect(nextExpiry(levelsOf(rows), 80)).toBe('101, some overdue')
+  expect(nextExpiry(levelsOf(rows), 101)).toBe('never, some overdue')
 })
 
 describe('a table that knows what of it expires when', () => {
@@ -186,7 +195,7 @@ describe('a table that knows what of it expires when', () => {
     expect(nextExpiry(at(6), 0)).toBe(80)
     expect(nextExpiry(at(6), 79)).toBe(80)
     expect(nextExpiry(at(6), 80)).toBe(90)
-    expect(nextExpiry(at(6), 5_000)).toBe(90)
+    expect(nextExpiry(at(6), 5_000)).toBe('never, some overdue')
     // Level 0 is not rewritten for the half.
     expect(nextExpiry(at(0), 0)).toBe(80)
     expect(nextExpiry(at(0), 90)).toBeUndefined()

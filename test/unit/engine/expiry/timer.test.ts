@@ -32,3 +32,29 @@ it('looks at steps that end close together at one time', async () => {
   expect(looks.length).toBeLessThan(10)
   timer.cancel()
 })
+
+it('does not let a table that a reader holds back hide what is due after it', async () => {
+  const clock = new QuickClock()
+  clock.hold()
+  const begin = clock.now
+  const tables = [begin - 5_000, begin + 10_000].map((until, i) => {
+    return {
+      ...makeTable(i + 1, `k${i}`, `k${i}`, 1_000),
+      earliestExpiry: until,
+      latestExpiry: until,
+    }
+  })
+  const levels: Levels = Array.from({ length: LEVEL_COUNT }, (_, level) =>
+    level === LEVEL_COUNT - 1 ? tables : [],
+  )
+  const looks: number[] = []
+  const timer = new ExpiryTimer(clock, () => {
+    looks.push(clock.now - begin)
+    timer.arm(levels)
+  })
+  timer.arm(levels)
+  await clock.passAndHold(140_000)
+  // What is overdue is looked at once a minute.
+  expect(looks).toEqual([10_000, 70_000, 130_000])
+  timer.cancel()
+})
