@@ -19,6 +19,7 @@ import {
   KIND_OF,
   lengthBound,
   lookAtBatch,
+  putBytes,
   tooManyWaiting,
 } from './commit/commit-operations.ts'
 import { LargeCommit } from './commit/large-commit.ts'
@@ -68,7 +69,8 @@ export class WriteQueue {
     if (this.#waiting.length === 0 && room <= this.#parts.ownMemtableBytes) {
       const { memtable } = this.#parts.memtables.active
       if (memtable.fits(room + FRAME_ROOM, 1)) {
-        this.#parts.reserve.spend(room)
+        const { reserve } = this.#parts
+        if (!reserve.covers(room)) reserve.cover(putBytes(key, value, expiresAt))
         return this.#encodePut(key, value, options, expiresAt)
       }
     }
@@ -196,15 +198,16 @@ export class WriteQueue {
     })
   }
 
-  /** As #tryCommit, of one that surely fits: its exact length is nobody's concern. undefined: it may not. */
+  /** As #tryCommit, of one that surely fits: its exact length matters only where the disk has little room. undefined:
+   * it may not fit. */
   #commitShort(commit: Commit, { bytes, puts }: BatchLook): Promise<void> | undefined {
     const { memtables, reserve, ownMemtableBytes } = this.#parts
     const { operations, expiries } = commit
     const room = bytes + EXPIRY_BYTES * (expiries?.length ?? 0)
     if (room > ownMemtableBytes) return undefined
     if (!memtables.active.memtable.fits(room + FRAME_ROOM, operations.length)) return undefined
-    if (puts) reserve.spend(room)
-    return this.#encode(commit)
+    if (puts && !reserve.covers(room)) reserve.cover(commitBytes(operations, expiries))
+    return this.#encode(commit, puts)
   }
 
   /** Its large values are written first; the commit waits for that, and those after it wait behind it. */
@@ -257,18 +260,20 @@ export class WriteQueue {
     const bytes = commitBytes(operations, expiries)
     checkCommitBytes(bytes, commitBytesMax)
     // Deletes give room back, so they may use up what puts must leave.
-    if (operations.some(isPut)) reserve.spend(bytes)
+    const puts = operations.some(isPut)
+    if (puts && !reserve.covers(bytes)) reserve.cover(bytes)
     const count = operations.length
     const own = bytes > ownMemtableBytes
     if (stored !== undefined && memtables.keepsMuch) memtables.ease(() => this.closeOpenGroup())
     if (own || !memtables.active.memtable.fits(bytes + FRAME_ROOM, count)) {
       if (!memtables.advance(own ? bytes : 0, count, () => this.closeOpenGroup())) return undefined
     }
-    return this.#encode(commit)
+    return this.#encode(commit, puts)
   }
 
-  /** Encodes a commit into the open group; what it leaves behind when it throws is undone. */
-  #encode({ operations, expiries, options, stored }: Commit): Promise<void> {
+  /** Encodes a commit into the open group; what it leaves behind when it throws is undone. `puts`: it takes of the
+   * reserve. */
+  #encode({ operations, expiries, options, stored }: Commit, puts: boolean): Promise<void> {
     const group = this.#joinGroup(options)
     const { memtable } = group.target
     const { recordEnd, pending } = memtable
@@ -288,6 +293,7 @@ export class WriteQueue {
       this.#takeBack(group, recordEnd, pending)
       throw error
     }
+    if (puts) this.#parts.reserve.took(memtable.recordEnd - recordEnd)
     if (stored !== undefined) {
       this.#parts.memtables.keep(stored)
       group.storedBytes += stored.bytes
@@ -309,6 +315,7 @@ export class WriteQueue {
       this.#takeBack(group, recordEnd, pending)
       throw error
     }
+    this.#parts.reserve.took(memtable.recordEnd - recordEnd)
     return this.#joined(group, version, 1, options)
   }
 

@@ -168,5 +168,12 @@ export function copyData(data: Data): Data {
 
 /** Bytes the records take. */
 export function commitBytes(operations: readonly CommitOperation[], expiries: Expiries): number {
-  return operations.reduce(addRecordBytes, 0) + EXPIRY_BYTES * (expiries?.length ?? 0)
+  const expiring = expiries?.filter((at) => at > 0).length ?? 0
+  return operations.reduce(addRecordBytes, 0) + EXPIRY_BYTES * expiring
+}
+
+/** Bytes the record of a put takes. */
+export function putBytes(key: Data, value: Data, expiresAt: number): number {
+  const plain = recordBytes(dataLength(key), dataLength(value))
+  return expiresAt === 0 ? plain : plain + EXPIRY_BYTES
 }

@@ -45,11 +45,26 @@ export class DiskReserve {
     this.#parts = parts
   }
 
-  /** So many bytes are about to be put: throws SETT_DISK_FULL when the volume, or the quota, has none to spare,
-   * SETT_POISONED when the directory is gone. */
+  /** So many bytes are put. Throws as cover() does. */
   spend(bytes: number): void {
+    if (!this.covers(bytes)) this.cover(bytes)
+    this.took(bytes)
+  }
+
+  /** Whether so many bytes may be put without a look. */
+  covers(bytes: number): boolean {
+    return bytes <= this.#allowance
+  }
+
+  /** Looks whether so many bytes may be put: throws SETT_DISK_FULL when the volume, or the quota, has none to spare,
+   * SETT_POISONED when the directory is gone. */
+  cover(bytes: number): void {
+    this.#allowance = bytes + this.#look(bytes)
+  }
+
+  /** So many of the bytes that were covered were put. */
+  took(bytes: number): void {
     this.#allowance -= bytes
-    if (this.#allowance < 0) this.#allowance = this.#look(bytes)
   }
 
   /** Bytes that background work may take beyond what is spoken for, below 0 if there are too few already; Infinity:
@@ -73,7 +88,7 @@ export class DiskReserve {
     this.#allowance = 0
   }
 
-  /** Bytes that may be put before the next look. */
+  /** Bytes that may be put beside these before the next look. */
   #look(bytes: number): number {
     // Refused below: the next put looks again.
     this.#allowance = 0
@@ -89,7 +104,7 @@ export class DiskReserve {
     )
   }
 
-  /** Bytes that may be put before the next look at it. */
+  /** Bytes that may be put beside these before the next look at it. */
   #lookAtQuota(bytes: number): number {
     const { quota } = this.#parts
     if (quota === undefined) return Number.POSITIVE_INFINITY

@@ -104,4 +104,54 @@ describe('maxDiskBytes', () => {
     expect(again.stats().diskBytes).toBeGreaterThan(45_000)
     await again.close()
   })
+
+  it.each([
+    ['puts', false],
+    ['batches', true],
+  ])('takes text for the bytes it is written as: %s', async (_, batched) => {
+    const fs = new FaultFileSystem()
+    const maxDiskBytes = MIB
+    const engine = await start(fs, { maxDiskBytes, l0CompactTrigger: 2, compression: 'none' })
+    const spare = (): number => maxDiskBytes - engine.stats().diskBytes
+    for (let i = 0; spare() > 14_000; i += 1) {
+      await engine.put(key(i), Buffer.alloc(1_000), {})
+      await endsWithin(10_000, engine.settle())
+    }
+    expect(spare()).toBeGreaterThan(6_000)
+    const value = 'v'.repeat(5_000)
+    const store = async (name: string): Promise<void> => {
+      if (batched) await engine.batch([{ type: 'put', key: name, value }], {})
+      else await engine.put(name, value, {})
+    }
+    // Three times as many bytes would not fit.
+    expect(await codeOf(store('text'))).toBe('no error')
+    let more = 0
+    while (more < 1_000 && (await codeOf(store(`more ${more}`))) === 'no error') more += 1
+    expect(more).toBeLessThan(1_000)
+    await endsWithin(10_000, engine.settle())
+    expect(engine.stats().diskBytes).toBeLessThanOrEqual(maxDiskBytes)
+    await engine.close()
+  })
+})
+
+it('the volume is looked at as often for text as for the same bytes', async () => {
+  const looks = async (value: string | Buffer): Promise<number> => {
+    const fs = new FaultFileSystem()
+    const engine = await start(fs, { memtableSize: 8 * MIB, memoryBudget: 64 * MIB })
+    const batch = Array.from(
+      { length: 40 },
+      (_, i) => ({ type: 'put', key: key(i), value }) as const,
+    )
+    const before = fs.calls.length
+    for (let i = 0; i < 160; i += 1) {
+      await engine.batch(batch, {})
+      await engine.put('alone', value, {})
+    }
+    const count = fs.calls.slice(before).filter(({ kind }) => kind === 'space').length
+    await engine.close()
+    return count
+  }
+  const forBytes = await looks(Buffer.alloc(1_000, 'v'))
+  expect(forBytes).toBeGreaterThan(1)
+  expect(await looks('v'.repeat(1_000))).toBe(forBytes)
 })
