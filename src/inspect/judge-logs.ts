@@ -10,9 +10,20 @@ import { inspectUnnamedWal } from '../wal/unnamed-wal.ts'
 import { type SurveyedWal, surveyWal } from '../wal/wal-survey.ts'
 import { notAFile } from './directory-entries.ts'
 
+/** A log up to its first damage. */
+export interface JudgedLog {
+  readonly number: number
+  readonly salt: string
+  readonly length: number
+  readonly digest: string
+  readonly records: number
+  /** Its header is. */
+  readonly whole: boolean
+}
+
 export interface JudgedLogs {
   /** Named logs that are there. */
-  readonly logs: readonly { readonly bytes: number; readonly records: number }[]
+  readonly logs: readonly JudgedLog[]
   /** Why an open would refuse. */
   readonly problems: readonly CorruptionPlace[]
   /** Ends that a crash cut short; an open leaves them out. */
@@ -30,10 +41,12 @@ export function judgeLogs(fs: FileSystem, directory: string, state: ManifestStat
   }
   const leftovers =
     problems.length > 0 ? [] : judgeTogether({ fs, directory, state, surveys }, problems)
-  const logs: { bytes: number; records: number }[] = []
+  const logs: JudgedLog[] = []
   const tornEnds: { file: string; offset: number; bytes: number }[] = []
-  for (const { number, cutAt, records, damage, contentEnd } of surveys.values()) {
-    logs.push({ bytes: cutAt, records })
+  for (const survey of surveys.values()) {
+    const { number, salt, cutAt, digest, records, headerDamage, damage, contentEnd } = survey
+    const whole = headerDamage === undefined
+    logs.push({ number, salt, length: cutAt, digest, records, whole })
     if (damage === undefined || damage.found === ZERO_TAIL || problems.length > 0) continue
     const file = walPath(directory, number)
     tornEnds.push({ file, offset: cutAt, bytes: contentEnd - cutAt })

@@ -78,7 +78,9 @@ async function verifyNamed(
   const tables = state.levels.flat()
   report.add('manifest', fs.statSync(path)?.size ?? 0, namedFiles(state))
   const { logs, problems } = judgeLogs(fs, directory, state)
-  for (const { bytes, records } of logs) report.add('wal', bytes, records)
+  // The others are read once more, for where their pointers lead.
+  const wals = logs.filter(({ whole }) => whole)
+  for (const { whole, length, records } of logs) if (!whole) report.add('wal', length, records)
   for (const problem of problems) report.problem('wal', problem)
   const executor = createExecutor(options, environment)
   undo.add(() => executor.close())
@@ -90,7 +92,7 @@ async function verifyNamed(
   const obsolete = new ObsoleteFiles(fs, directory, logger)
   const runner = new JobRunner({ executor, heap, allocator, obsolete })
   const cancel = createCancelFlag()
-  const files = { tables, wals: [], segments, isNamed: () => true }
+  const files = { tables, wals, segments, isNamed: () => true }
   await verifyFiles({ fs, directory, runner, parallel, ...files, cancel }, report, verify)
 }
 
