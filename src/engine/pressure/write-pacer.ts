@@ -7,18 +7,22 @@ const WAIT_MOST_MS = 4
 const WAIT_LEAST_MS = 1
 /** A timer that came late is made up for, up to so much. */
 const CREDIT_MS = 5
-/** However large a group was, the next one does not wait longer for it. */
-const OWED_MOST_MS = 1_000
+/** However large a group was, the next one does not wait longer for it: values of up to ten seconds are paid for. */
+const OWED_MOST_MS = 10_000
+/** Nor longer than was to be expected when it went out, or this if that is more: the rate may have fallen since, or none
+ * was known. */
+const SURPRISE_MOST_MS = 1_000
 
 export class WritePacer {
   #owed = 0
   #at = 0
+  /** What is owed then is forgiven. */
+  #until = 0
 
   /** Milliseconds until it is worth asking again; 0: the next group may go. */
   waitMs(now: number, bytesPerMs: number): number {
     this.#pay(now, bytesPerMs)
-    // It may have gone out when the rate was a higher one, or none was known.
-    this.#owed = Math.min(this.#owed, OWED_MOST_MS * bytesPerMs)
+    this.#owed = Math.min(this.#owed, now < this.#until ? (this.#until - now) * bytesPerMs : 0)
     const wait = this.#owed / bytesPerMs
     return wait < WAIT_LEAST_MS ? 0 : Math.min(wait, WAIT_MOST_MS)
   }
@@ -26,7 +30,9 @@ export class WritePacer {
   /** A group went out. */
   sent(now: number, bytes: number, bytesPerMs: number): void {
     this.#pay(now, bytesPerMs)
-    this.#owed = Math.min(this.#owed + bytes, OWED_MOST_MS * bytesPerMs)
+    this.#owed += bytes
+    const dueMs = Math.min(this.#owed / bytesPerMs, OWED_MOST_MS)
+    this.#until = now + Math.max(dueMs, SURPRISE_MOST_MS)
   }
 
   /** Nothing is owed. */
