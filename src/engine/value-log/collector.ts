@@ -16,7 +16,6 @@ import {
   type SegmentFill,
   type Space,
 } from '../../compaction/values/doom.ts'
-import { planValues } from '../../compaction/values/pick-values.ts'
 import { storedBytes } from '../../format/table-meta.ts'
 import { parseFileName } from '../../io/file-names.ts'
 import type { Levels } from '../../manifest/levels.ts'
@@ -25,6 +24,7 @@ import { BackOff, type BackOffShape } from '../disk/back-off.ts'
 import type { DiskReserve } from '../disk/disk-reserve.ts'
 import { isDiskFull } from '../disk/failures.ts'
 import type { TreeState } from '../tree-state.ts'
+import { AskedCollection } from './asked-collection.ts'
 import type { CollectedSegment, CollectReport, NotFreedReason } from './report.ts'
 import type { Segments } from './segments.ts'
 
@@ -61,7 +61,8 @@ export class ValueCollector {
   readonly #spoiled = new Set<number>()
   /** The volume was full: nothing is collected until it may have room again. */
   readonly #full: BackOff
-  #asked = false
+  /** Somebody waits for their end. */
+  readonly #asked = new Set<AskedCollection>()
   /** Bytes of what had expired when the next pick was asked for. */
   #expired = 0
   collections = 0
@@ -78,7 +79,7 @@ export class ValueCollector {
 
   /** Somebody waits for the end of collect(). */
   get busy(): boolean {
-    return this.#asked
+    return this.#asked.size > 0
   }
 
   /** What the next pick is to know; undefined: of no value. `readers`: undefined if nothing there is expires. */
@@ -113,6 +114,7 @@ export class ValueCollector {
   /** A plan failed. True: because of what it was to copy, which is left alone from now on, or for a while. */
   failed(plan: CompactionPlan, error: unknown): boolean {
     if (plan.relocate !== undefined && isDiskFull(error)) {
+      for (const asked of this.#asked) asked.refused(plan.relocate)
       this.#doomed = undefined
       this.#full.later(this.#parts.kick)
       return plan.collects === true
@@ -146,28 +148,33 @@ export class ValueCollector {
 
   /** Frees every segment of which more than `ratio` is garbage, as far as it can be. */
   async collect(ratio: number, work: Work): Promise<CollectReport> {
-    this.#asked = true
+    const { tree, reserve } = this.#parts
+    const before = tree.segmentFills
+    const mayGo = (fill: SegmentFill): boolean => this.#mayGo(fill)
+    const wanted = before.filter((fill) => garbageShare(fill) > ratio && mayGo(fill))
+    const asked = new AskedCollection({ wanted, mayGo, room: () => reserve.room })
+    this.#asked.add(asked)
     try {
-      const before = this.#parts.tree.segmentFills
-      const wanted = before.filter((fill) => garbageShare(fill) > ratio && this.#mayGo(fill))
-      await this.#free(wanted, work)
-      await this.#parts.tree.dropUnused()
-      return this.#report(before, wanted)
+      do await this.#free(asked, work)
+      while (asked.mayGoOn())
+      await tree.dropUnused()
+      return this.#report(before, asked)
     } finally {
-      this.#asked = false
+      this.#asked.delete(asked)
     }
   }
 
-  async #free(wanted: readonly SegmentFill[], work: Work): Promise<void> {
+  async #free(asked: AskedCollection, work: Work): Promise<void> {
     for (;;) {
-      const doomed = new Doomed(wanted.filter((fill) => this.#mayGo(fill)))
+      asked.again()
       const { size: spoiled } = this.#spoiled
+      const { refusals } = asked
       try {
-        await work((levels, inFlight) => planValues(levels, doomed, inFlight))
+        await work((levels, inFlight) => asked.next(levels, inFlight))
         return
       } catch (error) {
-        // Without the damaged one.
-        if (this.#spoiled.size === spoiled) throw error
+        // Without the damaged one, or the one there was no room for.
+        if (this.#spoiled.size === spoiled && asked.refusals === refusals) throw error
       }
     }
   }
@@ -199,10 +206,9 @@ export class ValueCollector {
     }
   }
 
-  #report(before: readonly SegmentFill[], wanted: readonly SegmentFill[]): CollectReport {
+  #report(before: readonly SegmentFill[], asked: AskedCollection): CollectReport {
     const { tree, segments } = this.#parts
     const there = new Set(tree.segmentFills.map(({ segment }) => segment.number))
-    const asked = new Set(wanted.map(({ segment }) => segment.number))
     const rows = before.map(({ segment, used }): CollectedSegment => {
       const { number, size } = segment
       const row = { number, size, liveBytes: used }
@@ -210,14 +216,15 @@ export class ValueCollector {
         const freed = size - used
         return segments.isLeaving(number) ? { ...row, freed, reason: 'pinned' } : { ...row, freed }
       }
-      return { ...row, freed: 0, reason: this.#reason(number, asked.has(number)) }
+      return { ...row, freed: 0, reason: this.#reason(number, asked) }
     })
     return { bytesFreed: rows.reduce((sum, { freed }) => sum + freed, 0), segments: rows }
   }
 
-  #reason(number: number, asked: boolean): NotFreedReason {
+  #reason(number: number, asked: AskedCollection): NotFreedReason {
     if (this.#spoiled.has(number)) return 'damaged'
     if (this.#parts.segments.isHeld(number)) return 'held'
-    return asked ? 'in-use' : 'below-ratio'
+    if (asked.hasNoRoom(number)) return 'no-room'
+    return asked.wants(number) ? 'in-use' : 'below-ratio'
   }
 }

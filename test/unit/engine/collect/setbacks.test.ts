@@ -86,6 +86,58 @@ describe('too little room', () => {
     await engine.close()
   })
 
+  it('for what collectGarbage() is to copy: it is told of each segment, and nothing is written', async () => {
+    const bench = await BenchEngine.open(QUIET)
+    const { engine, fs } = bench
+    await withGarbage(engine)
+    fs.setCapacity(2 ** 30)
+    const used = 2 ** 30 - fs.spaceSync('/db').freeBytes
+    // 5 KB are in use, and the reserve is 2 % of the volume.
+    fs.setCapacity(used + 5_500)
+    const created = fs.calls.filter(({ kind }) => kind === 'create').length
+    const report = await endsWithin(HANG_MS, engine.collectGarbage(0.1))
+    expect(report.segments.map(({ reason }) => reason)).toEqual(['no-room'])
+    expect(report.bytesFreed).toBe(0)
+    expect(fs.calls.filter(({ kind }) => kind === 'create')).toHaveLength(created)
+    fs.setCapacity(used + 400_000)
+    const [row] = (await endsWithin(HANG_MS, engine.collectGarbage(0.1))).segments
+    expect(row).toMatchObject({ freed: row!.size - row!.liveBytes })
+    await bench.close()
+  })
+
+  it('at first: collectGarbage() goes on with the room that the first ones leave', async () => {
+    const bench = await BenchEngine.open(QUIET)
+    const { engine, fs } = bench
+    for (const first of [0, 40, 80]) {
+      await write(engine, range(first, first + 40))
+      await engine.flush()
+    }
+    // Live: 5, 15 and 25 of 40.
+    await remove(engine, [...range(5, 40), ...range(55, 80), ...range(105, 120)])
+    await engine.compactRange(undefined, undefined)
+    const { segments } = engine.stats()
+    expect(segments.count).toBe(3)
+    fs.setCapacity(2 ** 30)
+    const used = 2 ** 30 - fs.spaceSync('/db').freeBytes
+    fs.setCapacity(used + 24_000)
+    const report = await endsWithin(HANG_MS, engine.collectGarbage(0.1))
+    expect(report.segments.map(({ reason }) => reason)).toEqual([undefined, undefined, undefined])
+    await bench.close()
+  })
+
+  it('that nobody knew of is told by collectGarbage() as well', async () => {
+    const bench = await BenchEngine.open(QUIET)
+    const { engine, fs } = bench
+    await withGarbage(engine)
+    fs.inject({ on: 'create', path: /\.vlog$/, errno: 'ENOSPC', forever: true })
+    const report = await endsWithin(HANG_MS, engine.collectGarbage(0.1))
+    expect(report.segments.map(({ reason }) => reason)).toEqual(['no-room'])
+    fs.heal()
+    const { bytesFreed } = await endsWithin(HANG_MS, engine.collectGarbage(0.1))
+    expect(bytesFreed).toBeGreaterThan(10_000)
+    await bench.close()
+  })
+
   it('that nobody knew of: compaction goes on, and a collection is tried later', async () => {
     const bench = await BenchEngine.still(QUIET)
     const { engine, fs, clock } = bench
