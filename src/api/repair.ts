@@ -7,13 +7,43 @@ import type { RepairReport } from '../engine/repair/report.ts'
 import { checkLocation } from './database-options.ts'
 import { systemFailure } from './system-failure.ts'
 
-/** How the work is done; what the database holds does not depend on it. */
+/** How the work is done, and how what has to be written anew is laid out; what the database holds does not depend on
+ * it. Nothing in the directory tells what the database was opened with: give the options for its layout again, or
+ * those of the preset hold for what is written. */
 export type RepairOptions = Pick<
   Options,
-  'workers' | 'workerUrl' | 'lockTimeout' | 'lock' | 'logger'
+  | 'workers'
+  | 'workerUrl'
+  | 'lockTimeout'
+  | 'lock'
+  | 'logger'
+  | 'preset'
+  | 'memtableSize'
+  | 'blockSize'
+  | 'tableSize'
+  | 'compression'
+  | 'bloomFalsePositiveRate'
+  | 'valueThreshold'
+  | 'segmentSize'
+  | 'segmentMaxEntries'
 >
 
-const NAMES = ['workers', 'workerUrl', 'lockTimeout', 'lock', 'logger'] as const
+const NAMES: readonly (keyof RepairOptions)[] = [
+  'workers',
+  'workerUrl',
+  'lockTimeout',
+  'lock',
+  'logger',
+  'preset',
+  'memtableSize',
+  'blockSize',
+  'tableSize',
+  'compression',
+  'bloomFalsePositiveRate',
+  'valueThreshold',
+  'segmentSize',
+  'segmentMaxEntries',
+]
 
 /**
  * Repairs the database in `location`: keeps every entry that verifies, never makes one up, and tells what was

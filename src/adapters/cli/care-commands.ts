@@ -109,13 +109,7 @@ function doctorText({ lock, manifest, sizes, freeBytes, findings, healthy }: Doc
 }
 
 export async function repairCommand(terminal: Terminal, target: CareTarget): Promise<number> {
-  const { workers, workerUrl, lockTimeout, lock } = target.options
-  const report = await repair(target.db, {
-    ...(workers === undefined ? {} : { workers }),
-    ...(workerUrl === undefined ? {} : { workerUrl }),
-    ...(lockTimeout === undefined ? {} : { lockTimeout }),
-    ...(lock === undefined ? {} : { lock }),
-  })
+  const report = await repair(target.db, target.options)
   const { kept, lost, notes, moved, manifest } = report
   if (target.json) {
     const plain = lost.map((loss) => ({ ...loss, ...keyRange(loss, target) }))

@@ -31,7 +31,7 @@ import type { RepairReport } from './report.ts'
 import { keepCurrent, setAside } from './set-aside.ts'
 import { Workshop } from './workshop.ts'
 
-/** The options are those of an open; only how work is done is taken from them. */
+/** The options are those of an open; only how work is done, and how what is written is laid out, is taken from them. */
 export async function repairDirectory(
   location: string,
   options: ResolvedOptions,
