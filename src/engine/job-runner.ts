@@ -1,4 +1,5 @@
-// Runs a job with scratch memory of its own, and again when its worker failed. Main thread.
+// Runs a job with scratch memory of its own, and again when its worker failed; removes what a failed one wrote. Main
+// thread.
 import { SettError } from '../base/errors.ts'
 import type { JobReport, JobResult, JobSpec } from '../jobs/job.ts'
 import type { HeapAllocator } from '../memory/heap-allocator.ts'
@@ -30,23 +31,23 @@ export interface JobRunnerParts {
 export interface JobTries {
   /** One per try: output numbers are never used twice, not even by a dead worker. */
   readonly spec: () => JobSpec
-  /** The worker of such a try is gone for good by now: neither files nor memory change any more. */
-  readonly lost: (spec: JobSpec) => void
+  /** A try failed. It has ended, or its worker is gone for good: neither files nor memory change any more. */
+  readonly failed: (spec: JobSpec, error: unknown) => void
 }
 
 /** Runs a job again when its worker failed, three times in all. */
 export async function runTries<T extends JobResult>(
   executor: Executor,
   ticket: JobTicket,
-  { spec: nextSpec, lost }: JobTries,
+  { spec: nextSpec, failed }: JobTries,
 ): Promise<T> {
   for (let tries = 1; ; tries++) {
     const spec = nextSpec()
     try {
       return await executor.run<T>(spec, ticket)
     } catch (error) {
+      failed(spec, error)
       if (errorCode(error) !== 'SETT_WORKER_FAILED') throw error
-      lost(spec)
       if (tries === TRIES || ticket.cancel?.cancelled === true) throw error
     }
   }
@@ -85,15 +86,23 @@ export class JobRunner {
     try {
       return await runTries<T>(this.#executor, ticket, {
         spec: () => request.spec(workspace),
-        lost: (spec) => this.#removeOutputs(spec),
+        failed: (spec, error) => this.#removeOutputs(spec, error),
       })
+    } catch (error) {
+      // Whoever is told of it may look for room.
+      await this.#obsolete.settled()
+      throw error
     } finally {
       this.#allocator.free(workspace)
     }
   }
 
-  #removeOutputs(spec: JobSpec): void {
+  /** Not by the job: it does not know whether the directory is still ours, and what has the name of an output may be
+   * somebody else's by now. */
+  #removeOutputs(spec: JobSpec, error: unknown): void {
     if (!('numbers' in spec)) return
+    // Somebody else's file of such a name stays, whichever it was: the next open looks.
+    if (errorCode(error) === 'EEXIST') return
     const { first, count } = spec.numbers
     for (let number = first; number < first + count; number++) {
       this.#obsolete.removeTable(number)

@@ -159,7 +159,7 @@ async function replayOne(
   const spec: ReplaySpec = { kind: 'replay', directory, arena, ...sourceOf(wal) }
   const ticket = { heap: machine.heap, priority: PRIORITY.replay, cancel: createCancelFlag() }
   // A replay begins with an empty arena, whatever a dead worker left in it.
-  const tries = { spec: () => spec, lost: () => undefined }
+  const tries = { spec: () => spec, failed: () => undefined }
   return { result: await runTries<ReplayResult>(executor, ticket, tries), arena }
 }
 

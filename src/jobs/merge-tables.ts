@@ -1,5 +1,5 @@
 // What flush and compaction share: a merge whose batches go to a table writer, with progress, cancellation, the
-// sums that must agree, and no output left behind by a failure.
+// sums that must agree, and no file left open by a failure.
 import { assert } from '../base/assert.ts'
 import { SettError } from '../base/errors.ts'
 import { MIB } from '../base/limits.ts'
@@ -107,14 +107,14 @@ export function refuseIfCancelled(context: JobContext): void {
   )
 }
 
-/** Runs a job's work; when it fails, its outputs are removed and the first error is the one that counts. */
+/** Runs a job's work; when it fails, its files are closed and the first error is the one that counts. */
 export function orAbandon<T>({ tables, values }: Outputs, work: () => T): T {
   try {
     return work()
   } catch (error) {
-    const leftovers = [tables.abandon(), values?.abandon()]
-    const leftover = leftovers.find((failure) => failure !== undefined)
-    if (leftover !== undefined && error instanceof Error) error.cause ??= leftover
+    const failures = [tables.abandon(), values?.abandon()]
+    const later = failures.find((failure) => failure !== undefined)
+    if (later !== undefined && error instanceof Error) error.cause ??= later
     throw error
   }
 }

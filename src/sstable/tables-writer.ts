@@ -1,5 +1,5 @@
-// Writes a sorted run of entries as tables: cuts between user keys, reads each finished table back before it
-// counts, and takes everything back when the job fails. Any thread; one per job.
+// Writes a sorted run of entries as tables: cuts between user keys, and reads each finished table back before it
+// counts. Any thread; one per job.
 import { assert } from '../base/assert.ts'
 import { SettError } from '../base/errors.ts'
 import { SEGMENTS_PER_TABLE_MAX } from '../base/limits.ts'
@@ -52,8 +52,6 @@ export class TablesWriter implements SpareMemory {
   readonly #memory: WriterMemory
   readonly #plan: TablesPlan
   readonly #last = new LastEntry()
-  /** Paths of all outputs, finished or not. */
-  readonly #paths: string[] = []
   #file: OpenFile | undefined
   #writer: TableWriter | undefined
   /** The table is to be closed at the next user key. */
@@ -116,26 +114,18 @@ export class TablesWriter implements SpareMemory {
     return this.tables
   }
 
-  /** Removes all outputs. Returns what went wrong with that, if anything: such files are orphans, which the next
-   * open removes. */
+  /** Gives up, and closes what is open. The outputs stay: whoever gave out their numbers removes them, for only there
+   * it is known whether the directory is still ours. Returns what went wrong, if anything. */
   abandon(): unknown {
-    let failure: unknown
+    const file = this.#file
     this.#writer = undefined
-    const attempt = (step: () => void) => {
-      try {
-        step()
-      } catch (error) {
-        failure ??= error
-      }
-    }
-    attempt(() => this.#file?.closeSync())
     this.#file = undefined
-    for (const path of this.#paths) {
-      attempt(() => {
-        if (this.#plan.fs.statSync(path) !== undefined) this.#plan.fs.removeSync(path)
-      })
+    try {
+      file?.closeSync()
+      return undefined
+    } catch (error) {
+      return error
     }
-    return failure
   }
 
   /** The output region is lent to the sources between appends. */
@@ -212,7 +202,6 @@ export class TablesWriter implements SpareMemory {
     const number = takeNumber()
     const path = tablePath(directory, number)
     const file = fs.openSync(path, 'create')
-    this.#paths.push(path)
     this.#file = file
     const salt = Buffer.alloc(8)
     randomFill(salt)

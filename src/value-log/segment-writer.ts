@@ -1,5 +1,5 @@
 // Writes values as parts into segments (FORMAT §9), one after the other, each read back before it counts. Any thread;
-// one per job, in memory of its own. Invariant: a segment is finished, durable and right, or abandon() removes it.
+// one per job, in memory of its own. Invariant: a segment that finish() returns is durable and right.
 import { assert } from '../base/assert.ts'
 import type { Compression } from '../base/option-table.ts'
 import { type KernelHeap, storeU32 } from '../cursor/words.ts'
@@ -69,8 +69,6 @@ export class SegmentWriter {
   readonly #machine: KernelHeap
   readonly #memory: SegmentMemory
   readonly #plan: SegmentsPlan
-  /** Paths of all outputs, finished or not. */
-  readonly #paths: string[] = []
   #packer: BlockPacker | undefined
   #open: OpenedFile | undefined
   /** File offset of the buffer, and bytes in it. */
@@ -122,25 +120,16 @@ export class SegmentWriter {
     return this.segments
   }
 
-  /** Removes all outputs. Returns what went wrong with that, if anything: such files are orphans. */
+  /** Gives up, as TablesWriter does: closes what is open; the outputs stay. Returns what went wrong, if anything. */
   abandon(): unknown {
-    let failure: unknown
-    const attempt = (step: () => void): void => {
-      try {
-        step()
-      } catch (error) {
-        failure ??= error
-      }
-    }
-    const { fs } = this.#plan
-    attempt(() => this.#open?.file.closeSync())
+    const file = this.#open?.file
     this.#open = undefined
-    for (const path of this.#paths) {
-      attempt(() => {
-        if (fs.statSync(path) !== undefined) fs.removeSync(path)
-      })
+    try {
+      file?.closeSync()
+      return undefined
+    } catch (error) {
+      return error
     }
-    return failure
   }
 
   /** The segment the next value goes to; hashes its key. */
@@ -228,7 +217,6 @@ export class SegmentWriter {
     const number = takeNumber()
     const path = segmentPath(directory, number)
     const file = fs.openSync(path, 'create')
-    this.#paths.push(path)
     const salt = Buffer.alloc(8)
     randomFill(salt)
     const open = { file, number, salt, values: 0, valueBytes: 0 }

@@ -116,7 +116,7 @@ export class ValueSeparator {
     return this.#writer.finish()
   }
 
-  /** Removes all segments. Returns what went wrong with that, if anything. */
+  /** Gives up, and closes what is open; the segments stay. Returns what went wrong with that, if anything. */
   abandon(): unknown {
     this.#sources.closeAll()
     return this.#writer.abandon()

@@ -236,8 +236,8 @@ function asText(results: readonly SimulationFigures[], options: ResolvedOptions)
     'write amp: bytes written for each byte given, to the log, to tables and to segments of the value log, until the',
     'load has ended; idle: more, at rest after it. read amp: tables whose range holds a key, on average (most), and',
     'the segment of its value. space amp: bytes of tables and segments for each byte readers see, at the end (most);',
-    'idle: at rest; -: readers see nothing then. copied: values out of segments that were mostly garbage; freed: bytes of',
-    'segments. Files: at rest.',
+    'idle: at rest; -: readers see nothing then. copied: values out of segments that were mostly garbage; freed: bytes',
+    'of segments. Files: at rest.',
   ]
   const coarse = results.filter(({ tableSize }) => tableSize > options.tableSize)
   for (const { dataBytes, tableSize, readAmplification } of coarse) {

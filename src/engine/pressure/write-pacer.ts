@@ -9,8 +9,8 @@ const WAIT_LEAST_MS = 1
 const CREDIT_MS = 5
 /** However large a group was, the next one does not wait longer for it: values of up to ten seconds are paid for. */
 const OWED_MOST_MS = 10_000
-/** Nor longer than was to be expected when it went out, or this if that is more: the rate may have fallen since, or none
- * was known. */
+/** Nor longer than was to be expected when it went out, or this if that is more: the rate may have fallen since, or
+ * none was known. */
 const SURPRISE_MOST_MS = 1_000
 
 export class WritePacer {

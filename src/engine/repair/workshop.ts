@@ -60,7 +60,8 @@ export class Workshop {
     this.environment = environment
     this.segments = new RepairSegments(directory, this.notes)
     this.#executor = executor
-    this.#obsolete = new ObsoleteFiles(environment.fs, directory, environment.logger)
+    const owned = (): boolean => isHeld(checkLock)
+    this.#obsolete = new ObsoleteFiles(environment.fs, directory, environment.logger, owned)
   }
 
   /** Numbers for the outputs of a job that writes about so many bytes from so many tables. */
@@ -113,5 +114,15 @@ export class Workshop {
   /** Resolves once files of jobs that failed are gone. */
   settled(): Promise<void> {
     return this.#obsolete.settled()
+  }
+}
+
+function isHeld(checkLock: () => void): boolean {
+  try {
+    checkLock()
+    return true
+  } catch {
+    // Whoever writes next is told; here it matters only that nothing may be removed.
+    return false
   }
 }

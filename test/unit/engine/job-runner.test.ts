@@ -42,10 +42,11 @@ function executorOf(perform: (spec: JobSpec) => Promise<JobResult>): Executor {
 }
 
 class Rig {
+  owned = true
   readonly fs = new FaultFileSystem()
   readonly heap = new HeapPool().acquire(1024 * 1024)
   readonly allocator = new HeapAllocator(this.heap)
-  readonly obsolete = new ObsoleteFiles(this.fs, '/db', silentLogger)
+  readonly obsolete = new ObsoleteFiles(this.fs, '/db', silentLogger, () => this.owned)
   readonly numbering = new FileNumbering(10)
 
   constructor() {
@@ -111,6 +112,24 @@ it('fails when its worker dies for the third time, and at once for another reaso
     expect(tried).toBe(tries)
     expect(rig.allocator.usedBytes).toBe(0)
   }
+})
+
+it.each([
+  ['refused by the disk', 'ENOSPC', true, 0],
+  ['cancelled', 'SETT_BUSY', true, 0],
+  ['and the directory is somebody else’s by now', 'SETT_BUSY', false, 1],
+  ['because somebody else’s file has the name', 'EEXIST', true, 1],
+])('that failed, %s: what has the names of its outputs', async (_, code, owned, left) => {
+  const rig = new Rig()
+  const failure = Object.assign(new Error('it failed'), { code })
+  const outcome = rig.run((spec) => {
+    rig.write(spec)
+    rig.owned = owned
+    return Promise.reject(failure)
+  })
+  expect(await codeOf(outcome)).toBe(code)
+  await rig.obsolete.settled()
+  expect(rig.fs.listSync('/db')).toHaveLength(left)
 })
 
 it('keeps its memory until it has ended', async () => {

@@ -23,6 +23,10 @@ import {
 } from '../sstable/support.ts'
 
 export class JobBench {
+  /** What failed jobs left, and who gave them their numbers removed. */
+  readonly left: string[] = []
+  /** What was there before the job. */
+  #inputs: ReadonlySet<string> = new Set()
   readonly bench: Bench
   readonly reports: JobReport[] = []
   cancelled = false
@@ -89,6 +93,9 @@ export class JobBench {
         this.context,
       )
       return result as TablesResult
+    } catch (error) {
+      this.#removeOutputs(numbers)
+      throw error
     } finally {
       bench.allocator.free(workspace)
     }
@@ -119,6 +126,9 @@ export class JobBench {
         this.context,
       )
       return result as TablesResult
+    } catch (error) {
+      this.#removeOutputs(numbers)
+      throw error
     } finally {
       bench.allocator.free(workspace)
     }
@@ -133,7 +143,21 @@ export class JobBench {
     return entries
   }
 
+  /** As the engine does: a failed job may leave what has the numbers it was given, and nothing else. */
+  #removeOutputs({ first, count }: FileNumbers): void {
+    const { fs } = this.bench
+    for (const name of fs.listSync(DIRECTORY)) {
+      if (this.#inputs.has(name)) continue
+      const number = Number.parseInt(name, 10)
+      if (number < first || number >= first + count) throw new Error(`a job left ${name}`)
+      this.left.push(name)
+      fs.removeSync(`${DIRECTORY}/${name}`)
+    }
+  }
+
   #takeNumbers(count = 500, tablesAhead = 200): FileNumbers {
+    const { fs } = this.bench
+    this.#inputs = new Set(fs.listSync(DIRECTORY))
     const first = this.#number
     this.#number += count
     return { first, count, tablesAhead }
