@@ -9,11 +9,14 @@ const together: string[] = SHARING.map((folder) => `test/${folder}/**/*.test.ts`
 /** Every other folder of tests. */
 const others = `test/!(${SHARING.join('|')})/**/*.test.ts`
 
+/** Seconds where nothing else runs, and ten times that on a busy machine. */
+const PATIENCE_MS = 60_000
+
 const common = {
   environment: 'node',
   pool: 'forks',
-  testTimeout: 30_000,
-  hookTimeout: 30_000,
+  testTimeout: PATIENCE_MS,
+  hookTimeout: PATIENCE_MS,
 } as const
 
 const config: ViteUserConfig = defineConfig({

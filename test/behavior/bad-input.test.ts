@@ -337,7 +337,7 @@ describe('two at once', () => {
     expect(error.code).toBe('LEVEL_LOCKED')
     expect(error.message).toContain(String(child.pid))
     setTimeout(() => child.kill('SIGKILL'), 50)
-    const database = await open(location, { ...SMALL, lockTimeout: 10_000 })
+    const database = await open(location, { ...SMALL, lockTimeout: 25_000 })
     expect(await database.get('b')).toBe('2')
     await database.close()
   })

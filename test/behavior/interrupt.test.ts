@@ -26,9 +26,10 @@ it('ends ingest with 130, and what was stored stays readable', async () => {
   onTestFinished(() => void child.kill('SIGKILL'))
   const output = text(child.stdout)
   const messages = text(child.stderr)
+  const exit = once(child, 'exit')
   while (!existsSync(join(db, 'CURRENT'))) await delay(2)
   child.kill('SIGINT')
-  const [code] = await once(child, 'exit')
+  const [code] = await exit
   expect(code).toBe(130)
   expect(await messages).toMatch(/Stopping: .*\n/)
   const stored = /interrupted: ([\d,]+) files/.exec(await output)?.[1]?.replace(',', '')

@@ -107,7 +107,8 @@ describe(`repair with segments (SETT_CORRUPT_SEED=${SEED})`, () => {
     for (let i = 0; i < IMAGES; i++) {
       // Without a manifest segments are found by their own headers and footers.
       const broken = i % 3 === 2 ? withoutManifest(image) : new Map(image)
-      const only = i % 3 === 1 ? /./ : /\.vlog$/
+      // Of CURRENT alone nothing is lost.
+      const only = i % 9 === 1 ? /^CURRENT$/ : i % 3 === 1 ? /./ : /\.vlog$/
       const how = `${i}: ${damage(broken, random, only)}`
       const result = await repaired(broken, how)
       requireTight(result, history, how)

@@ -14,8 +14,8 @@ export const HEAP_MIB_MAX = 2
 export const OPEN_MIB_MAX = 32
 /** Resident memory in a fill, over the process's base and the budget: scratch of jobs, threads, garbage. */
 export const BESIDE_BUDGET_MIB_MAX = 64
-/** An idle database lets its process end within this time after the last promise. */
-export const IDLE_EXIT_MS_MAX = 3_000
+/** An idle database lets its process end within this time after the last promise: before threads that linger go. */
+export const IDLE_EXIT_MS_MAX = 4_500
 
 export interface Finding {
   readonly what: string

@@ -64,7 +64,7 @@ const orders = {
     return done(1)
   },
   untilCancelled: (_order, { cancelled }) => {
-    for (let waited = 0; waited < 5000; waited++) {
+    for (let waited = 0; waited < 25_000; waited++) {
       if (cancelled()) throw new SettError('SETT_BUSY', 'cancelled while running')
       sleep(1)
     }
@@ -73,11 +73,13 @@ const orders = {
   /** Waits until a heap word differs from 0, noting that it runs in the next word. */
   gate: ({ address, value }, { heap }) => {
     Atomics.add(heap.i32, address / 4 + 1, 1)
-    Atomics.wait(heap.i32, address / 4, 0, 5000)
+    Atomics.wait(heap.i32, address / 4, 0, 25_000)
     return done(value)
   },
-  progress: ({ count, pauseMs = 0 }, { report }) => {
+  /** With an address it waits half-way until that heap word differs from 0. */
+  progress: ({ count, pauseMs = 0, address }, { heap, report }) => {
     for (let i = 1; i <= count; i++) {
+      if (i === count / 2 && address) Atomics.wait(heap.i32, address / 4, 0, 25_000)
       report({ kind: 'progress', bytesRead: i, bytesWritten: 2 * i })
       if (pauseMs > 0) sleep(pauseMs)
     }

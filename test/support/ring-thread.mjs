@@ -24,7 +24,7 @@ if (role === 'write') {
   const writer = new RingWriter(ring)
   let error
   try {
-    for (const message of messages()) writer.writeBlocking(message, { timeoutMs: 2000 })
+    for (const message of messages()) writer.writeBlocking(message, { timeoutMs: 20_000 })
     writer.publish()
   } catch (caught) {
     error = caught.code

@@ -147,11 +147,13 @@ describe('groups of tests', () => {
           'test/growth/growth.test.ts': text,
           'test/unit/pool/sync-worker.test.ts': text,
           'test/behavior/options.test.ts': '// memoryUsage\n',
+          'test/unit/io/files.test.ts': `\n\nreaddirSync('/${'proc'}/self/fd')\n`,
         }),
       ),
     )
     expect(problems[0]).toMatch(/^test\/unit\/pool\/pace\.test\.ts:2: measures a process/)
-    expect(problems.slice(1).every((each) => /groups\.ts:1: names test\//.test(each))).toBe(true)
+    expect(problems[1]).toMatch(/^test\/unit\/io\/files\.test\.ts:3: measures a process/)
+    expect(problems.slice(2).every((each) => /groups\.ts:1: names test\//.test(each))).toBe(true)
     expect(problems.some((each) => each.includes('sync-worker'))).toBe(false)
   })
 })

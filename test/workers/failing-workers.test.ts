@@ -127,7 +127,7 @@ describe('a worker thread that never answers', () => {
   /** Minutes pass in a fraction of a second. */
   const hasty: Clock = {
     ...systemClock,
-    after: (delayMs, run) => systemClock.after(delayMs >= 60_000 ? delayMs / 400 : delayMs, run),
+    after: (delayMs, run) => systemClock.after(delayMs >= 60_000 ? delayMs / 200 : delayMs, run),
   }
 
   it.each(['hang', 'park'] as const)(

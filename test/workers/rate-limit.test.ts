@@ -49,7 +49,7 @@ it('a compaction in a worker writes no faster than it may', async () => {
 it('goes on in haste when the limit is lifted, and when the database closes', async () => {
   for (const end of ['lifted', 'closed'] as const) {
     const db = await prepared(end, 3_000)
-    // It would take three quarters of a minute, longer than a test may.
+    // It would take three quarters of a minute, longer than this test may.
     db.tune({ compactionRateLimit: 65_536 })
     const work = db.compactRange().catch(() => undefined)
     await new Promise((resolve) => setTimeout(resolve, 100))
@@ -58,4 +58,4 @@ it('goes on in haste when the limit is lifted, and when the database closes', as
     await work
     await db.close()
   }
-})
+}, 40_000)

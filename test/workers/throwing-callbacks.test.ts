@@ -7,6 +7,7 @@ import { openEngine } from '../../src/engine/open.ts'
 import { Database, open } from '../../src/index.ts'
 import { drainProcessPool } from '../../src/pool/worker-pool.ts'
 import { FaultFileSystem } from '../faults/fault-file-system.ts'
+import { turns } from '../support/small-engine.ts'
 import { sharedTemporaryDirectory } from '../support/temp-directory.ts'
 import { codeOf, inTime } from './field.ts'
 
@@ -26,16 +27,12 @@ beforeEach(() => {
 })
 
 afterEach(async () => {
-  await turn()
+  await turns()
   process.off('uncaughtException', note)
   for (const listener of listeners) process.on('uncaughtException', listener)
 })
 
 afterAll(() => drainProcessPool())
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 5))
-}
 
 function boom(): never {
   throw new RangeError('thrown by the caller')
@@ -61,7 +58,7 @@ describe('onCommit', () => {
       database.batch([{ type: 'put', key: 'c', value: '3' }], { onCommit: boom }),
       database.put('d', '4', { onCommit }),
     ])
-    await turn()
+    await turns()
     expect(uncaught.map(String)).toEqual(Array(2).fill('RangeError: thrown by the caller'))
     expect(seen).toHaveLength(2)
     await database.put('e', '5', { onCommit })
@@ -140,7 +137,7 @@ describe('randomness', () => {
 
   /** What failed is tried again half a second later. */
   async function flushed(engine: StorageEngine): Promise<void> {
-    while ((await failure(engine.flush())) !== undefined) await turn()
+    while ((await failure(engine.flush())) !== undefined) await turns()
   }
 })
 

@@ -8,6 +8,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import type { ValueStream } from '../../../src/api/streams/get-stream.ts'
 import { Database } from '../../../src/index.ts'
 import { halfNoise } from '../../support/half-noise.ts'
+import { soon } from '../../support/small-engine.ts'
 import { temporaryDirectory } from '../../support/temp-directory.ts'
 
 const MIB = 2 ** 20
@@ -93,6 +94,7 @@ it('reads no faster than its reader takes it', async () => {
   const db = await filled()
   const stream = (await db.getStream('long', { highWaterMark: 1_000 }))!
   stream.once('readable', () => undefined)
+  await soon(() => expect(stream.readableLength).toBe(MIB))
   await new Promise((resolve) => setTimeout(resolve, 100))
   expect(stream.readableLength).toBe(MIB)
   const taken: Buffer[] = []
@@ -133,7 +135,7 @@ it('gives what a snapshot shows, and outlives the snapshot and the file', async 
     pieces.push(piece as Buffer)
   }
   expect(Buffer.concat(pieces).equals(long)).toBe(true)
-  await expect.poll(() => segments(db)).not.toContain(file)
+  await soon(() => expect(segments(db)).not.toContain(file))
 })
 
 it('ends with LEVEL_ABORTED by its signal, before and while it is read', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Database, open } from '../../../src/index.ts'
+import { soon } from '../../support/small-engine.ts'
 import { temporaryDirectory } from '../../support/temp-directory.ts'
 
 const MIB = 1024 * 1024
@@ -39,7 +40,7 @@ function failed(): Readable {
 }
 
 async function closed(source: Readable): Promise<void> {
-  await expect.poll(() => source.closed).toBe(true)
+  await soon(() => expect(source.closed).toBe(true))
 }
 
 describe('a source that fails before its first byte is asked for', () => {

@@ -15,6 +15,7 @@ export const MEASURING: readonly string[] = [
   'test/behavior/values/put-stream.test.ts',
   'test/hostile/lengths.test.ts',
   'test/unit/engine/value-log/kept-values.test.ts',
+  'test/unit/io/directory-lock.test.ts',
   'test/unit/pool/sync-worker.test.ts',
   'test/unit/pool/worker-executor.test.ts',
 ]

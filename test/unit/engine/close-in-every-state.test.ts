@@ -2,9 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Engine, RangeOptions } from '../../../src/engine/types.ts'
 import { FaultFileSystem } from '../../faults/fault-file-system.ts'
-import { codeOf, endsWithin, start } from '../../support/small-engine.ts'
-
-const ends = <T>(work: Promise<T>): Promise<T> => endsWithin(1500, work)
+import { codeOf, ends, soon, start } from '../../support/small-engine.ts'
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
@@ -19,14 +17,14 @@ describe('after a failed sync', () => {
   it('ends when a timed sync failed before the one a commit waits for', async () => {
     const fs = new FaultFileSystem()
     const engine = await start(fs, { durability: { interval: 1 } })
-    await engine.put('a', '1', {})
     let fail = (): void => undefined
     const until = new Promise<void>((resolve) => {
       fail = resolve
     })
-    fs.inject({ on: 'sync', path: /\.wal$/, errno: 'EIO', until, forever: true })
+    const held = fs.inject({ on: 'sync', path: /\.wal$/, errno: 'EIO', until, forever: true })
+    await engine.put('a', '1', {})
     // The timer's sync is under way, a commit's own sync waits behind it.
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await soon(() => expect(held.matches).toBe(1))
     const waiting = codeOf(engine.put('b', '2', { durability: 'sync' }))
     await turn()
     const closing = engine.close()

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { StorageEngine } from '../../../src/engine/engine.ts'
 import type { Survival } from '../../faults/disk.ts'
 import { FaultFileSystem } from '../../faults/fault-file-system.ts'
-import { codeOf, endsWithin, start } from '../../support/small-engine.ts'
+import { codeOf, ends, soon, start, turns } from '../../support/small-engine.ts'
 
 const POWER_CUT: Survival = { rule: 'strict', survives: () => 'none' }
 /** A power cut that brings back what was cut off and not synced since. */
@@ -15,11 +15,6 @@ const KILLED: Survival = { rule: 'strict', survives: () => 'all' }
 
 /** Of a log: behind the file's header. */
 const FIRST_FRAME = 64
-
-/** For what comes by itself within milliseconds. */
-const PATIENCE_MS = 5_000
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 interface Gate {
   readonly until: Promise<void>
@@ -56,7 +51,7 @@ async function keysAfter(fs: FaultFileSystem, survival: Survival): Promise<unkno
 /** More than half a memtable, so that the next log is at hand. */
 async function fillHalf(engine: StorageEngine): Promise<void> {
   for (const key of ['a', 'b', 'c']) await engine.put(key, 'x'.repeat(12_000), {})
-  await pause(20)
+  await turns()
 }
 
 /** A durable commit behind another is preceded by zeros; `frame`: which write to the log the next commit itself is. */
@@ -153,7 +148,7 @@ describe('visibility', () => {
     const { until, open } = gate()
     fs.inject({ on: 'sync', path: /\.wal$/, until })
     const put = engine.put('b', '2', {})
-    await pause(10)
+    await turns()
     const pin = engine.pin()
     open()
     await put
@@ -173,16 +168,16 @@ describe('visibility', () => {
     fs.inject({ on: 'sync', path: new RegExp(`${first!.path}$`), until })
     const acked: string[] = []
     const commits = ['first', 'second', 'third', 'fourth'].map(async (key, i) => {
-      await pause(30 * i)
+      await turns(100 * i)
       // From the third on each takes a log of its own.
       await engine.put(key, 'x'.repeat(i < 2 ? 10 : 40_000), {})
       acked.push(key)
     })
-    await pause(150)
+    await turns(500)
     open()
-    await endsWithin(3_000, Promise.all(commits))
+    await ends(Promise.all(commits))
     expect(acked).toEqual(['first', 'second', 'third', 'fourth'])
-    await endsWithin(3_000, engine.close())
+    await ends(engine.close())
   })
 })
 
@@ -317,15 +312,3 @@ describe('durability interval', () => {
     await engine.close()
   })
 })
-
-/** Asks again and again; fails with the last answer. */
-async function soon(ask: () => void | Promise<void>): Promise<void> {
-  for (const end = performance.now() + PATIENCE_MS; ; ) {
-    try {
-      return await ask()
-    } catch (error) {
-      if (performance.now() > end) throw error
-    }
-    await pause(5)
-  }
-}

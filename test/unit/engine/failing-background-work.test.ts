@@ -3,9 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { StorageEngine } from '../../../src/engine/engine.ts'
 import type { FileSystem } from '../../../src/io/file-system.ts'
 import { FaultFileSystem } from '../../faults/fault-file-system.ts'
-import { codeOf, endsWithin, start } from '../../support/small-engine.ts'
-
-const ends = <T>(work: Promise<T>): Promise<T> => endsWithin(3000, work)
+import { codeOf, ends, soon, start, turns } from '../../support/small-engine.ts'
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -30,7 +28,7 @@ describe('damage met by a compaction', () => {
     damage(fs, `/db/${tablesOf(fs)[0]}`, 70)
     await engine.put('a', 'y', {})
     await engine.flush()
-    await pause(20)
+    await turns()
     expect(await putMany(engine, 400)).toBe('LEVEL_CORRUPTION')
     expect(await putMany(engine, 400)).toBe('LEVEL_CORRUPTION')
     await ends(engine.close())
@@ -53,8 +51,7 @@ describe('a failed compactRange', () => {
     expect(await ends(codeOf(engine.compactRange(undefined, undefined)))).not.toBe('no error')
     fs.heal()
     expect(await ends(settled!)).toBe('SETT_DISK_FULL')
-    await pause(700)
-    expect(await putMany(engine, 400)).toBe('no error')
+    await soon(async () => expect(await putMany(engine, 400)).toBe('no error'))
     await ends(engine.close())
   })
 })
@@ -100,7 +97,7 @@ describe('a manifest that cannot be written', () => {
     for (let i = 0; i < 3; i++) await engine.put(`k${i}`, value, {})
     await engine.put('a', 'x', {})
     // Half full: the next log is born by now, so that the flush gets as far as its edit.
-    await pause(20)
+    await turns()
     fs.inject({ on: 'write', path: /MANIFEST/, errno: 'ENOSPC', forever: true })
     const flush = codeOf(engine.flush())
     await pause(1300)

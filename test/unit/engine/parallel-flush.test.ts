@@ -14,7 +14,7 @@ import { readManifest } from '../../../src/manifest/read-manifest.ts'
 import type { Executor, JobTicket, WorkerStats } from '../../../src/pool/executor.ts'
 import { inlineExecutor } from '../../../src/pool/inline-executor.ts'
 import { FaultFileSystem } from '../../faults/fault-file-system.ts'
-import { codeOf, endsWithin } from '../../support/small-engine.ts'
+import { codeOf, ends, soon, turns } from '../../support/small-engine.ts'
 
 const SMALL = {
   workers: 2,
@@ -26,10 +26,6 @@ const SMALL = {
   l0CompactTrigger: 100,
   l0StallTrigger: 101,
 } as const
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
-
-const ends = <T>(work: Promise<T>): Promise<T> => endsWithin(5_000, work)
 
 function onPurpose(): Error {
   return Object.assign(new Error('on purpose'), { code: 'EIO' })
@@ -98,10 +94,8 @@ function reopen(fs: FileSystem): Promise<StorageEngine> {
   return openEngine('/db', resolveOptions({ ...SMALL, workers: 0 }), { fs })
 }
 
-/** Until the test's patience ends. */
 async function until(what: () => boolean): Promise<void> {
-  for (let i = 0; i < 3_000 && !what(); i++) await new Promise((resolve) => setTimeout(resolve, 1))
-  expect(what()).toBe(true)
+  await soon(() => expect(what()).toBe(true))
 }
 
 /** Writes and freezes the memtable; `done`: what flush() says of it. */
@@ -114,7 +108,7 @@ async function freeze(
   await engine.put(`only ${value}`, value, {})
   const done = codeOf(engine.flush())
   await until(() => engine.stats().wals > before)
-  await turn()
+  await turns(1)
   expect(executor.flushes.length).toBeGreaterThan(0)
   return { done }
 }
@@ -153,7 +147,7 @@ describe('two flushes at once', () => {
     expect(older!.spec.newestWal).toBeLessThan(newer!.spec.newestWal)
     const before = readManifest(fs, '/db')!.state
     newer!.run()
-    for (let i = 0; i < 50; i++) await turn()
+    await turns(50)
     // Its tables are there, and nothing names them; no log was dropped.
     expect(fs.listSync('/db').filter((name) => name.endsWith('.sst'))).not.toEqual([])
     expect(readManifest(fs, '/db')!.state).toEqual(before)
@@ -178,7 +172,7 @@ describe('two flushes at once', () => {
     const first = await freeze(all, 'old')
     const second = await freeze(all, 'new')
     executor.flushes[1]!.run()
-    for (let i = 0; i < 50; i++) await turn()
+    await turns(50)
     executor.flushes[0]!.fail(onPurpose())
     expect(await ends(Promise.all([first.done, second.done]))).toEqual([
       'LEVEL_IO_ERROR',
@@ -218,7 +212,7 @@ describe('two flushes at once', () => {
     const { executor, engine } = all
     const flushed = [await freeze(all, 'one'), await freeze(all, 'two'), await freeze(all, 'three')]
     executor.flushes[1]!.run()
-    for (let i = 0; i < 50; i++) await turn()
+    await turns(50)
     expect(executor.flushes).toHaveLength(2)
     executor.flushes[0]!.run()
     await until(() => executor.flushes.length === 3)
@@ -236,7 +230,7 @@ describe('two flushes at once', () => {
     const all = await rig(1)
     const { executor, engine } = all
     const flushed = [await freeze(all, 'one'), await freeze(all, 'two')]
-    for (let i = 0; i < 50; i++) await turn()
+    await turns(50)
     expect(executor.flushes).toHaveLength(1)
     executor.flushes[0]!.run()
     await until(() => executor.flushes.length === 2)
@@ -251,13 +245,13 @@ describe('two flushes at once', () => {
     const first = await freeze(all, 'old')
     await engine.put('large', 'L'.repeat(31 << 20), {})
     const second = await freeze(all, 'new')
-    for (let i = 0; i < 50; i++) await turn()
+    await turns(50)
     expect(executor.flushes).toHaveLength(1)
     executor.flushes[0]!.run()
     await until(() => executor.flushes.length > 1)
     for (let next = 1; next < 4; next++) {
       executor.flushes[next]?.run()
-      for (let i = 0; i < 20; i++) await turn()
+      await turns(20)
     }
     await ends(Promise.all([first.done, second.done]))
     await engine.close()
@@ -275,7 +269,7 @@ describe('close() during two flushes', () => {
       closed = true
     })
     executor.flushes[1]!.run()
-    for (let i = 0; i < 50; i++) await turn()
+    await turns(50)
     expect(closed).toBe(false)
     executor.flushes[0]!.run()
     await ends(closing)
@@ -291,7 +285,7 @@ describe('close() during two flushes', () => {
     const flushed = [await freeze(all, 'old'), await freeze(all, 'new')]
     const closing = engine.close()
     executor.flushes[1]!.run()
-    for (let i = 0; i < 50; i++) await turn()
+    await turns(50)
     executor.flushes[0]!.fail(onPurpose())
     await ends(closing)
     await ends(Promise.all(flushed.map(({ done }) => done)))
@@ -308,7 +302,7 @@ describe('without its manifest', () => {
     const { fs, executor, engine } = all
     const flushed = [await freeze(all, 'old'), await freeze(all, 'new')]
     executor.flushes[1]!.run()
-    for (let i = 0; i < 50; i++) await turn()
+    await turns(50)
     const killed = fs.afterKill()
     for (const name of killed.listSync('/db')) {
       const kind = parseFileName(name)?.kind

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { StorageEngine } from '../../../src/engine/engine.ts'
 import { FaultFileSystem } from '../../faults/fault-file-system.ts'
-import { codeOf, start } from '../../support/small-engine.ts'
+import { codeOf, soon, start, turns } from '../../support/small-engine.ts'
 
 function walWrites(fs: FaultFileSystem): number {
   return fs.calls.filter(({ kind, path }) => kind === 'write' && path.endsWith('.wal')).length
@@ -135,7 +135,7 @@ describe('failing writes', () => {
     await engine.put('big', 'x'.repeat(12_000), {})
     await engine.put('big2', 'x'.repeat(12_000), {})
     await engine.put('big3', 'x'.repeat(12_000), {})
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await turns()
     fs.inject({ on: 'write', path: /\.wal$/, errno: 'EIO', shortBytes: 40 })
     fs.inject({ on: 'truncate', path: /\.wal$/, errno: 'EIO', forever: true })
     expect(await codeOf(engine.put('lost', 'x', {}))).toBe('LEVEL_IO_ERROR')
@@ -185,8 +185,7 @@ describe('failing writes', () => {
     }
     expect(refused).toBe(1)
     fs.heal()
-    await new Promise((resolve) => setTimeout(resolve, 700))
-    await engine.put('more', 'y', {})
+    await soon(() => engine.put('more', 'y', {}))
     await engine.settle()
     expect(text(engine, 'k0')).toBe(value)
     expect(fs.listSync('/db').filter((name) => name.endsWith('.sst')).length).toBeGreaterThan(0)

@@ -51,7 +51,8 @@ const SHOWN: { readonly [Name in OptionName]?: () => Promise<void> } = {
       return figures.map(({ worker }) => worker)
     }
     expect(await busy(0)).toEqual([0])
-    expect(await busy(1)).toEqual([1])
+    // Threads are the process's: which one it is depends on what ran before.
+    expect(await busy(1)).toEqual([expect.toSatisfy((worker: number) => worker > 0)])
   },
   async workerUrl() {
     const workerUrl = new URL('file:///nowhere/worker.js')

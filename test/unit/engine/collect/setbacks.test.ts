@@ -3,11 +3,9 @@ import { describe, expect, it } from 'vitest'
 import type { StorageEngine } from '../../../../src/engine/engine.ts'
 import { memoryFileSystem } from '../../../../src/io/memory-file-system.ts'
 import { seededBytes } from '../../../model/prng.ts'
-import { codeOf, endsWithin, start } from '../../../support/small-engine.ts'
+import { codeOf, ends, start } from '../../../support/small-engine.ts'
 import { BenchEngine } from '../../option-effects/bench-engine.ts'
 import { damageSegment, key, QUIET, range, SEPARATE, segmentsOf } from './garbage.ts'
-
-const HANG_MS = 20_000
 
 async function write(engine: StorageEngine, keys: Iterable<number>, bytes = 1_000): Promise<void> {
   for (const i of keys) await engine.put(key(i), seededBytes(i, bytes), { durability: 'none' })
@@ -39,7 +37,7 @@ it('where everything is deleted nothing stays', async () => {
   await engine.compactRange(undefined, undefined)
   await remove(engine, keys)
   await engine.flush()
-  await endsWithin(HANG_MS, engine.settle())
+  await ends(engine.settle())
   expect(engine.stats().segments.count).toBe(0)
   await engine.close()
 })
@@ -52,11 +50,11 @@ describe('too little room', () => {
     fs.setCapacity(2 ** 30)
     const used = 2 ** 30 - fs.spaceSync('/db').freeBytes
     fs.setCapacity(used + 9_000)
-    await endsWithin(HANG_MS, engine.settle())
+    await ends(engine.settle())
     expect(engine.stats().collections).toBe(0)
     expect(bench.notices.filter(({ event }) => event === 'collection')).toEqual([])
     fs.setCapacity(used + 400_000)
-    await endsWithin(HANG_MS, engine.settle())
+    await ends(engine.settle())
     expect(engine.stats().collections).toBe(1)
     await bench.close()
   })
@@ -76,12 +74,12 @@ describe('too little room', () => {
     expect(next).toBeGreaterThan(130)
     await remove(engine, range(0, 15))
     await engine.compactRange(undefined, undefined)
-    await endsWithin(HANG_MS, engine.settle())
+    await ends(engine.settle())
     expect(maxDiskBytes - engine.stats().diskBytes).toBeLessThan(10_320)
     expect(engine.stats().collections).toBe(0)
     await remove(engine, range(100, 110))
     await engine.compactRange(undefined, undefined)
-    await endsWithin(HANG_MS, engine.settle())
+    await ends(engine.settle())
     expect(engine.stats().collections).toBe(1)
     await engine.close()
   })
@@ -147,7 +145,7 @@ describe('too little room', () => {
       }).length
     await withGarbage(engine)
     fs.inject({ on: 'create', path: /\.vlog$/, errno: 'ENOSPC', forever: true })
-    await endsWithin(HANG_MS, engine.settle())
+    await ends(engine.settle())
     await bench.turns(2)
     expect([told('begin'), told('failed')]).toEqual([1, 1])
     expect(warnings(engine)).not.toContain('background-failing')
@@ -156,7 +154,7 @@ describe('too little room', () => {
       await engine.put('a', 'short', {})
       await engine.flush()
     }
-    await endsWithin(HANG_MS, engine.settle())
+    await ends(engine.settle())
     expect(engine.stats().compactions).toBeGreaterThan(compactions)
     expect(told('begin')).toBe(1)
     fs.heal()
@@ -173,12 +171,12 @@ describe('damage', () => {
     const engine = await start(fs, QUIET)
     await withGarbage(engine)
     damageSegment(fs)
-    await endsWithin(HANG_MS, engine.settle())
+    await ends(engine.settle())
     expect(engine.stats().collections).toBe(0)
     expect(warnings(engine)).toContain('damage-found')
     expect(warnings(engine)).not.toContain('background-failing')
     await write(engine, range(30, 40))
-    await endsWithin(HANG_MS, engine.flush())
+    await ends(engine.flush())
     await engine.close()
   })
 
@@ -196,7 +194,7 @@ describe('damage', () => {
     expect(segments.count).toBe(1)
     expect(levels.at(-1)!.tables).toBeGreaterThan(1)
     bench.fs.removeSync(`/db/${segmentsOf(bench.fs)[0]}`)
-    const report = await endsWithin(HANG_MS, engine.collectGarbage(0.1))
+    const report = await ends(engine.collectGarbage(0.1))
     expect(report.segments.map(({ reason }) => reason)).toEqual(['damaged'])
     await bench.close()
   })
@@ -219,7 +217,7 @@ describe('beside compactRange() and flatten()', () => {
     const closing = engine.close()
     await bench.turns()
     bench.letGo()
-    expect(await endsWithin(HANG_MS, flatten)).toBe('LEVEL_DATABASE_NOT_OPEN')
+    expect(await ends(flatten)).toBe('LEVEL_DATABASE_NOT_OPEN')
     await closing
     expect(begun()).toBe(1)
   })
@@ -244,8 +242,8 @@ describe('beside compactRange() and flatten()', () => {
     const compact = engine.compactRange(undefined, undefined)
     await bench.turns()
     bench.letGo()
-    expect((await endsWithin(HANG_MS, collect)).bytesFreed).toBeGreaterThan(0)
-    await endsWithin(HANG_MS, compact)
+    expect((await ends(collect)).bytesFreed).toBeGreaterThan(0)
+    await ends(compact)
     expect(entries()).toBe(19)
     await bench.close()
   })
@@ -267,8 +265,8 @@ describe('beside compactRange() and flatten()', () => {
     fs.inject({ on: 'syncDirectory', path: /^\/db$/, errno: 'EIO' })
     const before = fs.calls.length
     bench.letGo()
-    expect(await endsWithin(HANG_MS, collect)).toBe('SETT_POISONED')
-    expect(await endsWithin(HANG_MS, compact)).toBe('SETT_POISONED')
+    expect(await ends(collect)).toBe('SETT_POISONED')
+    expect(await ends(compact)).toBe('SETT_POISONED')
     const synced = fs.calls.slice(before).filter(({ kind }) => kind === 'syncDirectory')
     expect(synced).toHaveLength(1)
     await codeOf(engine.close())

@@ -11,9 +11,8 @@ import { runJob } from '../../../../src/jobs/run-job.ts'
 import { wasmKernels } from '../../../../src/kernel/wasm-kernels.ts'
 import type { Executor } from '../../../../src/pool/executor.ts'
 import { inlineExecutor } from '../../../../src/pool/inline-executor.ts'
-import { codeOf, endsWithin, start } from '../../../support/small-engine.ts'
+import { codeOf, ends, start } from '../../../support/small-engine.ts'
 
-const HANG_MS = 20_000
 const KEYS = 600
 const keyOf = (i: number): string => `key ${String(i).padStart(5, '0')}`
 
@@ -36,10 +35,10 @@ it('flatten takes everything into the last level, for what writes go on beside i
   const beside = (async () => {
     for (let i = 0; writing; i++) await put(KEYS + (i % 50), 'y'.repeat(200))
   })()
-  await endsWithin(HANG_MS, engine.flatten())
+  await ends(engine.flatten())
   writing = false
   await beside
-  await endsWithin(HANG_MS, engine.flatten())
+  await ends(engine.flatten())
   const { length, 4: last } = tables(engine).filter((count, level) => count > 0 || level === 4)
   expect([length, last]).toEqual([1, undefined])
   expect(tables(engine)[4]).toBeGreaterThan(1)
@@ -68,7 +67,7 @@ it('what a reader kept goes by itself once it is released', async () => {
   expect(entries(engine)).toBe(KEYS + KEYS / 2)
   expect(engine.getSync(keyOf(0), pin, 'utf8')).toBe('x'.repeat(50))
   pin.release()
-  await endsWithin(HANG_MS, engine.settle())
+  await ends(engine.settle())
   expect(entries(engine)).toBe(KEYS / 2)
   expect(engine.getSync(keyOf(1), undefined, 'utf8')).toBe('x'.repeat(50))
   await engine.close()
@@ -133,9 +132,9 @@ it('a deep level 0 is merged in itself while the base level is busy, and keeps i
   while (merged === 0 || tables(engine)[0]! > 8) await new Promise((done) => setTimeout(done, 5))
   check()
   open()
-  await endsWithin(HANG_MS, engine.settle())
+  await ends(engine.settle())
   check()
-  await endsWithin(HANG_MS, engine.flatten())
+  await ends(engine.flatten())
   check()
   await engine.close()
 })
@@ -154,7 +153,7 @@ it('flatten ends when tune() lowers the number of levels meanwhile', async () =>
   // Level 0 goes first, into what lies in level 1 already.
   for (let turn = 0; turn < 3; turn++) await Promise.resolve()
   engine.tune({ maxLevels: 2 })
-  await endsWithin(HANG_MS, flattened)
+  await ends(flattened)
   expect(entries(engine)).toBe(KEYS)
   await engine.close()
 })

@@ -11,6 +11,7 @@ import { wasmKernels } from '../../../../src/kernel/wasm-kernels.ts'
 import type { Executor, JobTicket } from '../../../../src/pool/executor.ts'
 import { inlineExecutor } from '../../../../src/pool/inline-executor.ts'
 import { FaultFileSystem } from '../../../faults/fault-file-system.ts'
+import { turns } from '../../../support/small-engine.ts'
 
 const VALUE = 'x'.repeat(8000)
 const VALUES = 1600
@@ -111,7 +112,7 @@ class Rig {
     this.most = Math.max(this.most, this.#compacting)
     try {
       // So that what starts at the same time is seen at the same time.
-      await new Promise((turn) => setTimeout(turn, 2))
+      await turns(50)
       return await run()
     } finally {
       this.#running -= 1

@@ -13,11 +13,10 @@ import { wasmKernels } from '../../../../src/kernel/wasm-kernels.ts'
 import type { Executor, JobTicket } from '../../../../src/pool/executor.ts'
 import { inlineExecutor } from '../../../../src/pool/inline-executor.ts'
 import { FaultFileSystem } from '../../../faults/fault-file-system.ts'
-import { codeOf, endsWithin } from '../../../support/small-engine.ts'
+import { codeOf, ends, turns } from '../../../support/small-engine.ts'
 
 const KEYS = 400
 const SPLITTING: Splitting = { least: 8192, most: 65_536, lanes: 3 }
-const HANG_MS = 10_000
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -108,7 +107,7 @@ function tablesNamed({ engine }: Opened): number {
 }
 
 const compact = (engine: StorageEngine): Promise<void> =>
-  endsWithin(HANG_MS, engine.compactRange(undefined, undefined))
+  ends(engine.compactRange(undefined, undefined))
 
 const isPart = (spec: JobSpec): spec is CompactSpec =>
   spec.kind === 'compact' && (spec.bounds?.lower ?? spec.bounds?.upper) !== undefined
@@ -116,7 +115,7 @@ const isPart = (spec: JobSpec): spec is CompactSpec =>
 /** Nothing is left of what failed, everything is there, and the next try succeeds, in one piece. */
 async function recovers(given: Opened, before: readonly unknown[]): Promise<void> {
   const { engine } = given
-  await pause(20)
+  await turns()
   expect(tablesOf(given).length).toBe(tablesNamed(given))
   expect(content(engine)).toEqual(before)
   const { compactionParts, compactions } = engine.stats()
@@ -165,11 +164,11 @@ describe('a compaction in parts', () => {
     })
     await fill(engine)
     await compact(engine)
-    await pause(5)
-    const ends = told.flatMap((one) =>
+    await turns()
+    const ended = told.flatMap((one) =>
       one.event === 'compaction' && one.phase === 'end' ? [one] : [],
     )
-    const [end] = ends.filter(({ parts }) => parts.length > 1)
+    const [end] = ended.filter(({ parts }) => parts.length > 1)
     expect(end!.parts).toHaveLength(SPLITTING.lanes)
     for (const { fromMs, toMs, bytesRead, bytesWritten } of end!.parts) {
       expect(fromMs).toBeGreaterThanOrEqual(0)
@@ -204,7 +203,7 @@ describe('a compaction in parts', () => {
       if (spec.kind !== 'compact') return run()
       running += 1
       most = Math.max(most, running)
-      await pause(1)
+      await turns(20)
       return run().finally(() => {
         running -= 1
       })
@@ -317,7 +316,7 @@ describe('closing', () => {
     const named = tablesNamed(given)
     while (written === 0) await pause(1)
     expect(written).toBeGreaterThan(named)
-    await endsWithin(HANG_MS, engine.close())
+    await ends(engine.close())
     await compaction
     expect(begun).toBeGreaterThan(2)
     expect(engine.stats().compactionParts).toBe(0)

@@ -6,7 +6,7 @@ import { BackOff } from '../../../../src/engine/disk/back-off.ts'
 import type { StorageEngine } from '../../../../src/engine/engine.ts'
 import { FaultFileSystem } from '../../../faults/fault-file-system.ts'
 import { halfNoise } from '../../../support/half-noise.ts'
-import { codeOf, endsWithin, start } from '../../../support/small-engine.ts'
+import { codeOf, ends, start, turns } from '../../../support/small-engine.ts'
 
 /** Noise: it takes as much room in a table. */
 const VALUE = halfNoise(25_000, 1).slice(0, 15_000)
@@ -14,8 +14,7 @@ const VALUE = halfNoise(25_000, 1).slice(0, 15_000)
 /** Puts until one is refused; returns how many were not, and the code. */
 async function fill(engine: StorageEngine, most: number, value = VALUE): Promise<[number, string]> {
   for (let i = 0; i < most; i++) {
-    const code = await endsWithin(
-      10_000,
+    const code = await ends(
       codeOf((async () => engine.put(`k${String(i).padStart(5, '0')}`, value, {}))()),
     )
     if (code !== 'no error') return [i, code]
@@ -60,7 +59,7 @@ describe('the reserve', () => {
     for (const i of deletes) await engine.del(`k${String(i).padStart(5, '0')}`, {})
     await engine.compactRange(undefined, undefined)
     // Room came back by itself, and nobody reopened anything. Files go one turn later.
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await turns()
     expect(fs.spaceSync('/db').freeBytes).toBeGreaterThan(capacity / 2)
     await engine.put('after', VALUE, {})
     await engine.close()
@@ -100,11 +99,11 @@ describe('a disk that refuses', () => {
     for (let i = 0; i < 10; i++) {
       expect(await codeOf((async () => engine.put('x', VALUE, {}))())).toBe('LEVEL_IO_ERROR')
     }
-    await new Promise((resolve) => setTimeout(resolve, 10))
+    await turns()
     const logs = fs.listSync('/db').filter((name) => name.endsWith('.wal'))
     expect(logs.length).toBeLessThanOrEqual(2)
     fs.heal()
-    await endsWithin(10_000, engine.put('y', VALUE, {}))
+    await ends(engine.put('y', VALUE, {}))
     await engine.close()
   })
 
@@ -116,7 +115,7 @@ describe('a disk that refuses', () => {
     expect(await codeOf(engine.flush())).toBe('SETT_DISK_FULL')
     expect(fs.listSync('/db').filter((name) => name.endsWith('.sst'))).toEqual([])
     fs.heal()
-    await endsWithin(10_000, engine.flush())
+    await ends(engine.flush())
     expect(await codeOf(engine.compactRange(undefined, undefined))).toBe('no error')
     await engine.close()
   })

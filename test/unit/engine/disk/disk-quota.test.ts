@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import type { StorageEngine } from '../../../../src/engine/engine.ts'
 import { FaultFileSystem } from '../../../faults/fault-file-system.ts'
-import { codeOf, endsWithin, start } from '../../../support/small-engine.ts'
+import { codeOf, ends, start, turns } from '../../../support/small-engine.ts'
 
 const MIB = 2 ** 20
 const VALUE = 'v'.repeat(15_000)
@@ -17,7 +17,7 @@ function bytesOnDisk(fs: FaultFileSystem): number {
 }
 
 async function put(engine: StorageEngine, name: string): Promise<string> {
-  return endsWithin(10_000, codeOf((async () => engine.put(name, VALUE, {}))()))
+  return ends(codeOf((async () => engine.put(name, VALUE, {}))()))
 }
 
 /** Distinct keys until one is refused; how many were stored. */
@@ -42,7 +42,7 @@ describe('maxDiskBytes', () => {
     const stored = await fill(engine)
     expect(stored).toBeGreaterThan(180)
     expect(stored).toBeLessThan(280)
-    await endsWithin(10_000, engine.settle())
+    await ends(engine.settle())
     await expect((async () => engine.put('more', VALUE, {}))()).rejects.toThrow(/maxDiskBytes/)
     const mixed = [
       { type: 'del', key: key(0) },
@@ -61,9 +61,9 @@ describe('maxDiskBytes', () => {
     const fs = new FaultFileSystem()
     const engine = await start(fs, { maxDiskBytes: 4 * MIB, compression: 'none' })
     for (let i = 0; i < 60; i++) expect(await put(engine, key(i))).toBe('no error')
-    await endsWithin(10_000, engine.settle())
+    await ends(engine.settle())
     // Removals go one turn later; a log that was born ahead has its header only.
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await turns()
     const { diskBytes } = engine.stats()
     expect(bytesOnDisk(fs) - diskBytes).toBeGreaterThanOrEqual(0)
     expect(bytesOnDisk(fs) - diskBytes).toBeLessThanOrEqual(64)
@@ -86,7 +86,7 @@ describe('maxDiskBytes', () => {
     })
     for (let i = 0; i < 1_500; i++) {
       if ((await put(engine, key(i % 20))) === 'no error') continue
-      await endsWithin(10_000, engine.settle())
+      await ends(engine.settle())
       expect(await put(engine, key(i % 20))).toBe('no error')
     }
     expect(bytesOnDisk(fs)).toBeLessThan(6 * MIB)

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { StorageEngine } from '../../../../src/engine/engine.ts'
 import { FaultFileSystem } from '../../../faults/fault-file-system.ts'
 import type { Fault } from '../../../faults/fault-rules.ts'
-import { codeOf, endsWithin, start } from '../../../support/small-engine.ts'
+import { codeOf, ends, start, turns } from '../../../support/small-engine.ts'
 
 function text(engine: StorageEngine, key: string): unknown {
   return engine.getSync(key, undefined, 'utf8')
@@ -15,7 +15,7 @@ const put = (engine: StorageEngine, key: string): Promise<string> =>
 
 async function fillUntilRefused(engine: StorageEngine): Promise<string> {
   for (let i = 0; i < 200; i++) {
-    const code = await endsWithin(10_000, put(engine, `k${i}`))
+    const code = await ends(put(engine, `k${i}`))
     if (code !== 'no error') return code
   }
   return 'never refused'
@@ -47,7 +47,7 @@ describe('a failed sync', () => {
     const from = fs.calls.length
     const fault = faultOn(fs)
     fs.inject({ ...fault, errno: 'EIO' })
-    expect(await endsWithin(10_000, work(engine))).toBe('SETT_POISONED')
+    expect(await ends(work(engine))).toBe('SETT_POISONED')
     expect(() => engine.put('b', '2', {})).toThrow(
       /read-only from here on|could not be made durable/,
     )
@@ -115,7 +115,7 @@ describe('a failed sync of background work', () => {
       const injection = fs.inject({ ...fault, errno: 'EIO' })
       const from = fs.calls.length
       const refused = await work(engine, steps)
-      const told = [refused, await endsWithin(10_000, codeOf(engine.close()))]
+      const told = [refused, await ends(codeOf(engine.close()))]
       const syncs = fs.calls.slice(from).filter(({ kind }) => kind === fault.on)
       const failed = syncs.findIndex(({ error }) => error !== undefined)
       struck += failed >= 0 ? 1 : 0
@@ -146,7 +146,7 @@ describe('a log that is being born when a sync fails elsewhere', () => {
     const active = fs.listSync('/db').find((name) => name.endsWith('.wal'))!
     const birth = fs.inject({ on: 'sync', path: /\.wal$/, until })
     for (const key of ['a', 'b', 'c']) await engine.put(key, 'x'.repeat(12_000), {})
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await turns()
     expect(birth.matches).toBe(1)
     fs.inject({ on: 'sync', path: new RegExp(active), errno: 'EIO' })
     expect(await codeOf(engine.put('d', '1', { durability: 'sync' }))).toBe('SETT_POISONED')

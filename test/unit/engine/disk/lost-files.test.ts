@@ -1,7 +1,7 @@
 // Files that go away, or do not go away, under an open database.
 import { describe, expect, it } from 'vitest'
 import { FaultFileSystem } from '../../../faults/fault-file-system.ts'
-import { codeOf, endsWithin, start } from '../../../support/small-engine.ts'
+import { codeOf, ends, start } from '../../../support/small-engine.ts'
 
 describe('a directory that is removed under an open database', () => {
   it('ends all writing with a clear error; reads and close go on', async () => {
@@ -12,17 +12,14 @@ describe('a directory that is removed under an open database', () => {
     fs.removeSync('/db')
     let code = 'no error'
     for (let i = 0; i < 200 && code === 'no error'; i++) {
-      code = await endsWithin(
-        10_000,
-        codeOf((async () => engine.put(`k${i}`, 'x'.repeat(1000), {}))()),
-      )
+      code = await ends(codeOf((async () => engine.put(`k${i}`, 'x'.repeat(1000), {}))()))
     }
     expect(code).toBe('SETT_POISONED')
     expect(() => engine.put('b', '2', {})).toThrow(
       /directory of the database is gone|CURRENT is gone/,
     )
     expect(engine.getSync('a', undefined, 'utf8')).toBe('1')
-    await endsWithin(10_000, engine.close())
+    await ends(engine.close())
     expect(fs.openHandles).toBe(0)
   })
 
@@ -34,8 +31,8 @@ describe('a directory that is removed under an open database', () => {
       for (const name of fs.listSync('/db')) fs.removeSync(`/db/${name}`)
       fs.removeSync('/db')
       const outcome = work === 'flush' ? engine.flush() : (async () => engine.put('a', '1', {}))()
-      expect(await endsWithin(10_000, codeOf(outcome))).toBe('SETT_POISONED')
-      await endsWithin(10_000, engine.close())
+      expect(await ends(codeOf(outcome))).toBe('SETT_POISONED')
+      await ends(engine.close())
     }
   })
 })

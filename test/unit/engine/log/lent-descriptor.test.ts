@@ -1,7 +1,7 @@
 // A log that is being synced is not closed under the sync, however the database ends.
 import { describe, expect, it } from 'vitest'
 import { FaultFileSystem } from '../../../faults/fault-file-system.ts'
-import { codeOf, endsWithin, start } from '../../../support/small-engine.ts'
+import { codeOf, ends, start } from '../../../support/small-engine.ts'
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -28,6 +28,6 @@ describe('close() of a poisoned database', () => {
     await pause(30)
     expect(closed).toBe(false)
     open()
-    await endsWithin(3_000, closing)
+    await ends(closing)
   })
 })

@@ -1,7 +1,8 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { errorCode } from '../../../../src/engine/disk/failures.ts'
 import type { EngineNotice, FlushNotice } from '../../../../src/index.ts'
 import { open } from '../../../../src/index.ts'
+import { turns } from '../../../support/small-engine.ts'
 import { temporaryDirectory } from '../../../support/temp-directory.ts'
 import { BenchEngine } from '../../option-effects/bench-engine.ts'
 
@@ -96,15 +97,17 @@ describe('events of a database', () => {
     const listeners = process.listeners('uncaughtException')
     process.removeAllListeners('uncaughtException')
     process.on('uncaughtException', (error) => uncaught.push(error))
+    onTestFinished(() => {
+      process.removeAllListeners('uncaughtException')
+      for (const listener of listeners) process.on('uncaughtException', listener)
+    })
     db.on('flush', ({ phase }) => void seen.push(phase))
     db.on('flush', ({ job }) => {
       throw new RangeError(`listener of job ${job}`)
     })
     await db.put('a', '1')
     await db.flush()
-    await new Promise((resolve) => setTimeout(resolve, 20))
-    process.removeAllListeners('uncaughtException')
-    for (const listener of listeners) process.on('uncaughtException', listener)
+    await turns()
     expect(seen).toEqual(['begin', 'end'])
     expect(uncaught.map(String)).toEqual([
       'RangeError: listener of job 1',

@@ -12,7 +12,7 @@ import { wasmKernels } from '../../../../src/kernel/wasm-kernels.ts'
 import type { Executor } from '../../../../src/pool/executor.ts'
 import { inlineExecutor } from '../../../../src/pool/inline-executor.ts'
 import { FaultFileSystem } from '../../../faults/fault-file-system.ts'
-import { codeOf, endsWithin } from '../../../support/small-engine.ts'
+import { codeOf, ends, soon, turns } from '../../../support/small-engine.ts'
 
 const MIB = 2 ** 20
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
@@ -57,18 +57,19 @@ describe('a stop', () => {
     await engine.put('a', value, {})
     const open = gate(fs, /MANIFEST/, 'sync')
     const puts = Array.from({ length: 100 }, (_, i) => engine.put(`k${i}`, value, {}))
+    const begin = { event: 'stall', phase: 'begin', writers: 'stopped', cause: 'disk', ms: 0 }
+    await soon(() => expect(stalls).toEqual([begin]))
     await pause(30)
-    expect(stalls).toEqual([
-      { event: 'stall', phase: 'begin', writers: 'stopped', cause: 'disk', ms: 0 },
-    ])
+    expect(stalls).toEqual([begin])
     open()
-    await endsWithin(5_000, Promise.all(puts))
+    await ends(Promise.all(puts))
     await engine.settle()
-    const ends = stalls.filter(({ phase }) => phase === 'end')
-    expect(ends[0]).toMatchObject({ event: 'stall', writers: 'stopped', cause: 'disk' })
-    expect(ends[0]!.ms).toBeGreaterThanOrEqual(25)
-    expect(stalls.filter(({ phase }) => phase === 'begin').length).toBe(ends.length)
-    const told = ends.reduce((sum, { ms }) => sum + ms, 0)
+    await turns()
+    const ended = stalls.filter(({ phase }) => phase === 'end')
+    expect(ended[0]).toMatchObject({ event: 'stall', writers: 'stopped', cause: 'disk' })
+    expect(ended[0]!.ms).toBeGreaterThanOrEqual(25)
+    expect(stalls.filter(({ phase }) => phase === 'begin').length).toBe(ended.length)
+    const told = ended.reduce((sum, { ms }) => sum + ms, 0)
     expect(engine.stats().stallMs).toBeCloseTo(told, 6)
     await engine.close()
   })
@@ -79,8 +80,8 @@ describe('a stop', () => {
   ])('by %s says so', async (cause, options) => {
     const { engine, stalls } = await opened(options, 40)
     const puts = Array.from({ length: 300 }, (_, i) => engine.put(`k${i}`, value, {}))
-    await endsWithin(10_000, Promise.all(puts))
-    await pause(5)
+    await ends(Promise.all(puts))
+    await turns()
     const mine = stalls.filter((notice) => notice.cause === cause && notice.writers === 'stopped')
     expect(mine.length).toBeGreaterThan(1)
     expect(mine[0]!.phase).toBe('begin')
@@ -105,7 +106,7 @@ describe('what waits for room', () => {
       )
     }
     for (const put of puts) void put.then(look)
-    await endsWithin(10_000, Promise.all(puts))
+    await ends(Promise.all(puts))
     // The active one and one that is flushed; there may be three otherwise.
     expect(most).toBeLessThan(4.5 * MIB)
     expect(stalls.map(({ cause }) => cause)).toContain('memory')
@@ -122,9 +123,9 @@ describe('what waits for room', () => {
       const name = (i: number): string => `k${round} ${i}`
       // 8 MiB / 4 may wait; three memtables take what else there is.
       for (let i = 0; i < 600; i++) codes.push(codeOf((async () => engine.put(name(i), big, {}))()))
-      await pause(10)
+      await turns()
       open()
-      const outcomes = await endsWithin(10_000, Promise.all(codes))
+      const outcomes = await ends(Promise.all(codes))
       const refused = outcomes.filter((code) => code === 'SETT_BUSY').length
       expect(refused).toBeGreaterThan(300)
       expect(refused).toBeLessThan(450)
@@ -143,9 +144,9 @@ describe('what waits for room', () => {
     const open = gate(fs, /MANIFEST/, 'sync')
     const text = 's'.repeat(15_000)
     const puts = Array.from({ length: 300 }, (_, i) => engine.put(`k${i}`, text, {}))
-    await pause(5)
+    await turns()
     open()
-    await endsWithin(10_000, Promise.all(puts))
+    await ends(Promise.all(puts))
     await engine.close()
   })
 
@@ -158,8 +159,8 @@ describe('what waits for room', () => {
       'SETT_BUSY',
     )
     open()
-    await endsWithin(5_000, large)
-    await endsWithin(5_000, engine.put('more', Buffer.alloc(MIB), {}))
+    await ends(large)
+    await ends(engine.put('more', Buffer.alloc(MIB), {}))
     await engine.close()
   })
 })
@@ -202,8 +203,8 @@ describe('a debt', () => {
     expect(engine.stats().delayMs).toBeGreaterThan(60)
     const slowed = { event: 'stall', writers: 'slowed', cause: 'memtables' }
     expect(stalls).toContainEqual(expect.objectContaining({ ...slowed, phase: 'begin' }))
-    await endsWithin(10_000, engine.settle())
-    await pause(5)
+    await ends(engine.settle())
+    await turns()
     const phases = stalls.filter(({ writers }) => writers === 'slowed').map(({ phase }) => phase)
     expect(phases.at(-1)).toBe('end')
     const before = engine.stats().delayMs
@@ -216,10 +217,10 @@ describe('a debt', () => {
     const { engine } = await opened({ ...options, memoryBudget: 32 * MIB }, 30)
     for (let i = 0; i < 100; i++) await engine.put(`k${i}`, long(i), {})
     const puts = Array.from({ length: 120 }, (_, i) => engine.put(`f${i}`, long(i), {}))
-    await endsWithin(10_000, engine.flush())
-    await endsWithin(10_000, Promise.all(puts))
+    await ends(engine.flush())
+    await ends(Promise.all(puts))
     void engine.put('last', long(0), {})
-    await endsWithin(10_000, engine.close())
+    await ends(engine.close())
   })
 
   it('of level 0 slows writers before they would have to stop', async () => {

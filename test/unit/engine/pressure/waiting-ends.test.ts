@@ -1,9 +1,7 @@
 // Commits that wait for room and are refused when there is some: nobody goes on waiting for them.
 import { describe, expect, it } from 'vitest'
 import { FaultFileSystem } from '../../../faults/fault-file-system.ts'
-import { codeOf, endsWithin, start } from '../../../support/small-engine.ts'
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+import { codeOf, ends, start, turns } from '../../../support/small-engine.ts'
 
 describe('a commit that waited for room and is refused as there is some', () => {
   it.each(['close', 'flush'] as const)('does not keep %s() waiting', async (call) => {
@@ -16,19 +14,19 @@ describe('a commit that waited for room and is refused as there is some', () => 
     })
     for (let i = 0; i < 3; i++) await engine.put(`k${i}`, value, {})
     // The next log is born.
-    await pause(20)
+    await turns()
     fs.inject({ on: 'sync', path: /MANIFEST/, until, forever: true })
     const puts = Array.from({ length: 8 }, (_, i) => codeOf(engine.put(`l${i}`, value, {})))
-    await pause(20)
+    await turns()
     const ending = codeOf(engine[call]())
-    await pause(20)
+    await turns()
     // By the time there is room in memory, the volume has none.
     fs.spaceSync = () => ({ freeBytes: 0, totalBytes: 1_000_000 })
     open()
     fs.heal()
-    const codes = await endsWithin(3_000, Promise.all(puts))
+    const codes = await ends(Promise.all(puts))
     expect(codes).toContain('SETT_DISK_FULL')
-    await endsWithin(3_000, ending)
+    await ends(ending)
     if (call === 'flush') await engine.close()
   })
 })

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { valueSource } from '../../../../src/api/streams/put-stream.ts'
 import { open } from '../../../../src/index.ts'
 import { FaultFileSystem } from '../../../faults/fault-file-system.ts'
-import { codeOf, endsWithin, start } from '../../../support/small-engine.ts'
+import { codeOf, ends, start } from '../../../support/small-engine.ts'
 import { temporaryDirectory } from '../../../support/temp-directory.ts'
 import { BenchEngine } from '../../option-effects/bench-engine.ts'
 
@@ -82,7 +82,7 @@ describe('large values of one key, put again and again', () => {
     expect(await codeOf(engine.put('k', value(1), {}))).toBe('SETT_DISK_FULL')
     expect(segments(fs)).toBe(1)
     await engine.settle()
-    await endsWithin(5_000, engine.flush())
+    await ends(engine.flush())
     expect(engine.stats().segments.count).toBe(0)
     await engine.put('k', value(2), {})
     await engine.close()
@@ -148,7 +148,7 @@ describe('streams', () => {
     for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve))
     expect(segments(fs)).toBe(3)
     go()
-    await endsWithin(10_000, Promise.all(streams))
+    await ends(Promise.all(streams))
     expect(segments(fs)).toBe(20)
     await engine.close()
   })

@@ -5,7 +5,7 @@ import { valueSource } from '../../../../src/api/streams/put-stream.ts'
 import type { StorageEngine } from '../../../../src/engine/engine.ts'
 import type { StreamOptions } from '../../../../src/engine/types.ts'
 import { FaultFileSystem } from '../../../faults/fault-file-system.ts'
-import { codeOf, endsWithin, start } from '../../../support/small-engine.ts'
+import { codeOf, ends, start } from '../../../support/small-engine.ts'
 
 const MIB = 1024 * 1024
 
@@ -201,7 +201,7 @@ describe('what ends a stream early', () => {
     // As many as run at once, and more.
     const streams = Array.from({ length: 5 }, (_, i) => codeOf(stream(engine, `k${i}`, silent())))
     await silence
-    await endsWithin(5000, engine.close())
+    await ends(engine.close())
     expect(new Set(await Promise.all(streams))).toEqual(new Set(['LEVEL_DATABASE_NOT_OPEN']))
     expect(segments(fs)).toEqual([])
   })
@@ -263,7 +263,7 @@ describe('many streams', () => {
     await engine.put('large', bytes(50_000), {})
     controller.abort()
     expect(new Set(await Promise.all(stuck))).toEqual(new Set(['LEVEL_ABORTED']))
-    await endsWithin(5000, Promise.all(streams))
+    await ends(Promise.all(streams))
     for (let i = 0; i < 6; i++) {
       expect(value(engine, `k${i}`)!.equals(bytes(100_000 + i, i))).toBe(true)
     }

@@ -5,7 +5,7 @@ import { CorruptionError } from '../../../../src/base/errors.ts'
 import type { StorageEngine } from '../../../../src/engine/engine.ts'
 import type { RangeReader } from '../../../../src/engine/types.ts'
 import { FaultFileSystem } from '../../../faults/fault-file-system.ts'
-import { codeOf, endsWithin, start } from '../../../support/small-engine.ts'
+import { codeOf, ends, start } from '../../../support/small-engine.ts'
 
 const VLOG = /\.vlog$/
 const OPTIONS = { valueThreshold: 64, durability: 'none', compression: 'none' }
@@ -155,7 +155,7 @@ it('a segment that goes while a value is read from it off the thread waits for t
   expect(segments(fs)).toEqual(expect.arrayContaining(first))
   expect(engine.getSync(keyOf(7), undefined, 'utf8')).toBe(textOf(7, 2_000, 'w'))
   goOn()
-  expect(await endsWithin(5_000, Promise.resolve(answer))).toBe(textOf(7, 2_000))
+  expect(await ends(Promise.resolve(answer))).toBe(textOf(7, 2_000))
   for (let i = 0; i < 20; i++) await turn()
   for (const name of first) expect(segments(fs)).not.toContain(name)
   await engine.close()
