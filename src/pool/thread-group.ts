@@ -68,8 +68,8 @@ export class ThreadGroup {
     piscina.on('workerDestroy', () => queueMicrotask(() => this.#threadDied()))
   }
 
-  /** Resolves when a first thread has loaded the worker file and answered. */
-  static async start(options: GroupOptions): Promise<ThreadGroup> {
+  /** Starts so many threads side by side; resolves when a first one has loaded the worker file and answered. */
+  static async start(options: GroupOptions, threads: number): Promise<ThreadGroup> {
     const { Piscina } = await import('piscina')
     const group = new ThreadGroup(
       new Piscina({
@@ -84,7 +84,9 @@ export class ThreadGroup {
       }),
       options,
     )
-    await group.#firstPing()
+    const answered = group.#firstPing()
+    if (threads > 1) group.warmUp(threads)
+    await answered
     return group
   }
 

@@ -35,7 +35,7 @@ export class WorkerPool {
 
   /** Starts threads ahead of their jobs; a job that needs one meets the same failure again. */
   warmUp(threads: number): void {
-    this.#group ??= this.#open()
+    this.#group ??= this.#open(threads)
     this.#group.then(
       (group) => group.warmUp(threads),
       () => undefined,
@@ -49,15 +49,13 @@ export class WorkerPool {
   }
 
   async #perform(job: PoolJob): Promise<GroupResult> {
-    this.#group ??= this.#open()
+    this.#group ??= this.#open(1)
     return (await this.#group).run(job)
   }
 
-  #open(): Promise<ThreadGroup> {
-    const opening = ThreadGroup.start({
-      ...this.#options,
-      threadsMax: () => this.scheduler.capacity,
-    })
+  #open(threads: number): Promise<ThreadGroup> {
+    const threadsMax = (): number => this.scheduler.capacity
+    const opening = ThreadGroup.start({ ...this.#options, threadsMax }, threads)
     const forget = (): void => {
       if (this.#group === opening) this.#group = undefined
     }

@@ -14,6 +14,7 @@ import {
   sourcesWithin,
 } from '../../compaction/split.ts'
 import type { Bounds } from '../../cursor/bounds.ts'
+import type { WeighedKey } from '../../format/sstable-index.ts'
 import { plainBytes, storedBytes } from '../../format/table-meta.ts'
 import type {
   CompactSpec,
@@ -38,6 +39,8 @@ import { joinParts, type MergeResult, type PartResult } from './join-parts.ts'
 
 /** Two flushes in so many milliseconds: more will follow. */
 const BUSY_MS = 2000
+/** No job is worth its cost that looks into fewer tables. */
+const TABLES_PER_SAMPLE = 8
 
 export interface PlanMergesParts {
   readonly runner: JobRunner
@@ -126,7 +129,7 @@ export class PlanMerges {
 
   /** The parts by key; a single one without bounds: it stays in one piece. */
   async #split(plan: CompactionPlan, cancel: CancelFlag): Promise<readonly Bounds[]> {
-    const { executor, runner, splitting, tree } = this.#parts
+    const { executor, splitting } = this.#parts
     if ((splitting?.lanes ?? executor.workers) < 2) return [{}]
     const tables = plan.sources.flat()
     // Its own job is not known to the executor yet. Who is busy now may be free by the second part.
@@ -135,19 +138,53 @@ export class PlanMerges {
     const count = partCount(bytes, lanes, this.#sizes)
     if (count < 2 || !this.#mayBeSplit(plan)) return [{}]
     executor.warmUp(lanes)
-    const { keys } = await runner.run<SampleResult>({
-      priority: priorityOf(plan),
+    return boundsBetween(cutKeys(await this.#sample(plan, lanes, cancel), count))
+  }
+
+  /** Keys of all tables of the plan. Whoever is to merge them would wait meanwhile, and takes some of the tables. */
+  async #sample(
+    plan: CompactionPlan,
+    lanes: number,
+    cancel: CancelFlag,
+  ): Promise<readonly WeighedKey[]> {
+    const tables = plan.sources.flat()
+    const jobs = Math.min(lanes, Math.ceil(tables.length / TABLES_PER_SAMPLE))
+    this.#jobs += jobs - 1
+    try {
+      // None may read on while its tables go: a failure waits for the others.
+      const settled = await Promise.allSettled(
+        Array.from({ length: jobs }, (_, job) => {
+          const own = tables.filter((_table, at) => at % jobs === job)
+          return this.#sampleTables(own, priorityOf(plan), cancel)
+        }),
+      )
+      return settled.flatMap((end) => {
+        if (end.status === 'rejected') throw end.reason
+        return end.value.keys
+      })
+    } finally {
+      this.#jobs -= jobs - 1
+    }
+  }
+
+  #sampleTables(
+    tables: readonly TableMeta[],
+    priority: number,
+    cancel: CancelFlag,
+  ): Promise<SampleResult> {
+    const { directory } = this.#parts.tree
+    return this.#parts.runner.run<SampleResult>({
+      priority,
       workspaceBytes: sampleWorkspaceBytes(),
       cancel,
       spec: (workspace): SampleSpec => ({
         kind: 'sample',
-        directory: tree.directory,
+        directory,
         tables,
         keysPerTable: KEYS_PER_TABLE,
         workspace,
       }),
     })
-    return boundsBetween(cutKeys(keys, count))
   }
 
   #mayBeSplit(plan: CompactionPlan): boolean {

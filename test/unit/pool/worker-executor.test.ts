@@ -319,9 +319,16 @@ describe('lifetime', () => {
     await expect(run(executor, 'echo')).rejects.toMatchObject({ code: 'SETT_BUSY' })
   })
 
-  test('a worker file that does not load is named, each time', async () => {
+  test('threads that are wanted together start side by side', async () => {
+    const executor = open(2, { workerUrl: supportUrl('paired-worker.mjs') })
+    executor.warmUp(2)
+    await expect(run(executor, 'echo', { value: 3 })).resolves.toMatchObject({ entries: 3 })
+  })
+
+  test.each([1, 2])('a worker file that does not load is named, each time: %i', async (threads) => {
     for (const name of ['broken-worker.mjs', 'exiting-worker.mjs', 'missing-worker.mjs']) {
       const executor = open(2, { workerUrl: supportUrl(name) })
+      executor.warmUp(threads)
       for (let i = 0; i < 2; i++) {
         const error = await run(executor, 'echo').catch((caught: unknown) => caught)
         expect(error).toMatchObject({ code: 'SETT_WORKER_FAILED' })

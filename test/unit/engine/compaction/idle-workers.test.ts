@@ -26,6 +26,8 @@ class Rig {
   most = 0
   crowded = false
   later = 0
+  /** Numbers of the tables that each job looked into for keys. */
+  readonly sampled: (readonly number[])[] = []
   /** Told when a compaction job begins. */
   begins: () => void = () => undefined
   #running = 0
@@ -105,6 +107,7 @@ class Rig {
     // Flushes go first, and wait for threads that others use.
     const crowded = this.#running > this.#workers - this.taken
     this.crowded ||= crowded && spec.kind !== 'flush'
+    if (spec.kind === 'sample') this.sampled.push(spec.tables.map(({ number }) => number))
     if (spec.kind === 'compact') {
       this.#compacting += 1
       this.begins()
@@ -139,6 +142,20 @@ it('a compaction is split over the workers that idle', async () => {
     else expect(compactionParts).toBeGreaterThan(compactions)
     await rig.engine.close()
   }
+})
+
+it('those that will share a compaction look for its cuts together, each in tables of its own', async () => {
+  const rig = new Rig(2)
+  await rig.open()
+  await rig.fill()
+  expect(await rig.lanes()).toBe(2)
+  const [first = [], second = [], ...others] = rig.sampled
+  expect(others).toEqual([])
+  expect(Math.abs(first.length - second.length)).toBeLessThan(2)
+  const all = [...first, ...second].sort((a, b) => a - b)
+  expect(all.length).toBeGreaterThan(8)
+  expect([...new Set(all)]).toEqual(all)
+  await rig.engine.close()
 })
 
 it('a worker that was busy when a compaction began joins in', async () => {

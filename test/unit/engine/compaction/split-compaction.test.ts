@@ -233,6 +233,31 @@ describe('a part that fails', () => {
     await recovers(given, before)
   })
 
+  it('ends no compaction while another job still looks for its cuts', async () => {
+    let looking = 0
+    let looked = 0
+    let failed = false
+    const given = await opened(async (spec, run) => {
+      if (spec.kind !== 'sample') return run()
+      if (!failed) {
+        failed = true
+        throw Object.assign(new Error('on purpose'), { code: 'EIO' })
+      }
+      looking += 1
+      await pause(30)
+      return run().finally(() => {
+        looking -= 1
+        looked += 1
+      })
+    })
+    for (let times = 0; times < 3; times++) await fill(given.engine)
+    const before = content(given.engine)
+    expect(await codeOf(compact(given.engine))).not.toBe('no error')
+    expect(looking).toBe(0)
+    expect(looked).toBeGreaterThan(0)
+    await recovers(given, before)
+  })
+
   it('is not missed when the others are done already', async () => {
     let ended = 0
     const given = await opened(async (spec, run) => {
