@@ -34,6 +34,9 @@ import type { StoredValues } from './value-log/new-segment.ts'
 /** Groups this long, or after a slow write, are written without blocking the thread (handoff §0). */
 const ASYNC_WRITE_BYTES = 256 * 1024
 const SLOW_WRITE_MS = 2
+/** A lone commit this long, of some 500 small records, waits for the turn all the same: to encode and link it in one go
+ * would hold up the event loop twice as long, and beside that a turn costs little. */
+const LONE_BYTES = 64 * 1024
 const FRAME_ROOM = FRAME_HEADER_BYTES + LINK_BYTES
 
 export class WriteQueue {
@@ -361,7 +364,7 @@ export class WriteQueue {
       this.#queued.length === 0 &&
       this.#waiting.length === 0 &&
       this.#lastWriteMs <= SLOW_WRITE_MS &&
-      group.target.memtable.recordEnd - group.start < ASYNC_WRITE_BYTES &&
+      group.target.memtable.recordEnd - group.start < LONE_BYTES &&
       this.#lone.alone &&
       this.#parts.pressure.waitMs() === 0
     )

@@ -48,3 +48,12 @@ it('changes nothing where the priority would be the application’s', () => {
   for (const platform of ['darwin', 'win32', 'freebsd'] as const) lowerOwnPriority(platform)
   expect(getPriority(0)).toBe(own)
 })
+
+it('what background threads run is loaded once they give way', () => {
+  const entry = readFileSync(new URL('../../workers/background.ts', import.meta.url), 'utf8')
+  const loadedFirst = [...entry.matchAll(/^import (?!type )[^']*'([^']+)'/gm)].map(
+    ([, from]) => from,
+  )
+  expect(loadedFirst).toEqual(['../src/pool/threads/lower-priority.ts'])
+  expect(entry.indexOf('lowerOwnPriority()')).toBeLessThan(entry.indexOf('await import('))
+})

@@ -102,6 +102,30 @@ describe.each(RELAXED)('under durability %j', (durability) => {
     await engine.close()
   })
 
+  it('one of 64 KiB waits for the turn, so that encoding and linking it are two blocks, not one', async () => {
+    const fs = new FaultFileSystem()
+    const engine = await start(fs, { durability, memtableSize: 2 ** 20, memoryBudget: 2 ** 24 })
+    const batchOf = (bytes: number): Promise<void> => {
+      const value = 'v'.repeat(bytes / 64)
+      const keys = Array.from({ length: 64 }, (_, i) => `k${i}`)
+      return engine.batch(
+        keys.map((key) => ({ type: 'put', key, value })),
+        {},
+      )
+    }
+    const seen: number[] = []
+    for (const bytes of [32 * 1024, 64 * 1024, 32 * 1024]) {
+      const before = logWrites(fs)
+      const done = batchOf(bytes)
+      seen.push(logWrites(fs) - before)
+      await done
+      seen.push(logWrites(fs) - before)
+      expect(engine.getSync('k63', undefined, 'utf8')).toBe('v'.repeat(bytes / 64))
+    }
+    expect(seen).toEqual([1, 1, 0, 1, 1, 1])
+    await engine.close()
+  })
+
   it('a commit made by the callback of another joins a group', async () => {
     const fs = new FaultFileSystem()
     const engine = await start(fs, { durability })
