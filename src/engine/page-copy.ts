@@ -17,7 +17,7 @@ import {
 import type { WantedValue } from '../value-log/value-walk.ts'
 import type { Data, DataForm, RangeOptions } from './types.ts'
 import type { SeparatedValues } from './value-log/separated-values.ts'
-import { asForm, takeData } from './values.ts'
+import { asForm, BufferOver, takeData } from './values.ts'
 
 type Pair = [key: Data | undefined, value: Data | undefined]
 
@@ -62,7 +62,7 @@ export class PageCopy {
   /** Address of the first byte of the page, and the copy of it all: its bytes lie one behind the other, key and value
    * by turns, from the first key on. */
   readonly #begin: number
-  #slab: Buffer | undefined
+  #slab: ArrayBuffer | undefined
 
   constructor({ heap, values }: PageParts, { page, count, lazy }: PageEntries) {
     this.#bytes = heap.bytes
@@ -97,6 +97,9 @@ export class PageCopy {
     const end = Math.min(this.#end, this.#next + limit * DESC_SIZE)
     let large = 0
     let at = this.#next
+    let place = pairs.length
+    // Room for all at once: pushed one by one, the array is copied each time it has grown by half.
+    pairs.length = place + (end - at) / DESC_SIZE
     for (; at < end; at += DESC_SIZE) {
       const word = at >>> 2
       let key: Data | undefined
@@ -107,10 +110,10 @@ export class PageCopy {
         if (pointer || flags !== 0) {
           const wanted = pointer ? this.#wanted(at) : undefined
           const length = wanted?.valueLength ?? u32[word + DESC_VALUE_LENGTH / 4]!
-          if (large + length > room && pairs.length > 0) break
+          if (large + length > room && place > 0) break
           large += length
           if (wanted === undefined) value = this.#takeLarge(at, valueForm)
-          else addTo(separated, pairs.length, wanted)
+          else addTo(separated, place, wanted)
         } else {
           const length = u32[word + DESC_VALUE_LENGTH / 4]!
           value = this.#take(u32[word + DESC_VALUE / 4]!, length, valueForm)
@@ -120,8 +123,9 @@ export class PageCopy {
         const address = u32[word + DESC_KEY / 4]!
         key = this.#take(address, u32[word + DESC_KEY_LENGTH / 4]!, keyForm)
       }
-      pairs.push([key, value])
+      pairs[place++] = [key, value]
     }
+    pairs.length = place
     this.#next = at
     this.#fill(pairs, separated, valueForm)
     return large
@@ -155,7 +159,7 @@ export class PageCopy {
     return takeData(this.#bytes, address, loadU32(this.#u32, at + DESC_VALUE_LENGTH), form)
   }
 
-  #copySlab(values: boolean): Buffer {
+  #copySlab(values: boolean): ArrayBuffer {
     const begin = this.#begin
     const u32 = this.#u32
     const last = this.#end - DESC_SIZE
@@ -165,14 +169,13 @@ export class PageCopy {
     }
     const slab = Buffer.allocUnsafeSlow(end - begin)
     this.#bytes.copy(slab, 0, begin, end)
-    return slab
+    return slab.buffer
   }
 
   #take(address: number, length: number, form: DataForm): Data {
     if (form === 'utf8') return this.#bytes.toString('utf8', address, address + length)
-    const slab = this.#slab!
     const from = address - this.#begin
-    if (form === 'buffer') return slab.subarray(from, from + length)
-    return new Uint8Array(slab.buffer, slab.byteOffset + from, length)
+    if (form === 'buffer') return new BufferOver(this.#slab!, from, length)
+    return new Uint8Array(this.#slab!, from, length)
   }
 }

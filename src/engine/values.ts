@@ -1,6 +1,17 @@
 // Turns bytes of the heap into what the caller asked for: always a copy.
 import type { Data, DataForm } from './types.ts'
 
+/** The class Buffers are of: `new BufferOver(memory, offset, length)` is what `Buffer.from` of these gives, and
+ * `subarray`, in about half the time. Both check arguments first that are right here, which a scan feels. */
+export const BufferOver: new (memory: ArrayBuffer, offset: number, length: number) => Buffer = (
+  Buffer as unknown as Species
+)[Symbol.species]
+
+/** As ECMAScript has it for every typed array: what `subarray` makes its results with. */
+interface Species {
+  readonly [Symbol.species]: new (memory: ArrayBuffer, offset: number, length: number) => Buffer
+}
+
 /** Copies [address, address + length) of a heap into the wanted form. */
 export function takeData(bytes: Buffer, address: number, length: number, form: DataForm): Data {
   if (form === 'utf8') return bytes.toString('utf8', address, address + length)

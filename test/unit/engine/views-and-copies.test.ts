@@ -1,4 +1,5 @@
 // What a reader was given is its own, and tables stay as long as a view, or the manifest on disk, shows them.
+import { deepStrictEqual } from 'node:assert'
 import { expect, it } from 'vitest'
 import type { StorageEngine } from '../../../src/engine/engine.ts'
 import type { DataForm, RangeReader } from '../../../src/engine/types.ts'
@@ -45,6 +46,22 @@ it('a page that was handed out stays as it was while the scan goes on', async ()
     expect(found.map(([key]) => key)).toEqual(Array.from({ length: 200 }, (_, i) => keyOf(i)))
     for (const [i, [, value]] of found.entries()) expect(value).toMatch(new RegExp(`^one ${i} \\.`))
   }
+  await engine.close()
+})
+
+it('a scan gives ordinary Buffers and nothing else, also where values end a page early', async () => {
+  const engine = await start(new FaultFileSystem(), { memoryBudget: 64 * 1024 * 1024 })
+  const long = Buffer.alloc(300 * 1024, 'v')
+  const values = Array.from({ length: 30 }, (_, i) => (i % 3 === 0 ? long : Buffer.from(`v${i}`)))
+  for (const [i, value] of values.entries()) await engine.put(keyOf(i), value, {})
+  await engine.flush()
+  const reader = scan(engine, 'buffer')
+  const pages = [reader.next(50), reader.next(50), reader.next(50)]
+  // Strict as to class and holes.
+  const expected = values.map((value, i) => [Buffer.from(keyOf(i)), value])
+  deepStrictEqual(pages.flat(), expected)
+  expect(pages.map((page) => page.length)).toEqual(pages.map((page) => Object.keys(page).length))
+  expect(pages[1]).not.toEqual([])
   await engine.close()
 })
 
