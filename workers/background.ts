@@ -5,6 +5,8 @@ import type { WorkerReply, WorkerTask } from '../src/pool/protocol.ts'
 import { lowerOwnPriority } from '../src/pool/threads/lower-priority.ts'
 
 lowerOwnPriority()
-const tasks = await import('../src/pool/threads/background-tasks.ts')
 
-export const runTask: (task: WorkerTask) => WorkerReply = tasks.runTask
+/** Piscina waits for it. Without an await at the top, so that the file can be bundled as CommonJS, too. */
+export const runTask: Promise<(task: WorkerTask) => WorkerReply> = import(
+  '../src/pool/threads/background-tasks.ts'
+).then((tasks) => tasks.runTask)

@@ -13,9 +13,9 @@ const folder = mkdtempSync(join(tmpdir(), 'sett-package-'))
 const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
 /** Bytes at most. About a fifth above what they were when set: growth beyond that is to be decided, not to happen. */
 const BUDGETS = {
-  packed: 780_000,
-  unpacked: 2_600_000,
-  'code of the engine and its threads': 1_250_000,
+  packed: 870_000,
+  unpacked: 2_900_000,
+  'code of the engine and its threads': 1_540_000,
   'code and assets of the bench': 560_000,
 }
 const TYPED = ['types.mts', 'types-of-require.cts', 'types-of-bench.mts']

@@ -1,11 +1,15 @@
 // Background threads give way to the main thread. Linux only: elsewhere a priority is the process's.
+import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { getPriority } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { afterAll, expect, it } from 'vitest'
 import { open } from '../../src/index.ts'
 import { drainSyncWorker } from '../../src/pool/sync-worker.ts'
 import { BACKGROUND_NICE, lowerOwnPriority } from '../../src/pool/threads/lower-priority.ts'
 import { drainProcessPool } from '../../src/pool/worker-pool.ts'
+import { workerUrl } from '../../src/pool/worker-url.ts'
 import { sharedTemporaryDirectory } from '../support/temp-directory.ts'
 
 const directory = sharedTemporaryDirectory()
@@ -55,5 +59,15 @@ it('what background threads run is loaded once they give way', () => {
     ([, from]) => from,
   )
   expect(loadedFirst).toEqual(['../src/pool/threads/lower-priority.ts'])
-  expect(entry.indexOf('lowerOwnPriority()')).toBeLessThan(entry.indexOf('await import('))
+  expect(entry.indexOf('lowerOwnPriority()')).toBeLessThan(entry.indexOf('import('))
 })
+
+it.runIf('require_module' in process.features)(
+  'nor does their file wait at its top: CommonJS knows no such thing, and bundlers make that of it',
+  async () => {
+    const file = fileURLToPath(workerUrl('background'))
+    const script = `require(${JSON.stringify(file)}).runTask.then((run) => console.log(typeof run))`
+    const { stdout } = await promisify(execFile)(process.execPath, ['--no-warnings', '-e', script])
+    expect(stdout.trim()).toBe('function')
+  },
+)
