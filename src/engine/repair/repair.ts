@@ -100,7 +100,7 @@ async function repairWith(
     state = found ?? (await byTables(shop, entries))
   } catch (error) {
     await shop.settled()
-    removeOutputs(shop, first)
+    if (shop.owned) removeOutputs(shop, first)
     throw error
   }
   const manifest = await switchTo(shop, state)

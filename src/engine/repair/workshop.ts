@@ -60,8 +60,19 @@ export class Workshop {
     this.environment = environment
     this.segments = new RepairSegments(directory, this.notes)
     this.#executor = executor
-    const owned = (): boolean => isHeld(checkLock)
-    this.#obsolete = new ObsoleteFiles(environment.fs, directory, environment.logger, owned)
+    const { fs, logger } = environment
+    this.#obsolete = new ObsoleteFiles(fs, directory, logger, () => this.owned)
+  }
+
+  /** Whether the directory is still ours. */
+  get owned(): boolean {
+    try {
+      this.checkLock()
+      return true
+    } catch {
+      // Whoever writes next is told; here it matters only that nothing may be removed.
+      return false
+    }
   }
 
   /** Numbers for the outputs of a job that writes about so many bytes from so many tables. */
@@ -114,15 +125,5 @@ export class Workshop {
   /** Resolves once files of jobs that failed are gone. */
   settled(): Promise<void> {
     return this.#obsolete.settled()
-  }
-}
-
-function isHeld(checkLock: () => void): boolean {
-  try {
-    checkLock()
-    return true
-  } catch {
-    // Whoever writes next is told; here it matters only that nothing may be removed.
-    return false
   }
 }
