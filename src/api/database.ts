@@ -327,7 +327,9 @@ export class Database<K = string, V = string> extends EventedLevel<K, V> {
       return super.put(key, value, options!)
     }
     try {
-      return ownPromise(this._put(key, value, undefined))
+      // Whoever put a method in its place sees every put; this one would look again at what is known to be plain.
+      if (this._put !== ownPut) return ownPromise(this._put(key, value, undefined))
+      return ownPromise(this.#engine!.put(key, value, NO_OPTIONS))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -586,6 +588,7 @@ export class Database<K = string, V = string> extends EventedLevel<K, V> {
   }
 }
 
+const ownPut: Database['_put'] = Database.prototype._put
 const ownBatch: Database['_batch'] = Database.prototype._batch
 
 function noKey(): SettError {

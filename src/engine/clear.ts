@@ -4,8 +4,11 @@ import type { Data, Engine, RangeOptions, WriteOperation, WriteOptions } from '.
 
 /** Keys are gathered in pages; after this many the event loop gets a turn. */
 const PAGE = 1000
-/** Without a prototype, so that nothing shows through it. */
-const NO_OPTIONS: WriteOptions = Object.freeze(Object.create(null))
+const NO_OPTIONS: WriteOptions = Object.freeze({
+  durability: undefined,
+  onCommit: undefined,
+  ttl: undefined,
+})
 
 export async function clearRange(
   engine: Engine,

@@ -24,6 +24,8 @@ export class CommitGroup {
   storedBytes = 0
   /** Some commit of the group wants to be on disk before its promise resolves. */
   wantsSync = false
+  /** It is in its log, durable or not. */
+  logged = false
   /** It goes out inside the call that made its only commit, whose callback runs after that call. */
   atOnce = false
   #callbacks: Callback[] | undefined
@@ -37,6 +39,12 @@ export class CommitGroup {
     this.start = target.memtable.reserve(reserved)
     this.records = this.start + reserved
     target.unfinished += 1
+  }
+
+  /** What its log is to grow by. */
+  get unloggedBytes(): number {
+    if (this.logged) return 0
+    return (this.end === 0 ? this.target.memtable.recordEnd : this.end) - this.start
   }
 
   /** Settles every commit of the group. */

@@ -186,17 +186,17 @@ export interface WriteOperation {
 
 export interface WriteOptions {
   /** For puts that have none of their own. */
-  readonly ttl?: number
+  readonly ttl?: number | undefined
   /** Overrides the database's durability for this commit. */
-  readonly durability?: 'sync' | 'none'
+  readonly durability?: 'sync' | 'none' | undefined
   /** Called with the commit's version after it became visible, before the promise resolves. */
-  readonly onCommit?: (version: number) => void
+  readonly onCommit?: ((version: number) => void) | undefined
 }
 
 /** Options of putStream. */
 export interface StreamOptions extends WriteOptions {
   /** Ends it, unless the source has ended, with LEVEL_ABORTED. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Where the bytes of a value come from. One call at a time. */

@@ -11,7 +11,7 @@ export interface WalSyncerParts {
   readonly clock: Clock
   readonly health: Health
   /** Unsynced bytes wait this long at most, in ms; undefined: until somebody asks. */
-  readonly intervalMs: number | undefined
+  readonly intervalMs: () => number | undefined
 }
 
 export class WalSyncer {
@@ -36,8 +36,10 @@ export class WalSyncer {
   /** Bytes were appended, or cut off, that nobody waits for. */
   wrote(wal: WalFile): void {
     this.#markDirty(wal)
-    const { intervalMs, clock, health } = this.#parts
-    if (intervalMs === undefined || this.#timer !== undefined) return
+    if (this.#timer !== undefined) return
+    const { clock, health } = this.#parts
+    const intervalMs = this.#parts.intervalMs()
+    if (intervalMs === undefined) return
     this.#timer = clock.after(intervalMs, () => {
       this.#timer = undefined
       this.syncAll().catch((error: unknown) => health.poison('Syncing the log', error))

@@ -151,6 +151,12 @@ export class WriteQueue {
     this.#reportIdle()
   }
 
+  /** Of commits that are on their way to the log. */
+  get unloggedBytes(): number {
+    const groups = [this.#inFlight, ...this.#queued, this.#open]
+    return groups.reduce((sum, group) => sum + (group?.unloggedBytes ?? 0), 0)
+  }
+
   /** Nothing is open, queued, waiting or in flight. */
   get idle(): boolean {
     const behind = this.#queued.length + this.#waiting.length
@@ -228,9 +234,9 @@ export class WriteQueue {
   }
 
   /** The options of a commit that waits: tune() may come before its turn does. */
-  #keptOptions(options: WriteOptions): WriteOptions {
-    const durability = this.#parts.durability === 'sync' ? 'sync' : 'none'
-    return Object.assign(Object.create(null), { durability }, options)
+  #keptOptions({ durability, onCommit, ttl }: WriteOptions): WriteOptions {
+    const kept = durability ?? (this.#parts.durability === 'sync' ? 'sync' : 'none')
+    return { durability: kept, onCommit, ttl }
   }
 
   /** Takes the last place among those that wait for a commit still in the making. */
@@ -373,8 +379,9 @@ export class WriteQueue {
   #goAtOnce(group: CommitGroup): void {
     group.atOnce = true
     this.#lone.goes(group)
-    this.#closeForTurn()
-    this.#write(this.#queued.shift()!)
+    group.end = group.target.memtable.recordEnd
+    this.#open = undefined
+    this.#write(group)
   }
 
   #schedule(): void {
@@ -427,28 +434,20 @@ export class WriteQueue {
     const { wal } = group.target
     const frame = group.placeFrame()
     this.#seal(group, frame)
-    const bytes = heap.bytes.subarray(frame, group.end)
+    const length = group.end - frame
     this.walWrites += 1
-    this.walBytes += bytes.length
-    this.#parts.pressure.sent(bytes.length, group.storedBytes)
-    if (bytes.length >= ASYNC_WRITE_BYTES || this.#lastWriteMs > SLOW_WRITE_MS) {
-      const began = clock.monotonicMs()
-      const write = (): Promise<void> => wal.file.write(bytes, wal.length)
-      watch.during('write', wal.file.path, write).then(
-        () => {
-          this.#lastWriteMs = bytes.length >= ASYNC_WRITE_BYTES ? 0 : clock.monotonicMs() - began
-          this.#written(group)
-        },
-        (error: unknown) => this.#writeFailed(group, error),
-      )
+    this.walBytes += length
+    this.#parts.pressure.sent(length, group.storedBytes)
+    if (length >= ASYNC_WRITE_BYTES || this.#lastWriteMs > SLOW_WRITE_MS) {
+      this.#writeLater(group, frame)
       return
     }
     try {
       const began = clock.monotonicMs()
-      fillAhead.before(wal, bytes.length, group.wantsSync)
+      fillAhead.before(wal, length, group.wantsSync)
       // The look for their room may have found the directory gone: no write to the log would.
       if (health.poisoned !== undefined) throw health.tell()!
-      wal.file.writeSync(bytes, wal.length)
+      wal.file.writeSync(heap.bytes, wal.length, frame, group.end)
       this.#lastWriteMs = clock.monotonicMs() - began
     } catch (error) {
       this.#writeFailed(group, error)
@@ -456,6 +455,22 @@ export class WriteQueue {
     }
     watch.took('write', wal.file.path, this.#lastWriteMs)
     this.#written(group)
+  }
+
+  /** Without blocking the thread. */
+  #writeLater(group: CommitGroup, frame: number): void {
+    const { heap, clock, watch } = this.#parts
+    const { wal } = group.target
+    const bytes = heap.bytes.subarray(frame, group.end)
+    const began = clock.monotonicMs()
+    const write = (): Promise<void> => wal.file.write(bytes, wal.length)
+    watch.during('write', wal.file.path, write).then(
+      () => {
+        this.#lastWriteMs = bytes.length >= ASYNC_WRITE_BYTES ? 0 : clock.monotonicMs() - began
+        this.#written(group)
+      },
+      (error: unknown) => this.#writeFailed(group, error),
+    )
   }
 
   #seal(group: CommitGroup, frame: number): void {
@@ -477,6 +492,7 @@ export class WriteQueue {
     const { syncer } = this.#parts
     const { wal } = group.target
     wal.appended()
+    group.logged = true
     if (!group.wantsSync) {
       syncer.wrote(wal)
       this.#finish(group)
@@ -576,7 +592,7 @@ export class WriteQueue {
   }
 
   #reportIdle(): void {
-    if (!this.idle) return
+    if (this.#idle.length === 0 || !this.idle) return
     for (const resolve of this.#idle.splice(0)) resolve()
   }
 }

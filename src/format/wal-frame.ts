@@ -80,8 +80,9 @@ export function writeLink(words: Uint32Array, at: number, link: WalLink): void {
 }
 
 function writeWords(words: Uint32Array, at: number, value: number): void {
-  words[at >>> 2] = value % 2 ** 32
-  words[(at >>> 2) + 1] = Math.floor(value / 2 ** 32)
+  // Storing drops what is above 32 bits, and fractions.
+  words[at >>> 2] = value
+  words[(at >>> 2) + 1] = value / 2 ** 32
 }
 
 /**

@@ -17,7 +17,8 @@ export interface OpenFile {
   /** Reads until `target` is full or the file ends; returns the bytes read. */
   readSync(target: Uint8Array, position: number): number
   read(target: Uint8Array, position: number): Promise<number>
-  writeSync(source: Uint8Array, position: number): void
+  /** Writes the bytes `from` to `to` of `source`, by default all: a view of them costs a small write a twentieth. */
+  writeSync(source: Uint8Array, position: number, from?: number, to?: number): void
   write(source: Uint8Array, position: number): Promise<void>
   truncateSync(length: number): void
   sizeSync(): number

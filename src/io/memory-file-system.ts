@@ -198,14 +198,14 @@ class MemoryFile implements OpenFile {
     return this.readSync(target, position)
   }
 
-  writeSync(source: Uint8Array, position: number): void {
+  writeSync(source: Uint8Array, position: number, from = 0, to: number = source.length): void {
     this.#check('write')
     if (!this.#writable) throw systemError('EBADF', 'write', this.path)
-    if (source.length === 0) return
+    if (to === from) return
     const node = this.#node
-    const end = position + source.length
+    const end = position + to - from
     reserve(node, end)
-    node.bytes.set(source, position)
+    node.bytes.set(source.subarray(from, to), position)
     node.length = Math.max(node.length, end)
   }
 

@@ -231,13 +231,13 @@ class NodeFile implements OpenFile {
     return done
   }
 
-  writeSync(source: Uint8Array, position: number): void {
+  writeSync(source: Uint8Array, position: number, from = 0, to = source.length): void {
     const descriptor = this.#open('write')
-    const { length } = source
-    let done = writeOnce(descriptor, source, 0, position)
+    const place = position - from
+    let done = from + writeOnce(descriptor, source, { from, to, place })
     // After a short write the next call says why: the kernel reports the reason only then.
-    for (let idle = 0; done < length; ) {
-      const count = writeOnce(descriptor, source, done, position + done)
+    for (let idle = 0; done < to; ) {
+      const count = writeOnce(descriptor, source, { from: done, to, place })
       done += count
       idle = count === 0 ? idle + 1 : 0
       if (idle > RETRIES_MAX) throw systemError('EIO', 'write', this.path, 'no byte was accepted')
@@ -336,10 +336,17 @@ function readOnce(descriptor: number, target: Uint8Array, from: number, position
   }
 }
 
-function writeOnce(descriptor: number, source: Uint8Array, from: number, position: number): number {
+/** A piece of a source whose first byte has its place at `place` of the file, or would have. */
+interface Piece {
+  readonly from: number
+  readonly to: number
+  readonly place: number
+}
+
+function writeOnce(descriptor: number, source: Uint8Array, { from, to, place }: Piece): number {
   for (let attempt = 0; ; attempt++) {
     try {
-      return fs.writeSync(descriptor, source, from, source.length - from, position)
+      return fs.writeSync(descriptor, source, from, to - from, place + from)
     } catch (error) {
       if (attempt >= RETRIES_MAX || !isInterrupted(error)) throw error
     }

@@ -28,9 +28,10 @@ export class FaultFile implements OpenFile {
     return await this.#calls.later(this.#reading(target, position))
   }
 
-  writeSync(source: Uint8Array, position: number): void {
-    this.#calls.now(this.#writing(source, position))
-    this.#flip(source)
+  writeSync(source: Uint8Array, position: number, from = 0, to: number = source.length): void {
+    const bytes = source.subarray(from, to)
+    this.#calls.now(this.#writing(bytes, position))
+    this.#flip(bytes)
   }
 
   async write(source: Uint8Array, position: number): Promise<void> {

@@ -131,9 +131,10 @@ class KillingFile implements OpenFile {
     return this.#kill.later('read', this.path, () => this.#file.read(target, position))
   }
 
-  writeSync(source: Uint8Array, position: number): void {
-    const half = (): void => this.#half(source, position)
-    this.#kill.now('write', this.path, () => this.#file.writeSync(source, position), half)
+  writeSync(source: Uint8Array, position: number, from = 0, to: number = source.length): void {
+    const half = (): void => this.#half(source.subarray(from, to), position)
+    const whole = (): void => this.#file.writeSync(source, position, from, to)
+    this.#kill.now('write', this.path, whole, half)
   }
 
   write(source: Uint8Array, position: number): Promise<void> {

@@ -107,8 +107,8 @@ class ProcessFile implements OpenFile {
     return this.#lied(target, await this.#alive.read(target, position))
   }
 
-  writeSync(source: Uint8Array, position: number): void {
-    this.#alive.writeSync(source, position)
+  writeSync(source: Uint8Array, position: number, from?: number, to?: number): void {
+    this.#alive.writeSync(source, position, from, to)
   }
 
   async write(source: Uint8Array, position: number): Promise<void> {

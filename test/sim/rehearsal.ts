@@ -213,8 +213,8 @@ class RehearsalFile implements OpenFile {
     return read
   }
 
-  writeSync(source: Uint8Array, at: number): void {
-    const bytes = Buffer.from(source)
+  writeSync(source: Uint8Array, at: number, from = 0, to: number = source.length): void {
+    const bytes = Buffer.from(source.subarray(from, to))
     this.#files.note({ kind: 'write', handle: this.#handle, at, length: bytes.length, bytes })
     if (this.#content instanceof Output) this.#content.write(bytes, at)
   }

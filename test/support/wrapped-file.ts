@@ -8,7 +8,7 @@ export function wrappedFile(file: OpenFile, changed: Partial<OpenFile>): OpenFil
     descriptor: file.descriptor,
     readSync: (target, position) => file.readSync(target, position),
     read: (target, position) => file.read(target, position),
-    writeSync: (source, position) => file.writeSync(source, position),
+    writeSync: (...given) => file.writeSync(...given),
     write: (source, position) => file.write(source, position),
     truncateSync: (length) => file.truncateSync(length),
     sizeSync: () => file.sizeSync(),

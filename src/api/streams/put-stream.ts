@@ -30,10 +30,9 @@ interface OpenSource extends ValueInput {
 /** Throws SETT_INVALID_OPTION. */
 export function streamOptions(given: object | undefined): StreamOptions {
   const { signal }: { signal?: unknown } = Object.assign(Object.create(null), given)
-  if (signal === undefined) return writeOptions(given)
-  if (signal instanceof AbortSignal) {
-    // Without a prototype, as all write options.
-    return Object.assign(Object.create(null), writeOptions(given), { signal })
+  if (signal === undefined || signal instanceof AbortSignal) {
+    // Its own in any case, so that nothing shows through it.
+    return { ...writeOptions(given), signal }
   }
   throw new SettError(
     'SETT_INVALID_OPTION',

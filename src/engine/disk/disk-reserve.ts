@@ -17,7 +17,7 @@ const LOOK_SHARE = 0.25
 /** The option maxDiskBytes. */
 export interface DiskQuota {
   readonly maxDiskBytes: number
-  /** Bytes of the database's files. */
+  /** Bytes of the database's files, and of what is on its way to them. */
   readonly used: () => number
 }
 
@@ -25,8 +25,8 @@ export interface DiskReserveParts {
   readonly fs: FileSystem
   readonly directory: string
   readonly logger: Logger
-  /** Bytes of memory that will become tables: their room is spoken for. */
-  readonly unflushed: () => number
+  /** Bytes of memory that will become tables, and of commits on their way to the log, which stays until then. */
+  readonly spokenFor: () => number
   /** undefined: the files may take what the volume has. */
   readonly quota: DiskQuota | undefined
   /** A put is about to be refused for want of room. */
@@ -70,16 +70,26 @@ export class DiskReserve {
   /** Bytes that background work may take beyond what is spoken for, below 0 if there are too few already; Infinity:
    * nobody knows. */
   get room(): number {
-    const { fs, directory, quota, unflushed } = this.#parts
-    const inQuota =
-      quota === undefined ? Number.POSITIVE_INFINITY : quota.maxDiskBytes - quota.used()
+    const { quota } = this.#parts
+    const onVolume = this.#onVolume(reserveOf)
+    return quota === undefined ? onVolume : Math.min(quota.maxDiskBytes - quota.used(), onVolume)
+  }
+
+  /** Bytes that work may take which somebody asked to give room back, else as `room`: the reserve is there for that,
+   * and the quota may be passed for a while, or nothing could help where there is no room. */
+  get roomToFree(): number {
+    return this.#onVolume(() => 0)
+  }
+
+  #onVolume(kept: typeof reserveOf): number {
+    const { fs, directory, spokenFor } = this.#parts
     try {
       const space = fs.spaceSync(directory)
-      if (space.totalBytes <= 0) return inQuota
-      return Math.min(inQuota, space.freeBytes - reserveOf(space) - unflushed())
+      if (space.totalBytes <= 0) return Number.POSITIVE_INFINITY
+      return space.freeBytes - kept(space) - spokenFor()
     } catch {
       // The next put is told.
-      return inQuota
+      return Number.POSITIVE_INFINITY
     }
   }
 
@@ -96,7 +106,7 @@ export class DiskReserve {
     const space = this.#space()
     if (space === undefined) return Math.min(LOOK_BYTES, inQuota)
     const reserve = reserveOf(space)
-    const spare = space.freeBytes - reserve - bytes - this.#parts.unflushed()
+    const spare = space.freeBytes - reserve - bytes - this.#parts.spokenFor()
     if (spare >= 0) return Math.min(LOOK_BYTES, spare * LOOK_SHARE, inQuota)
     throw this.#refusal(
       `The volume has ${space.freeBytes} bytes left, of which ${Math.ceil(reserve)} are kept for deletes and ` +

@@ -5,6 +5,8 @@
 const WAIT_MOST_MS = 4
 /** Less is not worth a timer; it stays owed. */
 const WAIT_LEAST_MS = 1
+/** Nor is this, at any rate, worth a look at the clock. */
+const LITTLE_BYTES = 64 * 1024
 /** A timer that came late is made up for, up to so much. */
 const CREDIT_MS = 5
 /** However large a group was, the next one does not wait longer for it: values of up to ten seconds are paid for. */
@@ -22,15 +24,25 @@ export class WritePacer {
   /** Milliseconds until it is worth asking again; 0: the next group may go. */
   waitMs(now: number, bytesPerMs: number): number {
     this.#pay(now, bytesPerMs)
-    this.#owed = Math.min(this.#owed, now < this.#until ? (this.#until - now) * bytesPerMs : 0)
-    const wait = this.#owed / bytesPerMs
-    return wait < WAIT_LEAST_MS ? 0 : Math.min(wait, WAIT_MOST_MS)
+    const dueMs = this.#owed / bytesPerMs
+    if (dueMs < WAIT_LEAST_MS) return 0
+    const boundMs = Math.max(this.#until - now, 0)
+    if (boundMs < dueMs) this.#owed = boundMs * bytesPerMs
+    const wait = Math.min(dueMs, boundMs, WAIT_MOST_MS)
+    return wait < WAIT_LEAST_MS ? 0 : wait
   }
 
-  /** A group went out. */
-  sent(now: number, bytes: number, bytesPerMs: number): void {
-    this.#pay(now, bytesPerMs)
+  /** With so much more, too, less is owed than is worth a wait, whatever was paid since the last look at the clock. */
+  owesLittle(bytes: number, bytesPerMs: number): boolean {
+    return this.#owed + bytes < Math.min(WAIT_LEAST_MS * bytesPerMs, LITTLE_BYTES)
+  }
+
+  /** A group went out; `now` may be left out while little is owed. */
+  sent(now: number | undefined, bytes: number, bytesPerMs: number): void {
+    if (now !== undefined) this.#pay(now, bytesPerMs)
+    else if (bytesPerMs === Number.POSITIVE_INFINITY) this.#owed = 0
     this.#owed += bytes
+    if (now === undefined) return
     const dueMs = Math.min(this.#owed / bytesPerMs, OWED_MOST_MS)
     this.#until = now + Math.max(dueMs, SURPRISE_MOST_MS)
   }

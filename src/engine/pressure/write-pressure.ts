@@ -77,9 +77,9 @@ export class WritePressure {
   #copying = 0
   #written = 0
   #limit: WriteLimit = UNLIMITED
-  /** When it was worked out, and what went out since. */
-  #limitAt = Number.NEGATIVE_INFINITY
-  #sent = 0
+  /** When it was worked out, and what went out since; Infinity: it is to be worked out. */
+  #limitAt = 0
+  #sent = Number.POSITIVE_INFINITY
   #held: { readonly since: number; readonly cause: DelayCause } | undefined
 
   constructor(parts: PressureParts) {
@@ -114,7 +114,7 @@ export class WritePressure {
   changed(): void {
     const { clock, memory, options, watch } = this.#parts
     const now = clock.monotonicMs()
-    this.#limitAt = Number.NEGATIVE_INFINITY
+    this.#sent = Number.POSITIVE_INFINITY
     const { frozen } = memory()
     if (frozen > 0) this.#flushes.work(now, options.memtableSize)
     else this.#flushes.rest()
@@ -130,7 +130,7 @@ export class WritePressure {
 
   /** How long to wait, in ms, before asking again whether the next group may go out; 0: it may. */
   waitMs(): number {
-    if (!this.limited) return 0
+    if (!this.limited || this.#goesUnasked) return 0
     const now = this.#parts.clock.monotonicMs()
     this.#readLimit(now)
     const wait = this.#pacer.waitMs(now, this.#limit.bytesPerMs)
@@ -143,10 +143,19 @@ export class WritePressure {
    * but what they replace becomes garbage. */
   sent(bytes: number, stored = 0): void {
     if (!this.limited) return
+    // What is charged for them is up to the limit, which may be old: the log hardly grows by such commits.
+    if (stored > 0) this.#readLimit(this.#parts.clock.monotonicMs())
     this.#sent += bytes
     const { bytesPerMs, cause } = this.#limit
     const owed = cause === 'garbage' ? bytes + stored : bytes
-    this.#pacer.sent(this.#parts.clock.monotonicMs(), owed, bytesPerMs)
+    const little = this.#pacer.owesLittle(owed, bytesPerMs)
+    this.#pacer.sent(little ? undefined : this.#parts.clock.monotonicMs(), owed, bytesPerMs)
+  }
+
+  /** The clock could only tell that less is owed: not worth its while beside a small commit. */
+  get #goesUnasked(): boolean {
+    const few = this.#sent < this.#parts.options.memtableSize * LIMIT_SHARE
+    return few && this.#held === undefined && this.#pacer.owesLittle(0, this.#limit.bytesPerMs)
   }
 
   #readLimit(now: number): void {
@@ -221,8 +230,11 @@ export class WritePressure {
     const memtables = memtableReservoir(memory, options, flush)
     if (options.l0StallTrigger === Number.POSITIVE_INFINITY) return [memtables]
     const merge = this.#merges.drain(now, flush.bytesPerMs * MERGE_GUESS)
-    const rules = { ...options, tablesPerMemtable: this.#tablesPerMemtable }
-    const level0 = { ...memory, tables: this.#tables, merging: this.#merging }
+    const { memtableSize, l0CompactTrigger, l0StallTrigger } = options
+    const tablesPerMemtable = this.#tablesPerMemtable
+    const rules = { memtableSize, tablesPerMemtable, l0CompactTrigger, l0StallTrigger }
+    const { frozen, active } = memory
+    const level0 = { frozen, active, tables: this.#tables, merging: this.#merging }
     const base = baseLevelSize(options)
     const reservoirs = [
       memtables,

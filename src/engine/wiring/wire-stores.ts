@@ -191,9 +191,8 @@ function wireSyncer({ foundation, output }: Wiring, health: Health): WalSyncer {
     syncFile,
     clock,
     health,
-    get intervalMs() {
-      return typeof options.durability === 'object' ? options.durability.interval : undefined
-    },
+    intervalMs: () =>
+      typeof options.durability === 'object' ? options.durability.interval : undefined,
   })
 }
 

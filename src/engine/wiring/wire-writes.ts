@@ -24,10 +24,17 @@ export interface WriteLimits {
   readonly pressure: WritePressure
 }
 
-/** `refused`: a put is about to be, for want of room. */
-export function wireLimits(wiring: Wiring, stores: Stores, refused: () => void): WriteLimits {
+/** What is not wired yet. */
+export interface LimitParts {
+  /** A put is about to be refused for want of room. */
+  readonly refused: () => void
+  /** Bytes of commits on their way to the log. */
+  readonly unlogged: () => number
+}
+
+export function wireLimits(wiring: Wiring, stores: Stores, later: LimitParts): WriteLimits {
   const { options, environment } = wiring.foundation
-  const reserve = wireReserve(wiring, stores, refused)
+  const reserve = wireReserve(wiring, stores, later)
   return { ...wirePressure(environment, options, stores), reserve }
 }
 
@@ -167,7 +174,7 @@ function wirePressure(
 function wireReserve(
   { output, foundation }: Wiring,
   { memtables, health, diskBytes }: Stores,
-  refused: () => void,
+  { refused, unlogged }: LimitParts,
 ): DiskReserve {
   const { options, environment } = foundation
   const { maxDiskBytes } = options
@@ -175,8 +182,11 @@ function wireReserve(
     fs: output.fs,
     directory: output.directory,
     logger: environment.logger,
-    unflushed: () => memtables.usedBytes,
-    quota: maxDiskBytes === undefined ? undefined : { maxDiskBytes, used: diskBytes },
+    spokenFor: () => memtables.usedBytes + unlogged(),
+    quota:
+      maxDiskBytes === undefined
+        ? undefined
+        : { maxDiskBytes, used: () => diskBytes() + unlogged() },
     refused,
     lost: (cause) => {
       health.directoryLost(cause)

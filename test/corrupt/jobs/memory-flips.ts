@@ -65,9 +65,10 @@ function flippingFiles(writes: Trigger, flip: (source: Uint8Array) => Uint8Array
   const inner = memoryFileSystem()
   const watched = (file: OpenFile): OpenFile =>
     wrappedFile(file, {
-      writeSync: (source, position) => {
-        writes.call(0, source.length)
-        file.writeSync(flip(source), position)
+      writeSync: (source, position, from = 0, to = source.length) => {
+        const bytes = source.subarray(from, to)
+        writes.call(0, bytes.length)
+        file.writeSync(flip(bytes), position)
       },
     })
   return {

@@ -102,6 +102,17 @@ describe.each(subjects)('%s file system', (_name, subject) => {
     file.closeSync()
   })
 
+  test('a part of a source is written as if it were all of it', () => {
+    const { fs, directory } = subject()
+    const file = fs.openSync(join(directory, 'a'), 'create')
+    file.writeSync(Buffer.from('0123456789'), 2, 3, 7)
+    file.writeSync(Buffer.from('ab'), 0, 1, 1)
+    const found = Buffer.alloc(8, '.')
+    expect(file.readSync(found, 0)).toBe(6)
+    expect(found.toString('latin1')).toBe('\0\u00003456..')
+    file.closeSync()
+  })
+
   test('two openers see one file, and a removed file lives on while it is open', () => {
     const { fs, directory } = subject()
     const path = join(directory, 'a')

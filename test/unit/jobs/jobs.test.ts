@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { SettError } from '../../../src/base/errors.ts'
 import { filterShape } from '../../../src/format/sstable-filter.ts'
-import type { FileSystem } from '../../../src/io/file-system.ts'
+import type { FileSystem, OpenFile } from '../../../src/io/file-system.ts'
 import { memoryFileSystem } from '../../../src/io/memory-file-system.ts'
 import type { VerifyResult } from '../../../src/jobs/job.ts'
 import { runJob } from '../../../src/jobs/run-job.ts'
@@ -180,12 +180,12 @@ it('leaves nothing open when it is cancelled, refused by the disk, or fed a dama
             }
           }
           if (name === 'writeSync') {
-            return (bytes: Uint8Array, position: number) => {
+            return (...given: Parameters<OpenFile['writeSync']>) => {
               writesLeft -= 1
               if (writesLeft < 0) {
                 throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
               }
-              target.writeSync(bytes, position)
+              target.writeSync(...given)
             }
           }
           const value: unknown = Reflect.get(target, name, target)

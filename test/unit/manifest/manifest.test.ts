@@ -228,9 +228,9 @@ describe('manifest log', () => {
 /** Writes half and fails when told to. */
 function brokenFile(file: OpenFile, broken: () => boolean, code = 'EIO'): OpenFile {
   const writeSync = file.writeSync.bind(file)
-  file.writeSync = (source, position) => {
-    if (!broken()) return writeSync(source, position)
-    writeSync(source.subarray(0, source.length >> 1), position)
+  file.writeSync = (source, position, from = 0, to = source.length) => {
+    if (!broken()) return writeSync(source, position, from, to)
+    writeSync(source, position, from, (from + to) >> 1)
     throw Object.assign(new Error(code), { code })
   }
   return file

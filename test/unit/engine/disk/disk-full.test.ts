@@ -69,6 +69,25 @@ describe('the reserve', () => {
     await again.close()
   })
 
+  it('is kept from the puts of one turn, too, of which nothing is in the log yet', async () => {
+    const fs = new FaultFileSystem()
+    const MIB = 1024 * 1024
+    const options = { memtableSize: MIB, memoryBudget: 16 * MIB, compression: 'none' }
+    const engine = await start(fs, options)
+    fs.setCapacity(1.3 * MIB)
+    const value = VALUE.slice(0, 4_000)
+    const flood = Array.from({ length: 240 }, async (_, i) => {
+      return await codeOf((async () => engine.put(`k${i}`, value, {}))())
+    })
+    const codes = await ends(Promise.all(flood))
+    const stored = codes.filter((code) => code === 'no error').length
+    expect(codes.filter((code) => code === 'SETT_DISK_FULL')).toHaveLength(240 - stored)
+    expect(stored).toBeGreaterThan(100)
+    // Otherwise nothing would ever give room back: neither deletes nor a reopening.
+    expect(await codeOf(engine.flush())).toBe('no error')
+    await engine.close()
+  })
+
   it('is 64 MiB at most, and none where the system does not tell', async () => {
     const fs = new FaultFileSystem()
     const engine = await start(fs)

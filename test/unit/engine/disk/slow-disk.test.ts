@@ -26,6 +26,8 @@ afterEach(() => {
 
 const fakeTime = (): void => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  // The clock has its own hold of the real one.
+  vi.spyOn(systemClock, 'monotonicMs').mockImplementation(() => performance.now())
 }
 
 const turns = async (): Promise<void> => {

@@ -15,6 +15,7 @@ class Pressed {
   space: Space | undefined = { bytes: 2.3 * GIB, garbage: 1.3 * GIB }
   written = 0
   writing = 100 * MIB
+  memory = { frozen: 0, active: 0 }
   readonly pressure: WritePressure
   #levels: Levels = [[], [makeTable(1, 'a', 'z', GIB)]]
 
@@ -31,7 +32,7 @@ class Pressed {
         ...{ memtableSize: 64 * MIB, memtableCount: 3, tableSize: 64 * MIB },
         ...{ l0CompactTrigger: 5, l0StallTrigger, levelSizeMultiplier: 10 },
       },
-      memory: () => ({ frozen: 0, active: 0 }),
+      memory: () => this.memory,
       levels: () => this.#levels,
       watch: new StallWatch({ clock, notify: () => undefined }),
     })
@@ -75,6 +76,19 @@ describe('garbage', () => {
     expect(pressed.waitAfter(100, MIB)).toBeGreaterThan(10)
     pressed.now += 1_000
     expect(pressed.waitAfter(100)).toBe(0)
+  })
+
+  it('slows them for such values once jobs fall behind, however little goes to the log', () => {
+    const pressed = new Pressed()
+    pressed.memory = { frozen: 1, active: 0.9 }
+    pressed.pressure.changed()
+    pressed.now += 1_000
+    pressed.pressure.flushed(MIB)
+    pressed.pressure.changed()
+    // So far the flushes are what holds most back, and values in segments are nothing to them.
+    expect(pressed.waitAfter(100, MIB)).toBe(0)
+    pressed.now += 60_000
+    expect(pressed.waitAfter(100, MIB)).toBeGreaterThan(10)
   })
 
   it.each<[string, Partial<Pick<Pressed, 'space' | 'writing'>>]>([

@@ -163,7 +163,7 @@ describe('the pacer', () => {
         }
         // What went before was paid for, but for 1 ms.
         expect(sent).toBeLessThanOrEqual((now - 1000 + 1) * rate + 5 * rate)
-        pacer.sent(now, bytes, rate)
+        pacer.sent(pacer.owesLittle(bytes, rate) ? undefined : now, bytes, rate)
         sent += bytes
       }
       expect(now - 1000).toBeLessThanOrEqual(sent / rate + 2)
@@ -188,5 +188,14 @@ describe('the pacer', () => {
     pacer.sent(0, 1e9, 1000)
     expect(pacer.waitMs(9_998, 1000)).toBeGreaterThan(0)
     expect(pacer.waitMs(10_000, 1000)).toBe(0)
+  })
+
+  it('counts time without writers for nothing: what comes after it is paid from then on', () => {
+    const pacer = new WritePacer()
+    expect(pacer.waitMs(0, 1000)).toBe(0)
+    expect(pacer.owesLittle(1e6, 1000)).toBe(false)
+    pacer.sent(10_000, 1e6, 1000)
+    expect(pacer.waitMs(10_900, 1000)).toBeGreaterThan(0)
+    expect(pacer.waitMs(10_996, 1000)).toBe(0)
   })
 })
