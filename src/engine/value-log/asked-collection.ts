@@ -1,5 +1,5 @@
 // One call of collectGarbage(): what of the segments it wants it may free, table by table, and what there is no room to
-// copy. Main thread. Nothing is begun that could take more than the volume, or the quota, has to spare.
+// copy. Main thread. Nothing is begun that could take more than the volume has left.
 import type { InFlight } from '../../compaction/in-flight.ts'
 import type { CompactionPlan } from '../../compaction/plan.ts'
 import { Doomed, garbageShare, type SegmentFill } from '../../compaction/values/doom.ts'

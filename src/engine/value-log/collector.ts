@@ -23,6 +23,7 @@ import type { Readers } from '../../mvcc/pins.ts'
 import { BackOff, type BackOffShape } from '../disk/back-off.ts'
 import type { DiskReserve } from '../disk/disk-reserve.ts'
 import { isDiskFull } from '../disk/failures.ts'
+import type { ObsoleteFiles } from '../obsolete-files.ts'
 import type { TreeState } from '../tree-state.ts'
 import { AskedCollection } from './asked-collection.ts'
 import type { CollectedSegment, CollectReport, NotFreedReason } from './report.ts'
@@ -35,7 +36,8 @@ export interface CollectorParts {
   readonly tree: Pick<TreeState, 'levels' | 'segmentSums' | 'segmentFills' | 'dropUnused'>
   readonly segments: Pick<Segments, 'isHeld' | 'isLeaving'>
   readonly clock: Clock
-  readonly reserve: Pick<DiskReserve, 'room'>
+  readonly reserve: Pick<DiskReserve, 'room' | 'roomToFree'>
+  readonly obsolete: Pick<ObsoleteFiles, 'settled'>
   /** Something may be due again. */
   readonly kick: () => void
   /** Nothing is being written, or somebody waits for all that can be done. */
@@ -152,7 +154,7 @@ export class ValueCollector {
     const before = tree.segmentFills
     const mayGo = (fill: SegmentFill): boolean => this.#mayGo(fill)
     const wanted = before.filter((fill) => garbageShare(fill) > ratio && mayGo(fill))
-    const asked = new AskedCollection({ wanted, mayGo, room: () => reserve.room })
+    const asked = new AskedCollection({ wanted, mayGo, room: () => reserve.roomToFree })
     this.#asked.add(asked)
     try {
       do await this.#free(asked, work)
@@ -166,6 +168,8 @@ export class ValueCollector {
 
   async #free(asked: AskedCollection, work: Work): Promise<void> {
     for (;;) {
+      // What was given up takes its room until it is gone.
+      await this.#parts.obsolete.settled()
       asked.again()
       const { size: spoiled } = this.#spoiled
       const { refusals } = asked
