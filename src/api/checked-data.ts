@@ -26,13 +26,22 @@ export function checkedOperations(
 const BUFFER: unknown = Buffer.prototype
 const BYTES: unknown = Uint8Array.prototype
 
+/** What a byte array's length is, whatever a property of its own says. */
+const lengthOf = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype),
+  'length',
+)!.get as (this: unknown) => number
+
 /** Text, or a byte array of the usual kinds with something in it. */
 export function isPlain(data: unknown): data is Data {
   if (typeof data === 'string') return true
   if (!ArrayBuffer.isView(data)) return false
+  // Before its length: that of another class may be code.
   const prototype: unknown = Object.getPrototypeOf(data)
+  if (prototype !== BUFFER && prototype !== BYTES) return false
+  const { length } = data as Uint8Array
   // A length of 0 may be that of bytes which were taken away, so it gets the longer look.
-  return (prototype === BUFFER || prototype === BYTES) && (data as Uint8Array).length > 0
+  return length > 0 && lengthOf.call(data) === length
 }
 
 /** A delete with a value, say an operation made from a put, is not: nobody measured what would be stored with it. */

@@ -24,8 +24,8 @@ function takeBytes(
   length: number,
   form: 'buffer' | 'view',
 ): Uint8Array {
-  if (form === 'view')
-    return Uint8Array.prototype.slice.call(bytes.subarray(address, address + length))
+  // Not by slice(), which would make another Buffer.
+  if (form === 'view') return new Uint8Array(bytes.subarray(address, address + length))
   // The pool behind allocUnsafe makes small copies several times cheaper than a store of their own.
   const copy = Buffer.allocUnsafe(length)
   bytes.copy(copy, 0, address, address + length)

@@ -15,6 +15,7 @@ import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { Database, destroy, open, type SettError } from '../../src/index.ts'
 import { builtUrl } from '../support/built.ts'
+import { ends } from '../support/small-engine.ts'
 import { temporaryDirectory } from '../support/temp-directory.ts'
 
 const MIB = 1024 * 1024
@@ -62,7 +63,27 @@ class Boaster extends Uint8Array {
   }
 }
 
+class Refuser extends Uint8Array {
+  override get length(): number {
+    throw new Error('no length')
+  }
+}
+
 describe('data that is not what it seems', () => {
+  it('is stored as long as it is, whatever a property of its own says', async () => {
+    const database = await views()
+    for (const length of [8, 1e9]) {
+      const bytes = new Uint8Array(300_000).fill(7)
+      Object.defineProperty(bytes, 'length', { value: length })
+      await ends(database.put(Uint8Array.of(1), bytes))
+      await ends(database.batch([{ type: 'put', key: Uint8Array.of(2), value: bytes }]))
+      for (const key of [1, 2]) {
+        expect((await database.get(Uint8Array.of(key)))?.byteLength).toBe(300_000)
+      }
+    }
+    await database.close()
+  })
+
   it.each([
     ['detached', detached],
     ['cut off', cutOff],
@@ -110,6 +131,17 @@ describe('data that is not what it seems', () => {
       await database.close()
     },
   )
+
+  it('of a class whose length is code: it is not asked for, and nothing is thrown at the caller', async () => {
+    const database = await views()
+    const odd = new Refuser(4)
+    await database.put(odd, odd)
+    await database.put(Uint8Array.of(1), odd)
+    await database.batch([{ type: 'put', key: Uint8Array.of(2), value: odd }])
+    await database.del(odd)
+    expect(await database.values().all()).toEqual([new Uint8Array(4), new Uint8Array(4)])
+    await database.close()
+  })
 
   it.each([
     ['text', 'x'.repeat(200_000)],

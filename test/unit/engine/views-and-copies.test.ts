@@ -27,6 +27,7 @@ it('a value that was handed out is the reader’s own, from memory and from a ta
     if (flushed) await engine.flush()
     for (const form of ['buffer', 'view'] as const) {
       const value = engine.getSync(keyOf(7), undefined, form) as Uint8Array
+      expect(Buffer.isBuffer(value)).toBe(form === 'buffer')
       value.fill(0)
       expect(engine.getSync(keyOf(7), undefined, 'utf8')).toMatch(/^one 7 \.+$/)
     }
