@@ -88,10 +88,6 @@ export class JobRunner {
         spec: () => request.spec(workspace),
         failed: (spec, error) => this.#removeOutputs(spec, error),
       })
-    } catch (error) {
-      // Whoever is told of it may look for room.
-      await this.#obsolete.settled()
-      throw error
     } finally {
       this.#allocator.free(workspace)
     }

@@ -1,7 +1,7 @@
 // Every call of every operation may fail: a seeded sample, one in five with a second fault on top. `npm run
 // test:faults` goes further, and shows a failure again.
 import { describe, expect, it } from 'vitest'
-import { runFaults } from './loop.ts'
+import { replayFault, runFaults } from './loop.ts'
 
 const SEED = Number(process.env['SETT_FAULT_SEED'] ?? Date.now() % 1_000_000)
 const FAULTS = 400
@@ -23,4 +23,8 @@ describe(`faults (SETT_FAULT_SEED=${SEED})`, () => {
     },
     PATIENCE_MS,
   )
+
+  it('that once failed: another compaction began while what the first wrote was removed', async () => {
+    await replayFault(243739, 'compaction syncDirectory:EIO:1:forever:clean:40 kill')
+  })
 })

@@ -14,7 +14,7 @@ import { HeapPool } from '../../../src/memory/heap-pool.ts'
 import { createCancelFlag } from '../../../src/pool/cancel-flag.ts'
 import type { Executor } from '../../../src/pool/executor.ts'
 import { FaultFileSystem } from '../../faults/fault-file-system.ts'
-import { codeOf } from '../../support/small-engine.ts'
+import { codeOf, ends } from '../../support/small-engine.ts'
 
 const DONE: TablesResult = {
   kind: 'tables',
@@ -95,6 +95,17 @@ it('is tried again with other numbers, and its files go', async () => {
   expect(result).toBe(DONE)
   expect(firsts).toEqual([10, 13, 16])
   expect(rig.fs.listSync('/db')).toEqual([basename(tablePath('/db', 16))])
+})
+
+it('fails before what it wrote is gone: nothing else may begin meanwhile', async () => {
+  const rig = new Rig()
+  const never = new Promise<void>(() => undefined)
+  rig.fs.inject({ on: 'remove', path: /\.sst$/, until: never })
+  const failing = rig.run(async (spec) => {
+    rig.write(spec)
+    throw new SettError('LEVEL_IO_ERROR', 'the disk is gone')
+  })
+  expect(await ends(codeOf(failing))).toBe('LEVEL_IO_ERROR')
 })
 
 it('fails when its worker dies for the third time, and at once for another reason', async () => {

@@ -132,6 +132,7 @@ describe('a disk that refuses', () => {
     await engine.put('a', '1', {})
     fs.inject({ on: 'write', path: /\.sst$/, errno: 'ENOSPC', forever: true })
     expect(await codeOf(engine.flush())).toBe('SETT_DISK_FULL')
+    await turns()
     expect(fs.listSync('/db').filter((name) => name.endsWith('.sst'))).toEqual([])
     fs.heal()
     await ends(engine.flush())
