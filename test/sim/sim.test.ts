@@ -41,7 +41,7 @@ describe(`simulation (SETT_SIM_SEED=${SEED})`, () => {
 
 describe('the simulation tells', () => {
   const planted: readonly (readonly [string, Partial<Plan>, RegExp])[] = [
-    ['a disk that drops syncs', { lie: 'drops syncs' }, /only in the cache|promised/],
+    ['a disk that drops syncs', { lie: 'drops syncs' }, /only in the cache|promised|open failed/],
     ['a disk call that never ends', { lie: 'never answers a sync' }, /hangs|no end/],
     ['a byte read wrongly', { lie: 'flips a byte it reads' }, /damaged|depends on changed/],
     ['what a dead worker left, taken for a result', { believesTheDead: true }, /failed|sst/],
