@@ -18,7 +18,7 @@ import { type ReplayedWal, replayInSteps } from '../wal/replay.ts'
 import { planReplay, type ReplayPlan } from '../wal/replay-order.ts'
 import { inspectUnnamedWal } from '../wal/unnamed-wal.ts'
 import type { WalEnd } from '../wal/wal-file.ts'
-import { rewriteLog } from './disk/rewrite-log.ts'
+import { writeAgain } from './disk/write-again.ts'
 import type { Foundation } from './foundation.ts'
 import { runTries } from './job-runner.ts'
 import type { WalOnDisk } from './memory-plan.ts'
@@ -219,7 +219,7 @@ async function syncKept(
     if (sealed.has(number)) continue
     const file = environment.fs.openSync(walPath(directory, number), 'update')
     try {
-      await rewriteLog(file, Math.max(syncedOffset, FILE_HEADER_BYTES), cutAt)
+      await writeAgain(file, Math.max(syncedOffset, FILE_HEADER_BYTES), cutAt)
       await syncFile(file)
     } finally {
       file.closeSync()

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { manifestPath, parseFileName } from '../../io/file-names.ts'
 import type { FileSystem } from '../../io/file-system.ts'
 import type { ManifestState } from '../../manifest/apply-edit.ts'
+import { writeAgain } from '../disk/write-again.ts'
 import type { Foundation } from '../foundation.ts'
 
 /** Before this open adds its own: all but the newest, whose number must not be given out again. False: there are
@@ -14,8 +15,8 @@ export async function sweepUnfinishedOpens(foundation: Foundation): Promise<bool
   const leftovers = leftoversOf(fs, directory, { number: manifestNumber, state: manifest })
   const older = leftovers.slice(0, -1)
   if (older.length > 0) {
-    // After a kill, what was read may not be durable: a power cut could bring back a state that names these files.
-    if (manifestNumber > 0) await syncManifest(foundation)
+    // What was read may not be durable: a power cut could bring back a state that names these files.
+    if (manifestNumber > 0) await makeManifestDurable(foundation)
     await fs.syncDirectory(directory)
   }
   for (const name of older) await fs.remove(join(directory, name))
@@ -51,10 +52,12 @@ function leftoversOf(
   return leftovers.sort((a, b) => a.number - b.number).map(({ name }) => name)
 }
 
-async function syncManifest({ environment, directory, ...rest }: Foundation): Promise<void> {
-  const file = environment.fs.openSync(manifestPath(directory, rest.manifestNumber), 'read')
+async function makeManifestDurable(foundation: Foundation): Promise<void> {
+  const { environment, directory, manifestNumber, syncFile } = foundation
+  const file = environment.fs.openSync(manifestPath(directory, manifestNumber), 'update')
   try {
-    await rest.syncFile(file)
+    await writeAgain(file, 0, file.sizeSync())
+    await syncFile(file)
   } finally {
     file.closeSync()
   }
