@@ -13,6 +13,7 @@ import { SettError } from '../base/errors.ts'
 import type { Options } from '../base/option-table.ts'
 import { explain, type ResolvedOptions } from '../base/options.ts'
 import { TurnBudget } from '../base/turn-budget.ts'
+import { NO_OPTIONS } from '../engine/commit/no-options.ts'
 import { DONE } from '../engine/commit-group.ts'
 import { openEngine } from '../engine/open.ts'
 import type {
@@ -65,7 +66,6 @@ import {
   type CommitOptions,
   deleteOptions,
   type ExpiryOptions,
-  NO_OPTIONS,
   writeOptions,
 } from './write-options.ts'
 

@@ -7,28 +7,7 @@ import type { RepairReport } from '../engine/repair/report.ts'
 import { checkLocation } from './database-options.ts'
 import { systemFailure } from './system-failure.ts'
 
-/** How the work is done, and how what has to be written anew is laid out; what the database holds does not depend on
- * it. Nothing in the directory tells what the database was opened with: give the options for its layout again, or
- * those of the preset hold for what is written. */
-export type RepairOptions = Pick<
-  Options,
-  | 'workers'
-  | 'workerUrl'
-  | 'lockTimeout'
-  | 'lock'
-  | 'logger'
-  | 'preset'
-  | 'memtableSize'
-  | 'blockSize'
-  | 'tableSize'
-  | 'compression'
-  | 'bloomFalsePositiveRate'
-  | 'valueThreshold'
-  | 'segmentSize'
-  | 'segmentMaxEntries'
->
-
-const NAMES: readonly (keyof RepairOptions)[] = [
+const NAMES = [
   'workers',
   'workerUrl',
   'lockTimeout',
@@ -43,7 +22,12 @@ const NAMES: readonly (keyof RepairOptions)[] = [
   'valueThreshold',
   'segmentSize',
   'segmentMaxEntries',
-]
+] as const
+
+/** How the work is done, and how what has to be written anew is laid out; what the database holds does not depend on
+ * it. Nothing in the directory tells what the database was opened with: give the options for its layout again, or
+ * those of the preset hold for what is written. */
+export type RepairOptions = Pick<Options, (typeof NAMES)[number]>
 
 /**
  * Repairs the database in `location`: keeps every entry that verifies, never makes one up, and tells what was

@@ -8,6 +8,7 @@ import type {
 } from 'abstract-level'
 import { SettError } from '../base/errors.ts'
 import { checkDurability, DURABILITY_RULE } from '../base/option-table.ts'
+import { NO_OPTIONS } from '../engine/commit/no-options.ts'
 import type { WriteOptions } from '../engine/types.ts'
 
 /** What put, del and batch take beside encodings. */
@@ -48,14 +49,6 @@ interface GivenOptions {
   readonly ttl?: unknown
   readonly sync?: unknown
 }
-
-/** Has all of them of its own, so that nothing shows through. Without a prototype it would be a dictionary, in which to
- * look three times costs more than all other checks of a put. */
-export const NO_OPTIONS: WriteOptions = Object.freeze({
-  durability: undefined,
-  onCommit: undefined,
-  ttl: undefined,
-})
 
 /** Of a put or a batch. Throws SETT_INVALID_OPTION. */
 export function writeOptions(given: object | undefined): WriteOptions {

@@ -1,14 +1,10 @@
 // clear(): point deletes of every key a snapshot shows in a range, in one atomic commit. Main thread.
 import type { Clock } from '../base/clock.ts'
-import type { Data, Engine, RangeOptions, WriteOperation, WriteOptions } from './types.ts'
+import { NO_OPTIONS } from './commit/no-options.ts'
+import type { Data, Engine, RangeOptions, WriteOperation } from './types.ts'
 
 /** Keys are gathered in pages; after this many the event loop gets a turn. */
 const PAGE = 1000
-const NO_OPTIONS: WriteOptions = Object.freeze({
-  durability: undefined,
-  onCommit: undefined,
-  ttl: undefined,
-})
 
 export async function clearRange(
   engine: Engine,

@@ -154,15 +154,18 @@ export class WritePressure {
 
   /** The clock could only tell that less is owed: not worth its while beside a small commit. */
   get #goesUnasked(): boolean {
-    const few = this.#sent < this.#parts.options.memtableSize * LIMIT_SHARE
-    return few && this.#held === undefined && this.#pacer.owesLittle(0, this.#limit.bytesPerMs)
+    const { bytesPerMs } = this.#limit
+    return this.#sentFew && this.#held === undefined && this.#pacer.owesLittle(0, bytesPerMs)
+  }
+
+  /** Since the limit was worked out. */
+  get #sentFew(): boolean {
+    return this.#sent < this.#parts.options.memtableSize * LIMIT_SHARE
   }
 
   #readLimit(now: number): void {
-    const { memory, options } = this.#parts
-    const few = this.#sent < options.memtableSize * LIMIT_SHARE
-    if (few && now - this.#limitAt < LIMIT_MS) return
-    this.#limit = writeLimit(this.#reservoirs(now, memory()))
+    if (this.#sentFew && now - this.#limitAt < LIMIT_MS) return
+    this.#limit = writeLimit(this.#reservoirs(now, this.#parts.memory()))
     this.#limitAt = now
     this.#sent = 0
   }
