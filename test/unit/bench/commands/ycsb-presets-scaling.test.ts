@@ -81,6 +81,10 @@ test('the presets table judges by the ratios inside each run', () => {
     ...samplesOf('sett:lowMemory', 'fillseq', [50, 100, 150]),
     ...samplesOf('sett:balanced', 'compact', [1, 1, 1], { ...disk(500), section: 'documents' }),
     ...samplesOf('sett:throughput', 'compact', [1, 1, 1], { ...disk(400), section: 'documents' }),
+    ...samplesOf('sett:throughput+zstd', 'compact', [1, 1, 1], {
+      ...disk(250),
+      section: 'documents',
+    }),
   ])
   const text = formatPresets(record)
   expect(lineOf(text, 'Sequential Write')).toMatch(/200 +480 +2\.60 × .*2\.7 × +≥ 2\.5 × +reached/)
@@ -89,6 +93,7 @@ test('the presets table judges by the ratios inside each run', () => {
   expect(lineOf(text, 'Disk Space')).toMatch(/1\.00 × data +0\.900 × data +1\.11 × .*reached/)
   expect(lineOf(text, 'Disk Space with zstd')).toMatch(/0\.800 × data +1\.25 × +≥ 1\.2 × +reached$/)
   expect(lineOf(text, 'Disk Space, doc')).toMatch(/0\.500 × data +0\.400 × data +1\.25 × .*reached/)
+  expect(lineOf(text, 'Documents with zstd')).toMatch(/0\.250 × data +2\.00 × +≥ 1\.2 ×/)
   expect(lineOf(text, 'operation')).toMatch(/reach +lowMemory$/)
   expect(lineOf(text, 'Random Read')).toMatch(/– +– +– .* –/)
 })
