@@ -1,5 +1,6 @@
 // Copies a page of descriptors out of the heap: keys and short values in one piece, of which entries are views; what
 // lies in segments is read when all keys are there. Main thread. Good until its merge goes on.
+
 import type { LazyValues } from '../cursor/lazy-values.ts'
 import { type KernelHeap, loadU32 } from '../cursor/words.ts'
 import {
@@ -14,6 +15,7 @@ import {
   KIND_MASK,
   KIND_POINTER,
 } from '../kernel/layout.ts'
+import { copyOut } from '../memory/copy-shared.ts'
 import type { WantedValue } from '../value-log/value-walk.ts'
 import type { Data, DataForm, RangeOptions } from './types.ts'
 import type { SeparatedValues } from './value-log/separated-values.ts'
@@ -168,7 +170,7 @@ export class PageCopy {
       end += loadU32(u32, last + DESC_VALUE_LENGTH)
     }
     const slab = Buffer.allocUnsafeSlow(end - begin)
-    this.#bytes.copy(slab, 0, begin, end)
+    copyOut(this.#bytes, begin, end, slab)
     return slab.buffer
   }
 

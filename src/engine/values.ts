@@ -1,4 +1,5 @@
 // Turns bytes of the heap into what the caller asked for: always a copy.
+import { copyOut } from '../memory/copy-shared.ts'
 import type { Data, DataForm } from './types.ts'
 
 /** The class Buffers are of: `new BufferOver(memory, offset, length)` is what `Buffer.from` of these gives, and
@@ -24,11 +25,15 @@ function takeBytes(
   length: number,
   form: 'buffer' | 'view',
 ): Uint8Array {
-  // Not by slice(), which would make another Buffer.
-  if (form === 'view') return new Uint8Array(bytes.subarray(address, address + length))
+  if (form === 'view') {
+    // Not by slice(), which would make another Buffer.
+    const view = new Uint8Array(length)
+    copyOut(bytes, address, address + length, Buffer.from(view.buffer))
+    return view
+  }
   // The pool behind allocUnsafe makes small copies several times cheaper than a store of their own.
   const copy = Buffer.allocUnsafe(length)
-  bytes.copy(copy, 0, address, address + length)
+  copyOut(bytes, address, address + length, copy)
   return copy
 }
 

@@ -13,6 +13,7 @@ import {
   RECORD_HEADER_WITH_EXPIRY,
   TAG_EXPIRY,
 } from '../kernel/layout.ts'
+import { copyIn } from '../memory/copy-shared.ts'
 import type { Region, SharedHeap } from '../memory/shared-heap.ts'
 
 /** What `expiresAt` adds to a record. */
@@ -188,7 +189,7 @@ export function place(target: Buffer, data: string | Uint8Array, at: number): nu
     if (data.length === 0) return 0
     return target.write(data, at, Math.min(data.length * 3, target.length - at))
   }
-  target.set(data, at)
+  copyIn(target, at, data)
   return data.length
 }
 

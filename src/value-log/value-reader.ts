@@ -1,6 +1,7 @@
 // Values out of segments, verified and unpacked. One thread. Small ones go through a fixed piece of the heap, with one
 // read; larger ones part by part. What it borrows of the heap beyond that it gives back before the call returns, also
 // of calls that wait for the disk: their bytes arrive in ordinary memory.
+
 import type { KernelHeap } from '../cursor/words.ts'
 import { checksum } from '../format/checksum.ts'
 import { CODEC_NONE } from '../format/packed-form.ts'
@@ -11,6 +12,7 @@ import {
   partBytes,
 } from '../format/segments/segment-part.ts'
 import { readWhole, shortFile } from '../io/read-whole.ts'
+import { copyIn, copyOut } from '../memory/copy-shared.ts'
 import type { Region } from '../memory/shared-heap.ts'
 import { type PackedBlock, unpackBlock, unpackCopy, unpackRoom } from '../packing/unpack-block.ts'
 import type { OpenSegment } from './open-segments.ts'
@@ -80,7 +82,7 @@ export class ValueReader {
       this.readPart(walk, (bytes, at, length) => {
         // Only now: a pointer to nothing must not cost the memory it claims.
         whole ??= Buffer.allocUnsafeSlow(wanted.valueLength)
-        bytes.copy(whole, position, at, at + length)
+        copyOut(bytes, at, at + length, whole.subarray(position))
       })
     }
     return take(whole, 0, whole.length)
@@ -95,7 +97,7 @@ export class ValueReader {
       const { position } = walk
       await this.readPartAsync(walk, (bytes, at, length) => {
         whole ??= Buffer.allocUnsafeSlow(wanted.valueLength)
-        bytes.copy(whole, position, at, at + length)
+        copyOut(bytes, at, at + length, whole.subarray(position))
       })
     }
     return take(whole, 0, whole.length)
@@ -124,7 +126,7 @@ export class ValueReader {
     await readWholeAsync(walk, stored)
     return this.#inRoom(walk.payloadLength, (room, end) => {
       if (room === 0) return this.#openCopy(walk, stored, take)
-      this.#machine.heap.bytes.set(stored, end - length)
+      copyIn(this.#machine.heap.bytes, end - length, stored)
       return this.openPart(walk, end - length, room, take)
     })
   }

@@ -1,6 +1,7 @@
 // Writes values into a new segment part by part, without ever holding one whole. Main thread, asynchronous; the caller
 // syncs the file and names it. Invariant: `length` is where the parts written so far end; a full part waits until it is
 // known whether the value goes on.
+
 import { hash64 } from '../base/xxh64.ts'
 import { FOOTER_BYTES } from '../format/file-footer.ts'
 import { encodeFileHeader, FILE_HEADER_BYTES } from '../format/file-header.ts'
@@ -16,6 +17,7 @@ import {
 import type { ValuePointer } from '../format/segments/value-pointer.ts'
 import type { FileSystem, OpenFile } from '../io/file-system.ts'
 import type { Kernels } from '../kernel/kernels.ts'
+import { copyIn } from '../memory/copy-shared.ts'
 import type { SharedHeap } from '../memory/shared-heap.ts'
 
 /** What a part is checksummed with. */
@@ -150,7 +152,7 @@ export class ValueStreamWriter {
     const { kernels, heap, scratch } = this.#memory
     const data = scratch + 16
     heap.bytes.set(this.#salt, scratch)
-    heap.bytes.set(this.#part.subarray(PART_COVERED, end), data)
+    copyIn(heap.bytes, data, this.#part.subarray(PART_COVERED, end))
     kernels.checksum(data, end - PART_COVERED, scratch, this.#number, this.#length, scratch + 8)
     this.#part.set(heap.bytes.subarray(scratch + 8, scratch + 16), 0)
   }
