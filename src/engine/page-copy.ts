@@ -1,6 +1,5 @@
 // Copies a page of descriptors out of the heap: keys and short values in one piece, of which entries are views; what
 // lies in segments is read when all keys are there. Main thread. Good until its merge goes on.
-
 import type { LazyValues } from '../cursor/lazy-values.ts'
 import { type KernelHeap, loadU32 } from '../cursor/words.ts'
 import {

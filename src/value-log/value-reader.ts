@@ -1,7 +1,6 @@
 // Values out of segments, verified and unpacked. One thread. Small ones go through a fixed piece of the heap, with one
 // read; larger ones part by part. What it borrows of the heap beyond that it gives back before the call returns, also
 // of calls that wait for the disk: their bytes arrive in ordinary memory.
-
 import type { KernelHeap } from '../cursor/words.ts'
 import { checksum } from '../format/checksum.ts'
 import { CODEC_NONE } from '../format/packed-form.ts'

@@ -1,7 +1,6 @@
 // Writes values into a new segment part by part, without ever holding one whole. Main thread, asynchronous; the caller
 // syncs the file and names it. Invariant: `length` is where the parts written so far end; a full part waits until it is
 // known whether the value goes on.
-
 import { hash64 } from '../base/xxh64.ts'
 import { FOOTER_BYTES } from '../format/file-footer.ts'
 import { encodeFileHeader, FILE_HEADER_BYTES } from '../format/file-header.ts'

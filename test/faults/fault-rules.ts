@@ -37,6 +37,8 @@ export interface Call {
 export interface Fault {
   readonly on: CallKind | readonly CallKind[]
   readonly path?: RegExp
+  /** Only calls for which this is true. */
+  readonly of?: (call: Call) => boolean
   /** Which of the calls that match, from 1 on. Default 1. */
   readonly nth?: number
   /** That call and every later one. */
@@ -82,12 +84,12 @@ export class FaultRules {
   }
 
   /** Counts the call for every rule; the first one that strikes decides. */
-  judge({ kind, path }: Call): Verdict | undefined {
+  judge(call: Call): Verdict | undefined {
     let verdict: Verdict | undefined
     for (const rule of this.#rules.values()) {
-      const { on, path: pattern, nth = 1, forever = false } = rule.fault
-      const fits = typeof on === 'string' ? on === kind : on.includes(kind)
-      if (!fits || pattern?.test(path) === false) continue
+      const { on, path, of, nth = 1, forever = false } = rule.fault
+      const fits = typeof on === 'string' ? on === call.kind : on.includes(call.kind)
+      if (!fits || path?.test(call.path) === false || of?.(call) === false) continue
       rule.matches += 1
       if (rule.matches === nth || (forever && rule.matches > nth)) verdict ??= rule.fault
     }

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { StorageEngine } from '../../../src/engine/engine.ts'
 import type { Survival } from '../../faults/disk.ts'
 import { FaultFileSystem } from '../../faults/fault-file-system.ts'
+import type { Fault } from '../../faults/fault-rules.ts'
 import { codeOf, ends, soon, start, turns } from '../../support/small-engine.ts'
 
 const POWER_CUT: Survival = { rule: 'strict', survives: () => 'none' }
@@ -54,37 +55,41 @@ async function fillHalf(engine: StorageEngine): Promise<void> {
   await turns()
 }
 
-/** A durable commit behind another is preceded by zeros; `frame`: which write to the log the next commit itself is. */
-const MODES = [
-  { durability: 'none', frame: 1 },
-  { durability: 'sync', frame: 2 },
-] as const
+/** A commit of a few bytes, neither the header of a log nor the zeros that precede a durable commit behind another. */
+const OF_COMMIT: Pick<Fault, 'on' | 'path' | 'of'> = {
+  on: 'write',
+  path: /\.wal$/,
+  of: ({ offset, bytes }) => offset > 0 && bytes < 1024,
+}
 
-describe.each(MODES)('a rejected commit under durability $durability', ({ durability, frame }) => {
-  it('leaves nothing in the tree', async () => {
-    const fs = new FaultFileSystem()
-    const engine = await start(fs, { durability })
-    await engine.put('b', '1', {})
-    fs.inject({ on: 'write', path: /\.wal$/, nth: frame, errno: 'EIO' })
-    expect(await codeOf(engine.put('c', 'x', {}))).toBe('LEVEL_IO_ERROR')
-    await engine.put('a', '2', {})
-    expect(keys(engine)).toEqual(['a', 'b'])
-    await engine.flush()
-    expect(keys(engine)).toEqual(['a', 'b'])
-    await engine.close()
-  })
+describe.each(['none', 'sync'] as const)(
+  "a rejected commit under durability '%s'",
+  (durability) => {
+    it('leaves nothing in the tree', async () => {
+      const fs = new FaultFileSystem()
+      const engine = await start(fs, { durability })
+      await engine.put('b', '1', {})
+      fs.inject({ ...OF_COMMIT, errno: 'EIO' })
+      expect(await codeOf(engine.put('c', 'x', {}))).toBe('LEVEL_IO_ERROR')
+      await engine.put('a', '2', {})
+      expect(keys(engine)).toEqual(['a', 'b'])
+      await engine.flush()
+      expect(keys(engine)).toEqual(['a', 'b'])
+      await engine.close()
+    })
 
-  it('is not there after a crash, although all of its bytes were written', async () => {
-    const fs = new FaultFileSystem()
-    const engine = await start(fs, { durability })
-    await engine.put('kept', '1', {})
-    const shortBytes = 1_000_000
-    fs.inject({ on: 'write', path: /\.wal$/, nth: frame, errno: 'EIO', shortBytes })
-    expect(await codeOf(engine.put('lost', 'x', {}))).toBe('LEVEL_IO_ERROR')
-    expect(await keysAfter(fs, KILLED)).toEqual(['kept'])
-    await engine.close()
-  })
-})
+    it('is not there after a crash, although all of its bytes were written', async () => {
+      const fs = new FaultFileSystem()
+      const engine = await start(fs, { durability })
+      await engine.put('kept', '1', {})
+      const shortBytes = 1_000_000
+      fs.inject({ ...OF_COMMIT, errno: 'EIO', shortBytes })
+      expect(await codeOf(engine.put('lost', 'x', {}))).toBe('LEVEL_IO_ERROR')
+      expect(await keysAfter(fs, KILLED)).toEqual(['kept'])
+      await engine.close()
+    })
+  },
+)
 
 describe('a rejected commit', () => {
   it('is not there after a crash, although its bytes could not be cut off', async () => {
@@ -93,7 +98,7 @@ describe('a rejected commit', () => {
     await fillHalf(engine)
     // Were it flushed, its log would be gone before the crash.
     fs.inject({ on: 'create', path: /\.sst$/, errno: 'ENOSPC', forever: true })
-    fs.inject({ on: 'write', path: /\.wal$/, errno: 'EIO', shortBytes: 1_000_000 })
+    fs.inject({ ...OF_COMMIT, errno: 'EIO', shortBytes: 1_000_000 })
     const uncut = fs.inject({ on: 'truncate', path: /\.wal$/, errno: 'EIO', forever: true })
     expect(await codeOf(engine.put('lost', 'x', {}))).toBe('LEVEL_IO_ERROR')
     await engine.put('later', '1', {})
@@ -108,7 +113,7 @@ describe('a rejected commit', () => {
     await fillHalf(engine)
     // Were it flushed, its log would be gone before the crash.
     fs.inject({ on: 'create', path: /\.sst$/, errno: 'ENOSPC', forever: true })
-    fs.inject({ on: 'write', path: /\.wal$/, errno: 'EIO', shortBytes: 1_000_000 })
+    fs.inject({ ...OF_COMMIT, errno: 'EIO', shortBytes: 1_000_000 })
     expect(await codeOf(engine.put('lost', 'x', {}))).toBe('LEVEL_IO_ERROR')
     await engine.put('next log', 'x'.repeat(40_000), {})
     expect(await keysAfter(fs, UNCUT)).toEqual(['a', 'b', 'c', 'next log'])
@@ -119,8 +124,7 @@ describe('a rejected commit', () => {
     const fs = new FaultFileSystem()
     const engine = await start(fs, { durability: 'sync' })
     await engine.put('kept', '1', {})
-    // The first write is that of the zeros ahead.
-    fs.inject({ on: 'write', path: /\.wal$/, nth: 2, errno: 'EIO', shortBytes: 30 })
+    fs.inject({ ...OF_COMMIT, errno: 'EIO', shortBytes: 30 })
     expect(await codeOf(engine.put('lost', 'x', {}))).toBe('LEVEL_IO_ERROR')
     await engine.close()
     const cuts = fs.disk.pending('strict').filter(({ kind }) => kind === 'truncate')
@@ -294,7 +298,7 @@ describe('durability interval', () => {
 
   it('cuts a rejected commit off for good, although a sync was under way', async () => {
     const { fs, engine, open } = await duringSync()
-    fs.inject({ on: 'write', path: /\.wal$/, errno: 'EIO', shortBytes: 1_000_000 })
+    fs.inject({ ...OF_COMMIT, errno: 'EIO', shortBytes: 1_000_000 })
     expect(await codeOf(engine.put('lost', 'x', {}))).toBe('LEVEL_IO_ERROR')
     open()
     await soon(async () => expect(await keysAfter(fs, UNCUT)).toEqual(['a']))
