@@ -19,6 +19,7 @@ export async function shutDown(parts: ClosingParts): Promise<void> {
   const { writes, health, flushes, compactions, walSyncer, progress } = parts
   const known = health.poisoned
   try {
+    parts.pressure.end()
     // What has not come to its end is not waited for: its source may never end.
     await parts.streams.stop()
     // No turn may pass between the look and the refusal: a commit that came in then would miss the seal.

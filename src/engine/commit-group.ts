@@ -1,5 +1,6 @@
 // One commit group: the commits of a turn, encoded as one run behind one frame header. Main thread.
 import { FRAME_HEADER_BYTES, LINK_BYTES } from '../format/wal-frame.ts'
+import type { WalFile } from '../wal/wal-file.ts'
 import type { LoggedMemtable } from './memtables.ts'
 
 type Callback = readonly [onCommit: (version: number) => void, version: number]
@@ -41,7 +42,7 @@ export class CommitGroup {
     target.unfinished += 1
   }
 
-  /** What its log is to grow by. */
+  /** That are still to be written to its log. */
   get unloggedBytes(): number {
     if (this.logged) return 0
     return (this.end === 0 ? this.target.memtable.recordEnd : this.end) - this.start
@@ -95,4 +96,17 @@ export class CommitGroup {
       }
     }
   }
+}
+
+/** What the logs of groups are to grow by. Zeros behind the last frame are part of the file already. */
+export function logGrowth(groups: readonly (CommitGroup | undefined)[]): number {
+  const unlogged = new Map<WalFile, number>()
+  for (const group of groups) {
+    if (group === undefined) continue
+    const { wal } = group.target
+    unlogged.set(wal, (unlogged.get(wal) ?? 0) + group.unloggedBytes)
+  }
+  let growth = 0
+  for (const [wal, bytes] of unlogged) growth += Math.max(0, bytes - wal.zeros)
+  return growth
 }

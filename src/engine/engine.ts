@@ -138,7 +138,8 @@ export class StorageEngine implements Engine {
   async flush(): Promise<void> {
     const { health, memtables, writes, flushes } = this.#parts
     health.checkWritable()
-    await writes.drained()
+    // The rest goes out unhindered once its memtable is frozen; whoever writes meanwhile is not waited for.
+    await writes.placed()
     while (!memtables.rotate(() => writes.closeOpenGroup())) {
       await this.#progress()
     }

@@ -20,13 +20,12 @@ import {
   lengthBound,
   lookAtBatch,
   putBytes,
-  tooManyWaiting,
 } from './commit/commit-operations.ts'
 import { LargeCommit } from './commit/large-commit.ts'
 import { LoneWriter } from './commit/lone-writer.ts'
 import { type Commit, type WaitingCommit, WaitingCommits } from './commit/waiting-commits.ts'
 import type { WriteQueueParts } from './commit/write-queue-parts.ts'
-import { CommitGroup } from './commit-group.ts'
+import { CommitGroup, logGrowth } from './commit-group.ts'
 import { writeError } from './disk/failures.ts'
 import type { Data, WriteOperation, WriteOptions } from './types.ts'
 import type { StoredValues } from './value-log/new-segment.ts'
@@ -151,16 +150,20 @@ export class WriteQueue {
     this.#reportIdle()
   }
 
-  /** Of commits that are on their way to the log. */
-  get unloggedBytes(): number {
-    const groups = [this.#inFlight, ...this.#queued, this.#open]
-    return groups.reduce((sum, group) => sum + (group?.unloggedBytes ?? 0), 0)
+  /** What the logs are to grow by, for commits that are on their way. */
+  get logGrowth(): number {
+    return logGrowth([this.#inFlight, ...this.#queued, this.#open])
   }
 
   /** Nothing is open, queued, waiting or in flight. */
   get idle(): boolean {
     const behind = this.#queued.length + this.#waiting.length
     return this.#inFlight === undefined && this.#open === undefined && behind === 0
+  }
+
+  /** Resolves once every commit that was made before is in a memtable's group, or was refused. */
+  placed(): Promise<void> {
+    return this.#waiting.passed()
   }
 
   /** Resolves once it was idle; more may have come since. */
@@ -199,7 +202,7 @@ export class WriteQueue {
       stalls.stopped(memtables.waitsFor)
     }
     const bytes = copiedBytes(operations)
-    this.#checkWaiting(bytes)
+    this.#waiting.checkRoom(bytes, this.#parts.waitingBytesMax)
     const copies = operations.map(copyOperation)
     const kept = { operations: copies, expiries, options: this.#keptOptions(options) }
     return new Promise((resolve, reject) => {
@@ -221,16 +224,10 @@ export class WriteQueue {
 
   /** Its large values are written first; the commit waits for that, and those after it wait behind it. */
   #commitLarge(commit: LargeCommit, options: WriteOptions): Promise<void> {
-    const { reserve, values } = this.#parts
-    this.#checkWaiting(commit.bytes)
+    const { reserve, values, waitingBytesMax } = this.#parts
+    this.#waiting.checkRoom(commit.bytes, waitingBytesMax)
     reserve.spend(commit.valueBytes)
     return this.#waitFor(commit.bytes, commit.store(values, this.#keptOptions(options)))
-  }
-
-  #checkWaiting(bytes: number): void {
-    if (this.#waiting.length > 0 && this.#waiting.bytes + bytes > this.#parts.waitingBytesMax) {
-      throw tooManyWaiting(this.#waiting.bytes)
-    }
   }
 
   /** The options of a commit that waits: tune() may come before its turn does. */

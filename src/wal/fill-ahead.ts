@@ -40,12 +40,13 @@ export class FillAhead {
     if (!again || this.#last === undefined) return
     if (frameBytes <= wal.zeros || this.#refused === wal) return
     const end = wal.length + frameBytes + this.#aheadBytes
-    this.#fill(wal, Math.ceil(end / PAGE_BYTES) * PAGE_BYTES)
+    this.#fill(wal, frameBytes, Math.ceil(end / PAGE_BYTES) * PAGE_BYTES)
   }
 
-  #fill(wal: WalFile, end: number): void {
+  #fill(wal: WalFile, frameBytes: number, end: number): void {
     try {
-      this.#parts.spend(end - wal.length - wal.zeros)
+      // The frame itself counts already, as on its way to the log.
+      this.#parts.spend(end - wal.length - frameBytes)
       wal.fill(end)
     } catch {
       // Whatever it was, the frame's own write meets it too, or does without.

@@ -2,7 +2,7 @@
 // Whoever waits behind another commits behind it. Invariant: a commit is in the queue until it is resolved or rejected.
 import type { WriteOptions } from '../types.ts'
 import type { StoredValues } from '../value-log/new-segment.ts'
-import type { CommitOperation, Expiries } from './commit-operations.ts'
+import { type CommitOperation, type Expiries, tooManyWaiting } from './commit-operations.ts'
 
 export interface Commit {
   readonly operations: readonly CommitOperation[]
@@ -21,8 +21,15 @@ export interface WaitingCommit {
   readonly reject: (error: unknown) => void
 }
 
+/** Somebody who waits for those that wait. */
+interface Watcher {
+  readonly left: Set<WaitingCommit>
+  readonly resolve: () => void
+}
+
 export class WaitingCommits {
   readonly #waiting: WaitingCommit[] = []
+  readonly #watchers = new Set<Watcher>()
   /** Copied for all of them. */
   bytes = 0
 
@@ -39,8 +46,21 @@ export class WaitingCommits {
     this.bytes += waiter.bytes
   }
 
+  /** Throws where so many bytes more are more than may wait; the first commit may have any length. */
+  checkRoom(bytes: number, bytesMax: number): void {
+    if (this.#waiting.length > 0 && this.bytes + bytes > bytesMax) throw tooManyWaiting(this.bytes)
+  }
+
   has(waiter: WaitingCommit): boolean {
     return this.#waiting.includes(waiter)
+  }
+
+  /** Resolves once none of those that wait now does. */
+  passed(): Promise<void> {
+    if (this.#waiting.length === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#watchers.add({ left: new Set(this.#waiting), resolve })
+    })
   }
 
   /** False: it was told already. */
@@ -49,6 +69,7 @@ export class WaitingCommits {
     if (index < 0) return false
     this.#waiting.splice(index, 1)
     this.bytes -= waiter.bytes
+    this.#left(waiter)
     return true
   }
 
@@ -56,7 +77,17 @@ export class WaitingCommits {
     for (const waiter of this.#waiting.splice(0)) {
       waiter.commit?.stored?.release()
       waiter.reject(error)
+      this.#left(waiter)
     }
     this.bytes = 0
+  }
+
+  #left(waiter: WaitingCommit): void {
+    for (const watcher of this.#watchers) {
+      watcher.left.delete(waiter)
+      if (watcher.left.size > 0) continue
+      this.#watchers.delete(watcher)
+      watcher.resolve()
+    }
   }
 }

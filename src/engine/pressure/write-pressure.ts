@@ -81,6 +81,7 @@ export class WritePressure {
   #limitAt = 0
   #sent = Number.POSITIVE_INFINITY
   #held: { readonly since: number; readonly cause: DelayCause } | undefined
+  #ended = false
 
   constructor(parts: PressureParts) {
     this.#parts = parts
@@ -121,11 +122,18 @@ export class WritePressure {
     this.#readLevels(now)
     this.#readJobs(now)
     // However full the active memtable gets before the next change.
-    this.limited = this.#reservoirs(now, { frozen, active: 1 }).some(({ fill }) => fill > 0)
+    const reservoirs = this.#reservoirs(now, { frozen, active: 1 })
+    this.limited = !this.#ended && reservoirs.some(({ fill }) => fill > 0)
     if (this.limited) return
     this.#goesOut(now)
     this.#pacer.forgive()
     watch.calm()
+  }
+
+  /** Nobody writes any more: nothing is held back from now on. Whoever waits asks again within a few ms. */
+  end(): void {
+    this.#ended = true
+    this.changed()
   }
 
   /** How long to wait, in ms, before asking again whether the next group may go out; 0: it may. */

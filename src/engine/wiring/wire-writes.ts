@@ -28,8 +28,8 @@ export interface WriteLimits {
 export interface LimitParts {
   /** A put is about to be refused for want of room. */
   readonly refused: () => void
-  /** Bytes of commits on their way to the log. */
-  readonly unlogged: () => number
+  /** What the logs are to grow by, for commits that are on their way. */
+  readonly logGrowth: () => number
 }
 
 export function wireLimits(wiring: Wiring, stores: Stores, later: LimitParts): WriteLimits {
@@ -174,7 +174,7 @@ function wirePressure(
 function wireReserve(
   { output, foundation }: Wiring,
   { memtables, health, diskBytes }: Stores,
-  { refused, unlogged }: LimitParts,
+  { refused, logGrowth }: LimitParts,
 ): DiskReserve {
   const { options, environment } = foundation
   const { maxDiskBytes } = options
@@ -182,11 +182,11 @@ function wireReserve(
     fs: output.fs,
     directory: output.directory,
     logger: environment.logger,
-    spokenFor: () => memtables.usedBytes + unlogged(),
+    spokenFor: () => memtables.usedBytes + logGrowth(),
     quota:
       maxDiskBytes === undefined
         ? undefined
-        : { maxDiskBytes, used: () => diskBytes() + unlogged() },
+        : { maxDiskBytes, used: () => diskBytes() + logGrowth() },
     refused,
     lost: (cause) => {
       health.directoryLost(cause)

@@ -12,7 +12,7 @@ import { readManifest } from '../../../../src/manifest/read-manifest.ts'
 import type { Survival } from '../../../faults/disk.ts'
 import { FaultFileSystem } from '../../../faults/fault-file-system.ts'
 import type { Call } from '../../../faults/fault-rules.ts'
-import { codeOf, small } from '../../../support/small-engine.ts'
+import { codeOf, small, turns } from '../../../support/small-engine.ts'
 
 /** Whether a write blocks the thread depends on how long the last one took: here no time passes. */
 const STILL: Clock = { ...systemClock, monotonicMs: () => 0 }
@@ -271,6 +271,56 @@ describe('zeros that cannot be written', () => {
     expect(writesTo(fs.calls, path).length).toBe(1 + 6)
     const large = engine.put.bind(engine, 'x', 'v'.repeat(10_000), {})
     expect(await codeOf((async () => large())())).toBe('SETT_DISK_FULL')
+    await engine.close()
+  })
+})
+
+describe('zeros under maxDiskBytes', () => {
+  const maxDiskBytes = 2 ** 20
+  const spare = (engine: StorageEngine): number => maxDiskBytes - engine.stats().diskBytes
+
+  /** A value in a segment takes the rest. */
+  async function leave(engine: StorageEngine, bytes: number): Promise<void> {
+    const filler = Buffer.alloc(spare(engine) - bytes)
+    await engine.put('filler', filler, { durability: 'none' })
+    await turns()
+    expect(spare(engine)).toBeGreaterThan(bytes - 1_000)
+    expect(spare(engine)).toBeLessThanOrEqual(bytes)
+  }
+
+  it('take what is written into them: it does not count twice', async () => {
+    const fs = new FaultFileSystem()
+    const engine = await start(fs, { maxDiskBytes, compression: 'none' })
+    await putRow(engine, 0, 2)
+    await leave(engine, 8_000)
+    let synced = (): void => undefined
+    const until = new Promise<void>((resolve) => {
+      synced = resolve
+    })
+    fs.inject({ on: 'sync', path: LOG, until })
+    const first = engine.put('first', 'x', {})
+    await turns()
+    const before = spare(engine)
+    // Together they take more than is spare, and less than there are zeros.
+    const value = Buffer.alloc(5_000)
+    const codes = ['a', 'b'].map((key) => codeOf((async () => engine.put(key, value, {}))()))
+    await turns()
+    synced()
+    expect(await Promise.all(codes)).toEqual(['no error', 'no error'])
+    await first
+    expect(spare(engine)).toBe(before)
+    await engine.close()
+  })
+
+  it('are charged beside the frame they are written for, which counts already', async () => {
+    const fs = new FaultFileSystem()
+    const engine = await start(fs, { maxDiskBytes, compression: 'none' })
+    // One page more, at most, than AHEAD, and the frame: but not the frame twice.
+    await leave(engine, 10_000 + AHEAD + 4_096 + 3_000)
+    await putRow(engine, 0, 1)
+    await putRow(engine, 1, 2, 10_000)
+    expect(logsIn(fs.image(KILLED)).map(({ bytes }) => bytes.length % 4_096)).toContain(0)
+    expect(spare(engine)).toBeGreaterThanOrEqual(0)
     await engine.close()
   })
 })
