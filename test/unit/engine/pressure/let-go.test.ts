@@ -53,7 +53,7 @@ function gated(fs: FaultFileSystem, until: () => Promise<void>): Executor {
   }
 }
 
-/** Has a memtable of its own, and is paid for over half a second and more, at the rate at which the first is flushed. */
+/** Has a memtable of its own, and is paid for over more than half a second: the first takes a second to flush. */
 const LARGE = Buffer.alloc(300_000, 1)
 
 interface HeldBack {
