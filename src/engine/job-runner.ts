@@ -1,7 +1,7 @@
 // Runs a job with scratch memory of its own, and again when its worker failed; removes what a failed one wrote. Main
 // thread.
 import { SettError } from '../base/errors.ts'
-import type { JobReport, JobResult, JobSpec } from '../jobs/job.ts'
+import type { JobReport, JobResult, JobSpec, OutputFile } from '../jobs/job.ts'
 import type { HeapAllocator } from '../memory/heap-allocator.ts'
 import type { Region, SharedHeap } from '../memory/shared-heap.ts'
 import type { CancelFlag, Executor, JobTicket, Pacer } from '../pool/executor.ts'
@@ -80,29 +80,34 @@ export class JobRunner {
           'lower tableSize.',
       )
     }
-    const { priority, cancel, pace, onReport } = request
-    const watch = onReport === undefined ? {} : { onReport }
-    const ticket = { heap: this.#heap, priority, cancel, pace, ...watch }
+    const { priority, cancel, pace } = request
+    const outputs: OutputFile[] = []
+    const onReport = (report: JobReport): void => {
+      if (report.kind === 'output') outputs.push(report)
+      request.onReport?.(report)
+    }
+    const ticket = { heap: this.#heap, priority, cancel, pace, onReport }
     try {
       return await runTries<T>(this.#executor, ticket, {
         spec: () => request.spec(workspace),
-        failed: (spec, error) => this.#removeOutputs(spec, error),
+        failed: (spec, error) => this.#removeOutputs(spec, outputs.splice(0), error),
       })
     } finally {
       this.#allocator.free(workspace)
     }
   }
 
-  /** Not by the job: it does not know whether the directory is still ours, and what has the name of an output may be
-   * somebody else's by now. */
-  #removeOutputs(spec: JobSpec, error: unknown): void {
+  /** What the job created, under numbers that are its own. Not by the job: it does not know whether the directory is
+   * still ours, and what has the name of an output may be somebody else's by now. */
+  #removeOutputs(spec: JobSpec, outputs: readonly OutputFile[], error: unknown): void {
     if (!('numbers' in spec)) return
-    // Somebody else's file of such a name stays, whichever it was: the next open looks.
-    if (errorCode(error) === 'EEXIST') return
+    // The last one was there before: somebody else's file, which stays.
+    const created = errorCode(error) === 'EEXIST' ? outputs.slice(0, -1) : outputs
     const { first, count } = spec.numbers
-    for (let number = first; number < first + count; number++) {
-      this.#obsolete.removeTable(number)
-      this.#obsolete.removeSegment(number)
+    for (const { file, number } of created) {
+      if (number < first || number >= first + count) continue
+      if (file === 'sst') this.#obsolete.removeTable(number)
+      else this.#obsolete.removeSegment(number)
     }
   }
 }

@@ -206,13 +206,13 @@ export async function lockDirectory(
 }
 
 export function createExecutor(options: ResolvedOptions, environment: Environment): Executor {
-  const { fs, clock, random, kernels } = environment
+  const { fs, clock, random, kernels, logger } = environment
   if (environment.executor !== undefined) return environment.executor
   if (options.workers === 0 || fs.inMemory) {
     return inlineExecutor({ runJob, fs, random, clock, kernels: (heap) => kernels(heap.memory) })
   }
   const { workers, workerUrl, resources } = options
-  return workerExecutor({ workers, workerUrl, clock, share: resources?.share })
+  return workerExecutor({ workers, workerUrl, clock, logger, share: resources?.share })
 }
 
 /** Syncs go to the sync worker where there are threads and descriptors, else to libuv's pool, which also serves until

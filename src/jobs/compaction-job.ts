@@ -33,8 +33,7 @@ export function runCompaction(spec: CompactSpec, context: JobContext): TablesRes
   const { fs } = context
   const { directory } = spec
   const lazy = new LazyValues()
-  const numbers = new OutputNumbers(spec.numbers)
-  const takeNumber = (): number => numbers.take()
+  const numbers = new OutputNumbers(spec.numbers, context.report)
   const opener = new JobTables(context, {
     fs,
     directory,
@@ -48,7 +47,7 @@ export function runCompaction(spec: CompactSpec, context: JobContext): TablesRes
       fs,
       directory,
       shape,
-      takeNumber,
+      takeNumber: () => numbers.take('sst'),
       tablesAhead: spec.numbers.tablesAhead ?? 0,
       baseVersion: smallestVersion(inputs),
       newestWal: inputs.reduce((newest, table) => Math.max(newest, table.newestWal), 0),
@@ -68,7 +67,7 @@ export function runCompaction(spec: CompactSpec, context: JobContext): TablesRes
       horizons: spec.horizons,
       dropTombstones: spec.dropTombstones,
     })
-    const values = separatorOf(context, valuesMemory, { spec, takeNumber, lazy, spare: writer })
+    const values = separatorOf(context, valuesMemory, { spec, numbers, lazy, spare: writer })
     const outputs = { tables: writer, values }
     return orAbandon(outputs, () => {
       const result = mergeIntoTables(context, merge, outputs)

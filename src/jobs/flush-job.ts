@@ -16,8 +16,7 @@ export function runFlush(spec: FlushSpec, context: JobContext): TablesResult {
   const scratch = new Scratch(spec.workspace)
   const mergeMemory = scratch.region(compactScratchBytes(1, snapshots.length))
   const sourceMemory = scratch.region(MEMTABLE_SOURCE_BYTES)
-  const numbers = new OutputNumbers(spec.numbers)
-  const takeNumber = (): number => numbers.take()
+  const numbers = new OutputNumbers(spec.numbers, context.report)
   const lazy = new LazyValues()
   const valuesMemory = separationMemory(scratch, shape)
   const rest = scratch.free - 64
@@ -32,7 +31,7 @@ export function runFlush(spec: FlushSpec, context: JobContext): TablesResult {
     fs: context.fs,
     directory: spec.directory,
     shape,
-    takeNumber,
+    takeNumber: () => numbers.take('sst'),
     tablesAhead: spec.numbers.tablesAhead ?? 0,
     // Finding the smallest version would take a walk of its own and saves a byte or two per entry.
     baseVersion: 0,
@@ -41,7 +40,7 @@ export function runFlush(spec: FlushSpec, context: JobContext): TablesResult {
     randomFill: context.randomFill,
     finished: (table) => context.report({ kind: 'table', table }),
   })
-  const values = separatorOf(context, valuesMemory, { spec, takeNumber, lazy, spare: tables })
+  const values = separatorOf(context, valuesMemory, { spec, numbers, lazy, spare: tables })
   const sizes = spec.measureValues === true ? new ValueSizes(context) : undefined
   const outputs = { tables, values, sizes }
   return orAbandon(outputs, () => mergeIntoTables(context, merge, outputs))

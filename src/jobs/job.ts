@@ -220,8 +220,15 @@ export interface SalvageResult {
 
 export type JobResult = TablesResult | SampleResult | ReplayResult | VerifyResult | SalvageResult
 
+/** A file that a job is about to create, by its number. */
+export interface OutputFile {
+  readonly file: 'sst' | 'vlog'
+  readonly number: number
+}
+
 /** What a job may report while it runs; travels by ring from a worker. */
 export type JobReport =
+  | ({ readonly kind: 'output' } & OutputFile)
   | { readonly kind: 'progress'; readonly bytesRead: number; readonly bytesWritten: number }
   | { readonly kind: 'table'; readonly table: TableMeta }
 

@@ -2,7 +2,7 @@
 import { assert } from '../base/assert.ts'
 import { SEGMENTS_SOUGHT } from '../sstable/tables-writer.ts'
 import { tablesAtMost, valueBytesMax } from '../sstable/writer-workspace.ts'
-import type { FileNumbers, TableShape } from './job.ts'
+import type { FileNumbers, JobContext, OutputFile, TableShape } from './job.ts'
 
 /** What a job takes in. */
 export interface JobInput {
@@ -36,19 +36,25 @@ function segmentsAtMost({ separation }: TableShape, stored: number, entries: num
   return 1 + Math.ceil(stored / segmentSize) + Math.ceil(entries / segmentMaxEntries)
 }
 
-/** Gives out a job's numbers in order, to tables and segments alike. */
+/** Gives out a job's numbers in order, to tables and segments alike. Each file is told of before it is created: whoever
+ * removes what a failed job made, be it that its thread died in between, knows of every one and of no other. */
 export class OutputNumbers {
   readonly #numbers: FileNumbers
+  readonly #report: JobContext['report']
   #taken = 0
 
-  constructor(numbers: FileNumbers) {
+  constructor(numbers: FileNumbers, report: JobContext['report']) {
     this.#numbers = numbers
+    this.#report = report
   }
 
-  take(): number {
+  /** The number of the file that is created next. */
+  take(file: OutputFile['file']): number {
     const { first, count } = this.#numbers
     assert(this.#taken < count, 'the job has a number for each of its outputs')
+    const number = first + this.#taken
     this.#taken += 1
-    return first + this.#taken - 1
+    this.#report({ kind: 'output', file, number })
+    return number
   }
 }

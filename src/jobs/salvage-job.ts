@@ -231,15 +231,14 @@ function copyBlocks(
   const valueMemory = scratch.region(POINTED_VALUES_BYTES)
   const { fs, randomFill } = context
   const { directory, shape } = spec
-  const numbers = new OutputNumbers(spec.numbers)
-  const takeNumber = (): number => numbers.take()
+  const numbers = new OutputNumbers(spec.numbers, context.report)
   const separation = separationMemory(scratch, shape)
   const lazy = new LazyValues()
   const writer = new TablesWriter(context, scratch.region(scratch.free - 64, 64), {
     fs,
     directory,
     shape,
-    takeNumber,
+    takeNumber: () => numbers.take('sst'),
     tablesAhead: spec.numbers.tablesAhead ?? 0,
     baseVersion: identity.baseVersion,
     newestWal,
@@ -267,7 +266,7 @@ function copyBlocks(
   })
   const separator = separatorOf(context, separation, {
     spec,
-    takeNumber,
+    numbers,
     lazy,
     spare: writer,
     sources: values,

@@ -8,6 +8,7 @@ import type { SegmentMeta } from '../format/segments/segment-meta.ts'
 import type { Region } from '../memory/shared-heap.ts'
 import { type SegmentSources, ValueSeparator } from '../value-log/value-separator.ts'
 import type { CompactSpec, FlushSpec, JobContext, SalvageSpec, TableShape } from './job.ts'
+import type { OutputNumbers } from './output-numbers.ts'
 import { separationBytes } from './workspace.ts'
 
 /** undefined: no value leaves the tree. */
@@ -17,7 +18,7 @@ export function separationMemory(scratch: Scratch, shape: TableShape): Region | 
 
 export interface SeparationParts {
   readonly spec: FlushSpec | CompactSpec | SalvageSpec
-  readonly takeNumber: () => number
+  readonly numbers: OutputNumbers
   readonly lazy: LazyValues
   readonly spare: SpareMemory
   /** Where values to be relocated are read; without: from files as the manifest names them. */
@@ -27,7 +28,7 @@ export interface SeparationParts {
 export function separatorOf(
   context: JobContext,
   memory: Region | undefined,
-  { spec, takeNumber, lazy, spare, sources }: SeparationParts,
+  { spec, numbers, lazy, spare, sources }: SeparationParts,
 ): ValueSeparator | undefined {
   const { directory, shape } = spec
   const relocate = doomed(spec)
@@ -43,7 +44,7 @@ export function separatorOf(
     shape: { segmentSize, segmentMaxEntries, compression },
     threshold,
     batch: COMPACT_BATCH,
-    takeNumber,
+    takeNumber: () => numbers.take('vlog'),
     randomFill: context.randomFill,
     lazy,
     spare,

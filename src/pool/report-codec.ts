@@ -1,6 +1,7 @@
-// Job reports as ring messages: u32 job, u8 kind, u8 0, u16 0, then for progress two f64, for a table
-// u32 key lengths (two), u32 count of segments, u32 0, both keys, two f64 per segment, and the other fields
-// as JSON. Both sides are one version of one program, and nothing of this is stored.
+// Job reports as ring messages: u32 job, u8 kind, u8 0 (1 for an output that is a segment), u16 0, then for
+// progress two f64, for an output its number as f64, for a table u32 key lengths (two), u32 count of segments,
+// u32 0, both keys, two f64 per segment, and the other fields as JSON. Both sides are one version of one program,
+// and nothing of this is stored.
 import { assert } from '../base/assert.ts'
 import { KEY_LENGTH_MAX, SEGMENTS_PER_TABLE_MAX } from '../base/limits.ts'
 import type { SegmentUse } from '../format/segments/segment-meta.ts'
@@ -12,6 +13,7 @@ const KIND_PROGRESS = 1
 const KIND_TABLE = 2
 /** A table of the result that the job had not reported. */
 const KIND_RESULT_TABLE = 3
+const KIND_OUTPUT = 4
 
 const HEADER = 8
 const TABLE_HEADER = HEADER + 16
@@ -44,6 +46,12 @@ export function encodeReport(
     target.writeDoubleLE(report.bytesWritten, HEADER + 8)
     return target.subarray(0, HEADER + 16)
   }
+  if (report.kind === 'output') {
+    target[4] = KIND_OUTPUT
+    target[5] = report.file === 'vlog' ? 1 : 0
+    target.writeDoubleLE(report.number, HEADER)
+    return target.subarray(0, HEADER + 8)
+  }
   const { smallestKey, largestKey, segments = [], ...fields } = report.table
   target[4] = resultOnly ? KIND_RESULT_TABLE : KIND_TABLE
   target.writeUInt32LE(smallestKey.length, HEADER)
@@ -71,6 +79,11 @@ export function decodeReport(message: Buffer): DecodedReport {
     const bytesRead = message.readDoubleLE(HEADER)
     const bytesWritten = message.readDoubleLE(HEADER + 8)
     return { job, report: { kind: 'progress', bytesRead, bytesWritten }, resultOnly: false }
+  }
+  if (kind === KIND_OUTPUT) {
+    const file = message[5] === 1 ? 'vlog' : 'sst'
+    const number = message.readDoubleLE(HEADER)
+    return { job, report: { kind: 'output', file, number }, resultOnly: false }
   }
   assert(kind === KIND_TABLE || kind === KIND_RESULT_TABLE, 'a report is of a known kind')
   const second = TABLE_HEADER + message.readUInt32LE(HEADER)

@@ -13,7 +13,9 @@ import { workerFailed } from './pool-errors.ts'
 import { type JobTask, TASK_EXPORT } from './protocol.ts'
 import { isJobReply, isResultOf } from './reply-check.ts'
 
-/** Threads may die this often in a row with jobs waiting for one before the worker file counts as broken. */
+/** In place of a thread that dies with jobs waiting for one another is started at once, this often in a row. Then the
+ * jobs wait for the threads there are, and the next one that finds none idle starts one; if there are none, the worker
+ * file counts as broken. */
 const DEATHS_MAX = 3
 
 export interface GroupOptions {
@@ -23,6 +25,8 @@ export interface GroupOptions {
   readonly startTimeoutMs: number
   /** Most threads at this moment; it follows the databases that are open. */
   readonly threadsMax: () => number
+  /** A thread did not start, or ended by itself; the group goes on. */
+  readonly threadLost: (error: unknown) => void
 }
 
 export interface GroupJob {
@@ -68,7 +72,8 @@ export class ThreadGroup {
     piscina.on('workerDestroy', () => queueMicrotask(() => this.#threadDied()))
   }
 
-  /** Starts so many threads side by side; resolves when a first one has loaded the worker file and answered. */
+  /** Starts so many threads side by side; resolves when a first one has loaded the worker file and answered, whatever
+   * becomes of the others. */
   static async start(options: GroupOptions, threads: number): Promise<ThreadGroup> {
     const { Piscina } = await import('piscina')
     const group = new ThreadGroup(
@@ -207,12 +212,16 @@ export class ThreadGroup {
 
   /** Piscina starts no thread in place of one that died while tasks wait; one more task makes it. */
   #threadDied(): void {
-    if (this.#broken !== undefined || this.#piscina.queueSize === 0) return
-    const starting = this.#lastJob === 0
-    if (starting || ++this.#deaths > DEATHS_MAX) {
+    if (this.#broken !== undefined) return
+    const wanted = this.#piscina.queueSize > 0
+    const again = wanted && this.#lastJob > 0 && ++this.#deaths <= DEATHS_MAX
+    if (wanted && !again && this.#piscina.threads.length === 0) {
       void this.end(`${this.#options.url} could not be started as a worker`)
       return
     }
+    this.#options.threadLost(this.#threadError)
+    this.#threadError = undefined
+    if (!again) return
     this.#piscina.run({ kind: 'ping' }).catch((error: unknown) => {
       this.#threadError = error
     })

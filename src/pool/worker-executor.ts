@@ -1,6 +1,7 @@
 // One database's door to the shared worker pool: its queue entries, its cancel flags, its counters. Main
 // thread.
 import { type Clock, systemClock } from '../base/clock.ts'
+import { type Logger, silentLogger } from '../base/logger.ts'
 import type { WorkerShare } from '../base/shared-resources.ts'
 import type { JobResult, JobSpec } from '../jobs/job.ts'
 import { CANCEL_SLOTS, raiseCancel } from '../memory/heap-control.ts'
@@ -17,6 +18,9 @@ import { workerUrl } from './worker-url.ts'
 const JOB_TIMEOUT_MS = 600_000
 const START_TIMEOUT_MS = 30_000
 
+const THREAD_LOST =
+  'A background thread ended or did not start; the work goes on without it, and another is started when it is needed'
+
 export interface WorkerExecutorOptions {
   /** Most jobs of this database at one time, 1 or more. */
   readonly workers: number
@@ -28,6 +32,8 @@ export interface WorkerExecutorOptions {
   /** How long the first thread of the process may take to start. Default 30 s. */
   readonly startTimeoutMs?: number
   readonly clock?: Clock
+  /** Told of threads that end by themselves or do not start; default: nobody. */
+  readonly logger?: Logger
   /** A limit that this database shares with others. */
   readonly share?: WorkerShare | undefined
 }
@@ -47,6 +53,7 @@ class WorkerExecutor implements Executor {
   readonly workers: number
   readonly #pool: WorkerPool
   readonly #client: SchedulerClient
+  readonly #threadLost: (error: unknown) => void
   readonly #jobTimeoutMs: number
   readonly #counters = new JobCounters()
   readonly #cancels: CancelWatch<OwnJob>
@@ -55,11 +62,17 @@ class WorkerExecutor implements Executor {
   #closing: Promise<void> | undefined
 
   constructor(options: WorkerExecutorOptions) {
-    const { clock = systemClock, startTimeoutMs = START_TIMEOUT_MS } = options
+    const {
+      clock = systemClock,
+      startTimeoutMs = START_TIMEOUT_MS,
+      logger = silentLogger,
+    } = options
     const url = String(options.workerUrl ?? workerUrl('background'))
     this.workers = Math.max(1, Math.min(options.workers, CANCEL_SLOTS))
     this.#jobTimeoutMs = options.jobTimeoutMs ?? JOB_TIMEOUT_MS
     this.#pool = sharedPool({ url, clock, startTimeoutMs })
+    this.#threadLost = (error) => logger.warn({ err: error, url }, THREAD_LOST)
+    this.#pool.threadLost.add(this.#threadLost)
     this.#client = this.#pool.scheduler.addClient(this.workers, options.share)
     this.#cancels = new CancelWatch((job) => this.#cancel(job))
   }
@@ -102,6 +115,7 @@ class WorkerExecutor implements Executor {
     }
     await Promise.all(this.#pending.values())
     this.#pool.scheduler.removeClient(this.#client)
+    this.#pool.threadLost.delete(this.#threadLost)
   }
 
   #newJob(spec: JobSpec, ticket: JobTicket): { promise: Promise<JobResult>; job: OwnJob } {

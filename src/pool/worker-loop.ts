@@ -103,8 +103,8 @@ class Reporter {
   report(report: JobReport): void {
     this.#write(report, false)
     const now = systemClock.monotonicMs()
+    if (report.kind === 'progress' && now - this.#publishedAt < PROGRESS_PUBLISH_MS) return
     if (report.kind === 'table') this.#reported.add(report.table.number)
-    else if (now - this.#publishedAt < PROGRESS_PUBLISH_MS) return
     this.#publishedAt = now
     this.#ring?.publish()
   }

@@ -9,10 +9,12 @@ export interface PoolJob extends GroupJob {
   readonly reject: (error: unknown) => void
 }
 
-export type PoolOptions = Omit<GroupOptions, 'threadsMax'>
+export type PoolOptions = Omit<GroupOptions, 'threadsMax' | 'threadLost'>
 
 export class WorkerPool {
   readonly scheduler: PriorityScheduler<PoolJob>
+  /** Told when a thread ends by itself or does not start, and the others go on. */
+  readonly threadLost: Set<(error: unknown) => void> = new Set()
   readonly #options: PoolOptions
   #group: Promise<ThreadGroup> | undefined
 
@@ -55,7 +57,10 @@ export class WorkerPool {
 
   #open(threads: number): Promise<ThreadGroup> {
     const threadsMax = (): number => this.scheduler.capacity
-    const opening = ThreadGroup.start({ ...this.#options, threadsMax }, threads)
+    const threadLost = (error: unknown): void => {
+      for (const told of this.threadLost) told(error)
+    }
+    const opening = ThreadGroup.start({ ...this.#options, threadsMax, threadLost }, threads)
     const forget = (): void => {
       if (this.#group === opening) this.#group = undefined
     }

@@ -92,7 +92,7 @@ export class PlanMerges {
     this.#flushedAt = [this.#flushedAt[1], this.#parts.clock.monotonicMs()]
   }
 
-  /** Resolves once all outputs are there; `cancel` is raised when one of several parts fails. */
+  /** Resolves once all outputs are there; `cancel` is raised when one of several jobs fails. */
   async run(plan: CompactionPlan, cancel: CancelFlag): Promise<MergeResult> {
     this.#jobs += 1
     try {
@@ -149,19 +149,23 @@ export class PlanMerges {
   ): Promise<readonly WeighedKey[]> {
     const tables = plan.sources.flat()
     const jobs = Math.min(lanes, Math.ceil(tables.length / TABLES_PER_SAMPLE))
+    const failures: unknown[] = []
     this.#jobs += jobs - 1
     try {
-      // None may read on while its tables go: a failure waits for the others.
-      const settled = await Promise.allSettled(
-        Array.from({ length: jobs }, (_, job) => {
-          const own = tables.filter((_table, at) => at % jobs === job)
-          return this.#sampleTables(own, priorityOf(plan), cancel)
-        }),
-      )
-      return settled.flatMap((end) => {
-        if (end.status === 'rejected') throw end.reason
-        return end.value.keys
+      // None may read on while its tables go: the first failure ends the others, and waits for them.
+      const samples = Array.from({ length: jobs }, async (_, job) => {
+        const own = tables.filter((_table, at) => at % jobs === job)
+        try {
+          return (await this.#sampleTables(own, priorityOf(plan), cancel)).keys
+        } catch (error) {
+          failures.push(error)
+          cancel.cancel()
+          return []
+        }
       })
+      const keys = await Promise.all(samples)
+      if (failures.length > 0) throw failures[0]
+      return keys.flat()
     } finally {
       this.#jobs -= jobs - 1
     }

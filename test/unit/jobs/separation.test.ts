@@ -1,6 +1,7 @@
 // Flush and compaction with values in segments, against a model that knows nothing of segments: what is read back
 // through the pointers is what was kept, and the segments are byte for byte those of the twin.
 import { createHash } from 'node:crypto'
+import { basename } from 'node:path'
 import { expect, it } from 'vitest'
 import type { SegmentMeta } from '../../../src/format/segments/segment-meta.ts'
 import { segmentPath } from '../../../src/io/file-names.ts'
@@ -18,7 +19,7 @@ import {
   seeded,
 } from '../sstable/support.ts'
 import { fileBytes, namesOf, resolved, usesOf } from './stored-values.ts'
-import { JobBench, keepModel } from './support.ts'
+import { JobBench, keepModel, outputName } from './support.ts'
 
 const MIB = 1024 * 1024
 const SEPARATION: Separation = { threshold: 200, segmentSize: 8192, segmentMaxEntries: 9 }
@@ -321,7 +322,7 @@ it('a job tells of its progress, and can be stopped, in the middle of a batch of
   jobs.reports.length = 0
   jobs.cancelled = true
   expect(() => jobs.flush(memtable, NEWEST, shape)).toThrow('cancelled')
-  expect(jobs.reports.length).toBe(1)
+  expect(jobs.reports.filter(({ kind }) => kind === 'progress').length).toBe(1)
   expect(fileNames(jobs)).toEqual(before)
 })
 
@@ -343,6 +344,28 @@ it('a job that fails or is cancelled leaves neither table nor segment', () => {
     'a number',
   )
   expect(fileNames(jobs)).toEqual(before)
+})
+
+it('a job tells of each file it creates, and before it does', () => {
+  const fs = new FaultFileSystem()
+  const jobs = new JobBench(new Bench(48 * MIB, 'wasm', fs))
+  const told = (): string[] =>
+    jobs.reports.flatMap((report) => (report.kind === 'output' ? [outputName(report)] : []))
+  const created: string[] = []
+  fs.watch(({ kind, path }) => {
+    if (kind !== 'create') return
+    created.push(basename(path))
+    expect(told()).toEqual(created)
+  })
+  const shape = shapeOf({}, { tableSize: 2048 })
+  const flushed = jobs.flush(jobs.memtable(someEntries(61)), NEWEST, shape)
+  const relocate = flushed.segments
+  const moved = jobs.compact([flushed.tables], { ...everything, relocate }, shape)
+  for (const { tables, segments } of [flushed, moved]) {
+    expect(Math.min(tables.length, segments.length)).toBeGreaterThan(0)
+    expect(created).toEqual(expect.arrayContaining([...namesOf(tables, segments)]))
+  }
+  expect(told()).toEqual(created)
 })
 
 it('what a job has answered for survives the loss of all that was not synced', () => {

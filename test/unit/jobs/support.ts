@@ -1,11 +1,13 @@
 // Jobs on the calling thread, over the bench of the table tests, and the model of what they must keep.
-
+import { basename } from 'node:path'
 import type { TableMeta } from '../../../src/format/table-meta.ts'
+import { segmentPath, tablePath } from '../../../src/io/file-names.ts'
 import type {
   CompactSpec,
   FileNumbers,
   JobContext,
   JobReport,
+  OutputFile,
   TableShape,
   TablesResult,
 } from '../../../src/jobs/job.ts'
@@ -25,8 +27,9 @@ import {
 export class JobBench {
   /** What failed jobs left, and who gave them their numbers removed. */
   readonly left: string[] = []
-  /** What was there before the job. */
+  /** What was there before the job, and what the job told of. */
   #inputs: ReadonlySet<string> = new Set()
+  readonly #told = new Set<string>()
   readonly bench: Bench
   readonly reports: JobReport[] = []
   cancelled = false
@@ -43,7 +46,10 @@ export class JobBench {
       kernels,
       heap,
       randomFill,
-      report: (report) => void this.reports.push(report),
+      report: (report) => {
+        this.reports.push(report)
+        if (report.kind === 'output') this.#told.add(outputName(report))
+      },
       cancelled: () => this.cancelled,
     }
   }
@@ -143,13 +149,14 @@ export class JobBench {
     return entries
   }
 
-  /** As the engine does: a failed job may leave what has the numbers it was given, and nothing else. */
+  /** As the engine does: a failed job may leave what it told of under the numbers it was given, and nothing else. */
   #removeOutputs({ first, count }: FileNumbers): void {
     const { fs } = this.bench
     for (const name of fs.listSync(DIRECTORY)) {
       if (this.#inputs.has(name)) continue
       const number = Number.parseInt(name, 10)
-      if (number < first || number >= first + count) throw new Error(`a job left ${name}`)
+      const given = number >= first && number < first + count
+      if (!given || !this.#told.has(name)) throw new Error(`a job left ${name}`)
       this.left.push(name)
       fs.removeSync(`${DIRECTORY}/${name}`)
     }
@@ -158,10 +165,15 @@ export class JobBench {
   #takeNumbers(count = 500, tablesAhead = 200): FileNumbers {
     const { fs } = this.bench
     this.#inputs = new Set(fs.listSync(DIRECTORY))
+    this.#told.clear()
     const first = this.#number
     this.#number += count
     return { first, count, tablesAhead }
   }
+}
+
+export function outputName({ file, number }: OutputFile): string {
+  return basename(file === 'sst' ? tablePath('', number) : segmentPath('', number))
 }
 
 /** Entries that must be kept: newer than every snapshot, or the newest of their key some snapshot sees. What has

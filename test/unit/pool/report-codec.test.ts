@@ -36,6 +36,11 @@ const table = fc
   })
 const report: fc.Arbitrary<JobReport> = fc.oneof(
   fc.record({ kind: fc.constant('progress' as const), bytesRead: whole, bytesWritten: whole }),
+  fc.record({
+    kind: fc.constant('output' as const),
+    file: fc.constantFrom('sst' as const, 'vlog' as const),
+    number: whole,
+  }),
   fc.record({ kind: fc.constant('table' as const), table }),
 )
 

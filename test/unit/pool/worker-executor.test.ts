@@ -3,8 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { setEnvironmentData } from 'node:worker_threads'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { CorruptionError } from '../../../src/base/errors.ts'
+import { type Logger, silentLogger } from '../../../src/base/logger.ts'
 import type { JobReport, TablesResult, VerifyResult } from '../../../src/jobs/job.ts'
 import type { SharedHeap } from '../../../src/memory/shared-heap.ts'
 import { createCancelFlag } from '../../../src/pool/cancel-flag.ts'
@@ -23,7 +25,7 @@ const executors: Executor[] = []
 
 function open(
   workers: number,
-  options: { jobTimeoutMs?: number; workerUrl?: string } = {},
+  options: { jobTimeoutMs?: number; workerUrl?: string; logger?: Logger } = {},
 ): Executor {
   const executor = workerExecutor({ workers, workerUrl: fakeWorkerUrl, ...options })
   executors.push(executor)
@@ -298,6 +300,53 @@ describe('reports', () => {
       })
       expect(reports).toHaveLength(2)
     }
+  })
+})
+
+describe('a thread that does not start', () => {
+  /** A pool of its own; `failing` has a bit for each thread, in the order in which they are started. */
+  function reluctant(failing: number, onWarning = (): void => undefined) {
+    const words = new Int32Array(new SharedArrayBuffer(12))
+    setEnvironmentData('reluctant-worker', words)
+    words[1] = failing
+    const lost: unknown[] = []
+    const warn = ({ err }: { readonly err?: unknown }): void => {
+      lost.push(err)
+      onWarning()
+    }
+    const workerUrl = `${supportUrl('reluctant-worker.mjs')}?${failing}`
+    const executor = open(2, { workerUrl, logger: { ...silentLogger, warn } })
+    const letLoad = (): void => {
+      Atomics.store(words, 2, 1)
+      Atomics.notify(words, 2)
+    }
+    return { executor, lost, letLoad }
+  }
+
+  test('leaves the work to the other, is told of, and is started again', async () => {
+    // The other one has loaded only once the first is gone.
+    const { executor, lost, letLoad } = reluctant(0b1, () => letLoad())
+    executor.warmUp(2)
+    await expect(run(executor, 'echo', { value: 3 })).resolves.toMatchObject({ entries: 3 })
+    expect(lost.map(String)).toEqual(['Error: not today'])
+    const both = [1, 2].map((value) => run(executor, 'gate', { address: GATE, value }))
+    await atGate(2)
+    openGate()
+    expect((await Promise.all(both)).map(({ entries }) => entries)).toEqual([1, 2])
+    expect(lost).toHaveLength(1)
+  })
+
+  test('however often, does not end the job of one that did', async () => {
+    const { executor, lost, letLoad } = reluctant(~0b1)
+    letLoad()
+    const long = run(executor, 'gate', { address: GATE, value: 1 })
+    await atGate(1)
+    const waiting = run(executor, 'echo', { value: 2 })
+    await soon(() => expect(lost.length).toBeGreaterThan(3))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    openGate()
+    await expect(long).resolves.toMatchObject({ entries: 1 })
+    await expect(waiting).resolves.toMatchObject({ entries: 2 })
   })
 })
 

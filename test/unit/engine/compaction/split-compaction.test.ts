@@ -1,6 +1,7 @@
 // A compaction in parts, seen from the engine: it equals one in one piece, or nothing of it is left.
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../../../src/base/clock.ts'
+import { SettError } from '../../../../src/base/errors.ts'
 import { resolveOptions } from '../../../../src/base/options.ts'
 import { systemRandom } from '../../../../src/base/random.ts'
 import type { Splitting } from '../../../../src/compaction/split.ts'
@@ -233,6 +234,35 @@ describe('a part that fails', () => {
     await recovers(given, before)
   })
 
+  it.each(['sample', 'compact'] as const)(
+    'ends the others at once, and is the failure that is told: %s',
+    async (kind) => {
+      let begun = 0
+      let ended = 0
+      let fails = true
+      const given = await opened(async (spec, run, { cancel }) => {
+        if (spec.kind !== kind || !fails) return run()
+        // The last to begin fails, so that the others come first wherever they are looked through.
+        if (++begun < SPLITTING.lanes) {
+          while (!cancel!.cancelled) await pause(1)
+          ended += 1
+          throw new SettError('SETT_BUSY', 'cancelled')
+        }
+        fails = false
+        throw Object.assign(new Error('on purpose'), { code: 'EIO' })
+      })
+      for (let times = 0; times < 6; times++) await fill(given.engine)
+      const before = content(given.engine)
+      expect(await codeOf(compact(given.engine))).toBe('LEVEL_IO_ERROR')
+      expect(ended).toBe(SPLITTING.lanes - 1)
+      await turns()
+      expect(tablesOf(given).length).toBe(tablesNamed(given))
+      await compact(given.engine)
+      expect(content(given.engine)).toEqual(before)
+      await given.engine.close()
+    },
+  )
+
   it('ends no compaction while another job still looks for its cuts', async () => {
     let looking = 0
     let looked = 0
@@ -290,6 +320,17 @@ describe('a part that fails', () => {
     expect(await codeOf(compact(given.engine))).not.toBe('no error')
     expect(creates).toBeGreaterThan(4)
     given.fs.heal()
+    await recovers(given, before)
+  })
+
+  it('because a file has the name of an output leaves that file, and nothing of its own', async () => {
+    const given = await opened()
+    const { fs, engine } = given
+    await fill(engine)
+    const before = content(engine)
+    const refused = fs.inject({ on: 'create', path: /\.sst$/, nth: 4, errno: 'EEXIST' })
+    expect(await codeOf(compact(engine))).toBe('LEVEL_IO_ERROR')
+    expect(refused.matches).toBeGreaterThanOrEqual(4)
     await recovers(given, before)
   })
 
