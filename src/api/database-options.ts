@@ -15,8 +15,12 @@ export interface DatabaseOptions<K, V>
 
 const METHODS = Object.freeze({
   getEntry: true,
+  getStream: true,
+  putStream: true,
   flush: true,
   compactRange: true,
+  flatten: true,
+  collectGarbage: true,
   settle: true,
   stats: true,
   verify: true,

@@ -20,6 +20,8 @@ export const PACKED_PAYLOAD_MAX: number = MIB
 export const HEAP_BYTES_MAX: number = 4 * GIB - 64 * KIB
 export const MEMTABLE_SIZE_MIN: number = 64 * KIB
 export const MEMORY_BUDGET_MIN: number = 8 * MIB
+/** Most threads for background work, of one database and of several together. */
+export const WORKERS_MAX = 128
 export const LEVEL_COUNT = 7
 /** Segments the values of one table may lie in: a table is closed before it refers to more. */
 export const SEGMENTS_PER_TABLE_MAX = 2048

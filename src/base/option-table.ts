@@ -8,6 +8,7 @@ import {
   MEMORY_BUDGET_MIN,
   MEMTABLE_SIZE_MIN,
   MIB,
+  WORKERS_MAX,
 } from './limits.ts'
 import { guardedLogger, type Logger } from './logger.ts'
 import { type Resources, SharedResources } from './shared-resources.ts'
@@ -311,8 +312,6 @@ const valueThreshold: OptionRow = {
   parse: (text) => (text === 'off' || text === 'auto' ? text : parseSize(text)),
   flag: true,
 }
-
-const WORKERS_MAX = 128
 
 const workers: OptionRow = {
   unit: 'threads',

@@ -1,6 +1,5 @@
 // Turns what a caller gave, the environment and a preset into one frozen set of options with no
 // field missing. Pure apart from reading the core count; reads own properties only.
-import { availableParallelism } from 'node:os'
 import { SettError } from './errors.ts'
 import { HEAP_BYTES_MAX, KIB, MEMORY_BUDGET_MIN, MEMTABLE_SIZE_MIN } from './limits.ts'
 import { type Logger, silentLogger } from './logger.ts'
@@ -17,7 +16,7 @@ import {
   type PresetName,
 } from './option-table.ts'
 import { PRESETS } from './presets.ts'
-import { DEFAULT_PARTS, type SharedResources } from './shared-resources.ts'
+import { DEFAULT_PARTS, type SharedResources, workersOfCores } from './shared-resources.ts'
 import { ZSTD_NEEDS, zstd } from './zstd.ts'
 
 /** Every option, checked. `sources` tells where each value came from. */
@@ -131,6 +130,7 @@ export function tunedOptions(current: ResolvedOptions, changes: unknown): Resolv
   }
   const sources: Sources = Object.assign(Object.create(null), current.sources)
   const draft: Draft = Object.assign(Object.create(null), current)
+  unsettle(draft, sources)
   for (const [name, value] of explicit) {
     Object.assign(draft, { [name]: value })
     sources[name] = 'tuned'
@@ -248,7 +248,7 @@ function settle(draft: Draft, sources: Sources): void {
     sources.workers = 'inMemory'
   }
   if ((draft.workers as number | 'cores') === 'cores') {
-    draft.workers = availableParallelism()
+    draft.workers = workersOfCores()
     sources.workers += ', cores'
   }
   if (draft.readOnly && sources.createIfMissing !== 'given') {
@@ -268,6 +268,15 @@ function settle(draft: Draft, sources: Sources): void {
   if (draft.deferCompaction && !chosen(sources.deferCompaction) && neverEnds(draft)) {
     draft.deferCompaction = false
     sources.deferCompaction = 'l0StallTrigger, idleAfter'
+  }
+}
+
+/** What nobody chose follows anew, as if the database were opened with all that is tuned. */
+function unsettle(draft: Draft, sources: Sources): void {
+  for (const name of ['l0CompactTrigger', 'l0StallTrigger', 'deferCompaction'] as const) {
+    if (chosen(sources[name])) continue
+    Object.assign(draft, { [name]: PRESETS[draft.preset][name] })
+    sources[name] = `preset ${draft.preset}`
   }
 }
 

@@ -2,7 +2,7 @@
 // file or thread itself, so there is nothing to close.
 import { availableParallelism } from 'node:os'
 import { SettError } from './errors.ts'
-import { MEMORY_BUDGET_MIN } from './limits.ts'
+import { MEMORY_BUDGET_MIN, WORKERS_MAX } from './limits.ts'
 
 export interface ResourcesOptions {
   /** Bytes for the memory budgets of all databases together; at least 8 MiB. */
@@ -30,7 +30,6 @@ export interface WorkerShare {
   running: number
 }
 
-const WORKERS_MAX = 128
 /** A database that names no budget takes one part in so many of the whole. */
 export const DEFAULT_PARTS = 4
 
@@ -98,11 +97,16 @@ export function createResources(options: ResourcesOptions): Resources {
       `'memoryBudget' must be a whole number of bytes, at least ${MEMORY_BUDGET_MIN} (8 MiB)`,
     )
   }
-  const count = workers === 'cores' ? availableParallelism() : workers
+  const count = workers === 'cores' ? workersOfCores() : workers
   if (!isWhole(count, 0, WORKERS_MAX)) {
     throw invalid(`'workers' must be a whole number from 0 to ${WORKERS_MAX}, or 'cores'`)
   }
-  return new SharedResources(memoryBudget, Math.min(count, WORKERS_MAX))
+  return new SharedResources(memoryBudget, count)
+}
+
+/** What `'cores'` stands for: one per core, as far as may be. */
+export function workersOfCores(): number {
+  return Math.min(availableParallelism(), WORKERS_MAX)
 }
 
 const NAMES: ReadonlySet<string> = new Set(['memoryBudget', 'workers'])

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { AbstractLevel } from 'abstract-level'
 import { describe, expect, it } from 'vitest'
 import { Database, destroy, open, presets, type SettError } from '../../src/index.ts'
 import { temporaryDirectory } from '../support/temp-directory.ts'
@@ -64,6 +65,12 @@ describe('a database', () => {
       encodings: { buffer: true, view: true, utf8: true, json: true },
       additionalMethods: { getEntry: true, flush: true, compactRange: true, stats: true },
     })
+    const methods = Object.getOwnPropertyNames(Database.prototype).filter((name) => {
+      const { value } = Object.getOwnPropertyDescriptor(Database.prototype, name)!
+      const own = !name.startsWith('_') && !(name in AbstractLevel.prototype)
+      return own && typeof value === 'function'
+    })
+    expect(Object.keys(database.supports.additionalMethods).sort()).toEqual(methods.sort())
     await database.close()
     expect(existsSync('unused')).toBe(false)
   })

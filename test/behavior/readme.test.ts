@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { OPTION_NAMES } from '../../src/base/option-table.ts'
+import { LIVE_OPTIONS, OPTION_NAMES } from '../../src/base/option-table.ts'
 import { builtUrl } from '../support/built.ts'
 import { temporaryDirectory } from '../support/temp-directory.ts'
 
@@ -30,4 +30,14 @@ it('the quick start runs, twice over', () => {
 it('every option is mentioned', () => {
   const missing = OPTION_NAMES.filter((name) => name !== 'preset' && !readme.includes(`\`${name}`))
   expect(missing).toEqual([])
+})
+
+it('what db.tune() takes is what it is said to take', () => {
+  const said =
+    /^`db\.tune\(.*?are fixed\.$/ms.exec(readme)?.[0].split('until it is closed:')[1] ?? ''
+  const named = OPTION_NAMES.filter((name) => said.includes(`\`${name}\``))
+  // The two triggers of level 0 have one name there.
+  const live = LIVE_OPTIONS.filter((name) => !name.startsWith('l0'))
+  expect(named).toEqual(live)
+  expect(said).toContain('both level-0 triggers')
 })

@@ -1,6 +1,9 @@
 // createResources(): databases that share memory and workers.
+import { syncBuiltinESMExports } from 'node:module'
+import os from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { resolveOptions } from '../../src/base/options.ts'
 import { SharedResources } from '../../src/base/shared-resources.ts'
 import { createResources, open, type Resources } from '../../src/index.ts'
 import { codeOf, endsWithin } from '../support/small-engine.ts'
@@ -32,6 +35,19 @@ describe('createResources', () => {
     const made = async (): Promise<Resources> => createResources(given as never)
     expect(await codeOf(made())).toBe('SETT_INVALID_OPTION')
     await expect(made()).rejects.toThrow(message)
+  })
+
+  it('takes a worker per core, but no more than there may be', () => {
+    const { availableParallelism } = os
+    os.availableParallelism = () => 192
+    syncBuiltinESMExports()
+    try {
+      expect(createResources({ memoryBudget: 64 * MIB }).workers).toBe(128)
+      expect(resolveOptions({}, {}).workers).toBe(128)
+    } finally {
+      os.availableParallelism = availableParallelism
+      syncBuiltinESMExports()
+    }
   })
 
   it('is what the option takes, and nothing else is', async () => {

@@ -28,11 +28,11 @@ interface OpenSource extends ValueInput {
 }
 
 /** Throws SETT_INVALID_OPTION. */
-export function streamOptions(given: object | undefined): StreamOptions {
+export function streamOptions(given: object | null | undefined): StreamOptions {
   const { signal }: { signal?: unknown } = Object.assign(Object.create(null), given)
   if (signal === undefined || signal instanceof AbortSignal) {
     // Its own in any case, so that nothing shows through it.
-    return { ...writeOptions(given), signal }
+    return { ...writeOptions(given ?? undefined), signal }
   }
   throw new SettError(
     'SETT_INVALID_OPTION',

@@ -18,8 +18,9 @@ export class RateLimiter implements Pacer {
   readonly #valves = new Set<Valve>()
   #timer: TimerHandle | undefined
   #grantedAt = 0
-  /** When what was charged is paid. */
+  /** When what was charged is paid, at this rate. */
   #paidAt = Number.NEGATIVE_INFINITY
+  #paidRate = Number.POSITIVE_INFINITY
   readonly #unpaid = new Map<TimerHandle, () => void>()
   #stopped = false
 
@@ -42,7 +43,8 @@ export class RateLimiter implements Pacer {
   charge(bytes: number): void {
     if (!this.#limited) return
     const { clock, rate } = this.#parts
-    this.#paidAt = Math.max(this.#paidAt, clock.monotonicMs()) + (bytes / rate()) * 1000
+    this.#paidRate = rate()
+    this.#paidAt = Math.max(this.#paidAt, clock.monotonicMs()) + (bytes / this.#paidRate) * 1000
   }
 
   paid(): Promise<void> | undefined {
@@ -61,6 +63,7 @@ export class RateLimiter implements Pacer {
   /** The rate is another. */
   changed(): void {
     if (this.#limited) {
+      this.#payAnew()
       if (this.#valves.size > 0 && this.#timer === undefined) {
         for (const valve of this.#valves) valve.grant(0)
         this.#arm()
@@ -85,6 +88,15 @@ export class RateLimiter implements Pacer {
 
   get #limited(): boolean {
     return !this.#stopped && this.#parts.rate() !== Number.POSITIVE_INFINITY
+  }
+
+  /** What is owed are bytes: they are paid at the rate in force. Whoever waits looks every second. */
+  #payAnew(): void {
+    const { clock, rate } = this.#parts
+    const now = clock.monotonicMs()
+    const before = this.#paidRate
+    this.#paidRate = rate()
+    if (this.#paidAt > now) this.#paidAt = now + ((this.#paidAt - now) * before) / this.#paidRate
   }
 
   #arm(): void {

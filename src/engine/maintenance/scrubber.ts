@@ -56,8 +56,8 @@ export class Scrubber {
     try {
       const report = await verify()
       this.#report(report)
-      const { manifest, wals, tables } = report
-      const bytes = manifest.bytes + wals.bytes + tables.bytes
+      const { manifest, wals, tables, segments } = report
+      const bytes = manifest.bytes + wals.bytes + tables.bytes + segments.bytes
       const ms = clock.monotonicMs() - began
       tell({ ...ABOUT, phase: 'end', problems: this.problems, bytes, ms })
     } catch (error) {

@@ -61,6 +61,9 @@ it('refuses what is no ratio, and a database that is not there to be written', a
   for (const ratio of [1, -0.1, Number.NaN, '0.5' as unknown as number, 2]) {
     expect(await code(() => db.collectGarbage({ ratio }))).toBe('SETT_INVALID_OPTION')
   }
+  for (const options of [0.5, '0.5', [0.5]]) {
+    expect(await code(() => db.collectGarbage(options as object))).toBe('SETT_INVALID_OPTION')
+  }
   expect(await db.collectGarbage()).toEqual({ bytesFreed: 0, segments: [] })
   const two = await Promise.all([
     code(() => db.collectGarbage()),

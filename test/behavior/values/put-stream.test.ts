@@ -171,10 +171,13 @@ describe('putStream', () => {
       await refuses(key, readable, options)
       expect(readable.destroyed).toBe(true)
     }
+    // As with put(): no options.
+    await database.putStream('k', ['x'], null as never)
+    expect(database.version).toBe(1)
     const locked = new ReadableStream()
     locked.getReader()
     expect(await refuses('k', locked)).toBe('LEVEL_INVALID_VALUE')
-    expect(database.version).toBe(0)
+    expect(database.version).toBe(1)
     await database.close()
   })
 

@@ -257,6 +257,22 @@ describe('scrubbing', () => {
     await bench.close()
   })
 
+  it('counts the bytes of values in segments', async () => {
+    const bench = await BenchEngine.still({ scrubInterval: 60_000, valueThreshold: 1024 })
+    await bench.put(0, 20, 2048)
+    await bench.engine.flush()
+    const { bytes } = bench.engine.stats().segments
+    expect(bytes).toBeGreaterThan(20 * 2048)
+    await bench.clock.passAndHold(61_000)
+    await bench.turns()
+    const ends = bench.notices.filter(
+      (notice) => notice.event === 'maintenance' && notice.phase === 'end',
+    )
+    const more = expect.toSatisfy((read: number) => read > bytes)
+    expect(ends).toEqual([expect.objectContaining({ bytes: more })])
+    await bench.close()
+  })
+
   it('ends with the database', async () => {
     const bench = await BenchEngine.still({ scrubInterval: 1_000 })
     await bench.fillLevel0(1)

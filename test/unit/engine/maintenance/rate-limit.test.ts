@@ -63,6 +63,25 @@ describe('the rate limit', () => {
     expect(valve.isOpen).toBe(true)
   })
 
+  it('has what is owed paid at the rate in force', async () => {
+    const clock = new QuickClock()
+    let rate = LIMIT
+    const limiter = new RateLimiter({ clock, rate: () => rate })
+    const waited = async (): Promise<number> => {
+      const began = clock.now
+      for (let paid = limiter.paid(); paid !== undefined; paid = limiter.paid()) await paid
+      return clock.now - began
+    }
+    limiter.charge(100 * LIMIT)
+    rate = 50 * LIMIT
+    limiter.changed()
+    expect(await waited()).toBe(2_000)
+    limiter.charge(50 * LIMIT)
+    rate = 10 * LIMIT
+    limiter.changed()
+    expect(await waited()).toBe(5_000)
+  })
+
   it('makes the next job on this thread wait until the last is paid for, and no longer once it is lifted', async () => {
     const clock = new QuickClock()
     const limiter = new RateLimiter({ clock, rate: () => LIMIT })

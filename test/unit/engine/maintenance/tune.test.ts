@@ -68,6 +68,26 @@ describe('tune', () => {
     await db.close()
   })
 
+  it('lets what nobody chose follow anew, as an open with all that is tuned would', async () => {
+    const db = await open(temporaryDirectory(), { workers: 0 })
+    db.tune({ l0CompactTrigger: 20 })
+    db.tune({ l0CompactTrigger: 16 })
+    expect(db.explain()).toMatch(/l0StallTrigger +48 +tables +l0CompactTrigger × 3/)
+    db.tune({ l0CompactTrigger: 6 })
+    expect(db.explain()).toMatch(/l0StallTrigger +15 +tables +preset balanced/)
+    expect(refusal(() => db.tune({ l0StallTrigger: 6 })).message).toMatch(/greater than/)
+    await db.close()
+  })
+
+  it('defers compaction again once nothing is in the way', async () => {
+    const db = await open(temporaryDirectory(), { preset: 'bulkLoad', workers: 0 })
+    db.tune({ l0StallTrigger: 40 })
+    expect(db.explain()).toMatch(/deferCompaction +false +l0StallTrigger, idleAfter/)
+    db.tune({ l0StallTrigger: 'off' })
+    expect(db.explain()).toMatch(/deferCompaction +true +preset bulkLoad/)
+    await db.close()
+  })
+
   it('is refused before the database is open and after it is closed', async () => {
     const db = await open(temporaryDirectory(), { workers: 0 })
     await db.close()
