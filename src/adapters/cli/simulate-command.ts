@@ -1,6 +1,6 @@
 // simulate: what compaction would write, read and take up for a load and options, up to terabytes, without a disk.
 import { setImmediate } from 'node:timers/promises'
-import { type Command, InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type OptionName, parseSize } from '../../base/option-table.ts'
 import { type ResolvedOptions, resolveOptions } from '../../base/options.ts'
 import { baseLevelSize } from '../../compaction/level-targets.ts'
@@ -60,11 +60,10 @@ export function addSimulate(
   const command = program
     .command('simulate')
     .description('what compaction would write, read and take up, up to terabytes, without a disk')
-    .option(
-      '--data <sizes>',
-      'bytes of keys and values, one or more sizes',
-      sizes,
-      [1e9, 1e11, 1e13],
+    .addOption(
+      new Option('--data <sizes>', 'bytes of keys and values, one or more sizes')
+        .argParser(sizes)
+        .default([1e9, 1e11, 1e13], '1GB,100GB,10TB'),
     )
     .option('--key-size <bytes>', 'bytes of a key', size(1, 65_535), 16)
     .option('--value-size <bytes>', 'bytes of a value', size(0, 2 ** 30), 100)
@@ -77,11 +76,13 @@ export function addSimulate(
       ratio,
       1,
     )
-    .option(
-      '--compaction-speed <ratio>',
-      'bytes a compaction reads while the program writes one; without it, at once',
-      speed,
-      Number.POSITIVE_INFINITY,
+    .addOption(
+      new Option(
+        '--compaction-speed <ratio>',
+        'bytes a compaction reads while the program writes one',
+      )
+        .argParser(speed)
+        .default(Number.POSITIVE_INFINITY, 'it takes no time'),
     )
     .option('--json', 'print JSON')
   addOptionFlags(command, SHAPE).action(async (flags: Flags) =>

@@ -123,7 +123,8 @@ export class DiskReserve {
     if (spare >= 0) return spare * LOOK_SHARE
     throw this.#refusal(
       `The files take ${used} of the ${quota.maxDiskBytes} bytes that maxDiskBytes allows: this commit of ${bytes} ` +
-        'bytes was not stored. Delete entries and call compactRange(), or raise maxDiskBytes.',
+        'bytes was not stored. Delete entries and call compactRange(), then collectGarbage(), or open the database ' +
+        'with a larger maxDiskBytes.',
     )
   }
 

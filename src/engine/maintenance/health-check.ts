@@ -33,6 +33,8 @@ export interface HealthFacts {
   /** Below this many bytes shares of them say nothing. */
   readonly smallBytes: number
   readonly volume: { readonly freeBytes: number; readonly totalBytes: number } | undefined
+  /** The option maxDiskBytes. */
+  readonly quota: { readonly usedBytes: number; readonly maxDiskBytes: number } | undefined
   /** The longest call to the disk under way. */
   readonly slowCall: { readonly operation: string; readonly elapsedMs: number } | undefined
   /** The oldest version a snapshot or an iterator keeps has been kept for so long, in ms. */
@@ -53,7 +55,7 @@ const DEBT_SHARE = 0.5
 /** Of all bytes, beyond twice the live ones: at 2.25 times those. */
 const GARBAGE_DEBT_SHARE = 1 / 9
 const HIT_RATIO = 0.5
-/** Of the volume, and bytes at most: four times what puts must leave (disk-reserve.ts). */
+/** Of the volume, or the quota, and bytes at most: four times what puts must leave (disk-reserve.ts). */
 const FREE_SHARE = 0.08
 const FREE_BYTES = 256 * 1024 * 1024
 
@@ -136,19 +138,34 @@ function treeWarnings(facts: HealthFacts): HealthWarning[] {
   return warnings
 }
 
-function resourceWarnings(facts: HealthFacts): HealthWarning[] {
-  const warnings: HealthWarning[] = []
-  const { volume, slowCall, cache } = facts
-  if (volume !== undefined && volume.totalBytes > 0) {
-    const least = Math.min(volume.totalBytes * FREE_SHARE, FREE_BYTES)
-    if (volume.freeBytes < least) {
-      warnings.push({
-        code: 'disk-nearly-full',
-        message: `The volume has ${formatSize(volume.freeBytes)} left.`,
-        nextStep: 'Free some space: at a quarter of that puts stop.',
-      })
-    }
+/** Of the volume, or else of the quota. */
+function diskWarnings({ volume, quota }: HealthFacts): HealthWarning[] {
+  const code = 'disk-nearly-full'
+  if (volume !== undefined && isLittle(volume.freeBytes, volume.totalBytes)) {
+    const message = `The volume has ${formatSize(volume.freeBytes)} left.`
+    return [{ code, message, nextStep: 'Free some space: at a quarter of that puts stop.' }]
   }
+  if (quota === undefined) return []
+  const { usedBytes, maxDiskBytes } = quota
+  if (!isLittle(maxDiskBytes - usedBytes, maxDiskBytes)) return []
+  return [
+    {
+      code,
+      message: `The files take ${formatSize(usedBytes)} of the ${formatSize(maxDiskBytes)} of maxDiskBytes.`,
+      nextStep:
+        'Delete entries and call compactRange(), then collectGarbage(), or open the database with more: at the end ' +
+        'puts stop.',
+    },
+  ]
+}
+
+function isLittle(left: number, all: number): boolean {
+  return left < Math.min(all * FREE_SHARE, FREE_BYTES)
+}
+
+function resourceWarnings(facts: HealthFacts): HealthWarning[] {
+  const warnings = diskWarnings(facts)
+  const { slowCall, cache } = facts
   if (slowCall !== undefined && slowCall.elapsedMs >= CALL_SLOW_MS) {
     warnings.push({
       code: 'disk-slow',

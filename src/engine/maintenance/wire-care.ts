@@ -26,6 +26,7 @@ export interface CareParts
     | 'upkeep'
     | 'verifier'
     | 'pressure'
+    | 'diskBytes'
   > {
   readonly foundation: Foundation
   readonly watch: DiskWatch
@@ -89,6 +90,7 @@ export function pickOptions(options: ResolvedOptions): PickOptions {
 function plainFacts(parts: CareParts, scrubProblems: number): PlainFacts {
   const { foundation, health, compactions, collector, tree, upkeep, watch, pressure } = parts
   const { options } = foundation
+  const { maxDiskBytes } = options
   const { levels } = tree
   const values = tree.segmentSums
   const bytes =
@@ -111,6 +113,7 @@ function plainFacts(parts: CareParts, scrubProblems: number): PlainFacts {
     garbageDebtBytes: pressure.garbageDebt,
     smallBytes: 4 * options.memtableSize * options.l0CompactTrigger,
     volume: volumeOf(foundation),
+    quota: maxDiskBytes === undefined ? undefined : { usedBytes: parts.diskBytes(), maxDiskBytes },
     slowCall: watch.longest,
   }
 }

@@ -21,6 +21,13 @@ describe('sett simulate', () => {
     expect(stderr).toMatch(/^simulate 100\/100 percent, 21\.0 MB$/m)
   })
 
+  it('tells its defaults as they are given', async () => {
+    const { stdout } = await sett('simulate', '--help')
+    const text = stdout.replaceAll(/\s+/g, ' ')
+    expect(text).toContain('one or more sizes (default: 1GB,100GB,10TB)')
+    expect(text).toContain('while the program writes one (default: it takes no time)')
+  })
+
   it('gives figures as JSON, the same each time', async () => {
     const run = () => sett('simulate', '--data', '5MB', '--overwrite', '0.5', '--json', ...SMALL)
     const first = await run()

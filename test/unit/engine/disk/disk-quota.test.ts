@@ -44,6 +44,9 @@ describe('maxDiskBytes', () => {
     expect(stored).toBeLessThan(280)
     await ends(engine.settle())
     await expect((async () => engine.put('more', VALUE, {}))()).rejects.toThrow(/maxDiskBytes/)
+    const { status, warnings } = engine.health()
+    expect([status, ...warnings.map(({ code }) => code)]).toEqual(['warning', 'disk-nearly-full'])
+    expect(warnings[0]!.message).toContain('4 MiB of maxDiskBytes')
     const mixed = [
       { type: 'del', key: key(0) },
       { type: 'put', key: 'more', value: VALUE },
@@ -53,6 +56,9 @@ describe('maxDiskBytes', () => {
     for (let i = 0; i < stored; i += 2) await engine.del(key(i), {})
     await engine.compactRange(undefined, undefined)
     expect(await put(engine, 'more')).toBe('no error')
+    await ends(engine.collectGarbage(0.1))
+    const codes = engine.health().warnings.map(({ code }) => code)
+    expect(codes).not.toContain('disk-nearly-full')
     expect(engine.getSync(key(1), undefined, 'utf8')).toBe(VALUE)
     await engine.close()
   })
