@@ -150,9 +150,10 @@ export class WriteQueue {
     this.#reportIdle()
   }
 
-  /** What the logs are to grow by, for commits that are on their way. */
-  get logGrowth(): number {
-    return logGrowth([this.#inFlight, ...this.#queued, this.#open])
+  /** What the files are to grow by, for commits that are on their way to the log, and large values to a segment. */
+  get growth(): number {
+    const { unwrittenBytes } = this.#parts.values
+    return logGrowth([this.#inFlight, ...this.#queued, this.#open]) + unwrittenBytes
   }
 
   /** Nothing is open, queued, waiting or in flight. */

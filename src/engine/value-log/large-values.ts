@@ -28,6 +28,7 @@ export interface LargeValuesParts {
 export class LargeValues {
   readonly #parts: LargeValuesParts
   readonly #requests: Request[] = []
+  #writing: { readonly bytes: number; readonly segment: NewSegment } | undefined
   #running: Promise<void> | undefined
 
   constructor(parts: LargeValuesParts) {
@@ -40,6 +41,14 @@ export class LargeValues {
       this.#requests.push({ values, resolve, reject })
       this.#running ??= this.#run()
     })
+  }
+
+  /** Of those that are to be stored: what is in no segment yet. */
+  get unwrittenBytes(): number {
+    const waiting = bytesOf(this.#requests)
+    if (this.#writing === undefined) return waiting
+    const { bytes, segment } = this.#writing
+    return waiting + Math.max(0, bytes - segment.length)
   }
 
   /** Resolves once none is being written: what was rejected meanwhile may still write. */
@@ -58,8 +67,8 @@ export class LargeValues {
   #take(): Request[] {
     let bytes = 0
     let count = 0
-    for (const { values } of this.#requests) {
-      bytes += values.reduce((sum, value) => sum + value.bytes, 0)
+    for (const request of this.#requests) {
+      bytes += bytesOf([request])
       if (count > 0 && bytes > this.#parts.segmentSize) break
       count += 1
     }
@@ -70,6 +79,7 @@ export class LargeValues {
     let segment: NewSegment | undefined
     try {
       segment = new NewSegment(this.#parts.segment)
+      this.#writing = { bytes: bytesOf(requests), segment }
       const pointers: Buffer[][] = []
       for (const { values } of requests) pointers.push(await writeValues(segment, values))
       await segment.finish()
@@ -81,8 +91,16 @@ export class LargeValues {
       segment?.abandon()
       const told = this.#parts.segment.failed(error)
       for (const { reject } of requests) reject(told)
+    } finally {
+      this.#writing = undefined
     }
   }
+}
+
+function bytesOf(requests: readonly Request[]): number {
+  let sum = 0
+  for (const { values } of requests) for (const { bytes } of values) sum += bytes
+  return sum
 }
 
 async function writeValues(segment: NewSegment, values: readonly LargeValue[]): Promise<Buffer[]> {

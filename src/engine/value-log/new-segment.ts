@@ -80,6 +80,11 @@ export class NewSegment {
     }
   }
 
+  /** Bytes written. */
+  get length(): number {
+    return this.#writer.length
+  }
+
   begin(key: Uint8Array): void {
     this.#writer.begin(key)
   }

@@ -46,8 +46,8 @@ export function wireBackground(
   wireFailures(manifest, stores)
   const halted = (): boolean => !manifest.usable || !manifest.stillOwned()
   const easing = easings(stores, () => writes.closeOpenGroup())
-  const logGrowth = (): number => writes.logGrowth
-  const limits = wireLimits(wiring, stores, { refused: easing.refused, logGrowth })
+  const growth = (): number => writes.growth
+  const limits = wireLimits(wiring, stores, { refused: easing.refused, growth })
   const { pressure, reserve } = limits
   const runner = new JobRunner({ executor, heap: machine.heap, allocator, obsolete })
   const written = wireWrites(wiring, stores, limits)

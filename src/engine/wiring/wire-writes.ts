@@ -28,8 +28,8 @@ export interface WriteLimits {
 export interface LimitParts {
   /** A put is about to be refused for want of room. */
   readonly refused: () => void
-  /** What the logs are to grow by, for commits that are on their way. */
-  readonly logGrowth: () => number
+  /** What the files are to grow by, for what is on its way to them. */
+  readonly growth: () => number
 }
 
 export function wireLimits(wiring: Wiring, stores: Stores, later: LimitParts): WriteLimits {
@@ -174,7 +174,7 @@ function wirePressure(
 function wireReserve(
   { output, foundation }: Wiring,
   { memtables, health, diskBytes }: Stores,
-  { refused, logGrowth }: LimitParts,
+  { refused, growth }: LimitParts,
 ): DiskReserve {
   const { options, environment } = foundation
   const { maxDiskBytes } = options
@@ -182,11 +182,11 @@ function wireReserve(
     fs: output.fs,
     directory: output.directory,
     logger: environment.logger,
-    spokenFor: () => memtables.usedBytes + logGrowth(),
+    spokenFor: () => memtables.usedBytes + growth(),
     quota:
       maxDiskBytes === undefined
         ? undefined
-        : { maxDiskBytes, used: () => diskBytes() + logGrowth() },
+        : { maxDiskBytes, used: () => diskBytes() + growth() },
     refused,
     lost: (cause) => {
       health.directoryLost(cause)

@@ -31,6 +31,15 @@ async function fill(engine: StorageEngine): Promise<number> {
   throw new Error('it never got full')
 }
 
+/** Large values, all at once; what became of each. */
+function flood(engine: StorageEngine): Promise<string[]> {
+  return Promise.all(
+    Array.from({ length: 40 }, (_, i) => {
+      return codeOf((async () => engine.put(`large ${i}`, Buffer.alloc(100_000, i), {}))())
+    }),
+  )
+}
+
 describe('maxDiskBytes', () => {
   it('stops puts with an error that names it; deletes and compaction go on, and then puts', async () => {
     const fs = new FaultFileSystem()
@@ -132,6 +141,18 @@ describe('maxDiskBytes', () => {
     await engine.close()
   })
 
+  it('counts large values that wait for those before them', async () => {
+    const maxDiskBytes = 2 * MIB
+    const fs = new FaultFileSystem()
+    const engine = await start(fs, { maxDiskBytes, memoryBudget: 64 * MIB })
+    const codes = await ends(flood(engine))
+    const stored = codes.filter((code) => code === 'no error').length
+    expect(codes.filter((code) => code === 'SETT_DISK_FULL')).toHaveLength(40 - stored)
+    expect(stored).toBeGreaterThan(15)
+    expect(bytesOnDisk(fs)).toBeLessThanOrEqual(maxDiskBytes)
+    await engine.close()
+  })
+
   it.each([
     ['puts', false],
     ['batches', true],
@@ -159,6 +180,17 @@ describe('maxDiskBytes', () => {
     expect(engine.stats().diskBytes).toBeLessThanOrEqual(maxDiskBytes)
     await engine.close()
   })
+})
+
+it('large values that wait for those before them leave the reserve of the volume alone', async () => {
+  const fs = new FaultFileSystem()
+  const engine = await start(fs, { memoryBudget: 64 * MIB })
+  const capacity = 3 * MIB
+  fs.setCapacity(capacity)
+  const codes = await ends(flood(engine))
+  expect(codes).toContain('SETT_DISK_FULL')
+  expect(fs.spaceSync('/db').freeBytes).toBeGreaterThanOrEqual(capacity * 0.02)
+  await engine.close()
 })
 
 it('the volume is looked at as often for text as for the same bytes', async () => {
