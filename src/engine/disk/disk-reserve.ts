@@ -75,8 +75,8 @@ export class DiskReserve {
     return quota === undefined ? onVolume : Math.min(quota.maxDiskBytes - quota.used(), onVolume)
   }
 
-  /** Bytes that work may take which somebody asked to give room back, else as `room`: the reserve is there for that,
-   * and the quota may be passed for a while, or nothing could help where there is no room. */
+  /** Bytes that work may take which gives room back, else as `room`: the reserve is there for that, and the quota may
+   * be passed for a while, or nothing could help where there is no room. */
   get roomToFree(): number {
     return this.#onVolume(() => 0)
   }
@@ -123,8 +123,8 @@ export class DiskReserve {
     if (spare >= 0) return spare * LOOK_SHARE
     throw this.#refusal(
       `The files take ${used} of the ${quota.maxDiskBytes} bytes that maxDiskBytes allows: this commit of ${bytes} ` +
-        'bytes was not stored. Delete entries and call compactRange(), then collectGarbage(), or open the database ' +
-        'with a larger maxDiskBytes.',
+        'bytes was not stored. Delete entries and call compactRange(), or open the database with a larger ' +
+        'maxDiskBytes.',
     )
   }
 

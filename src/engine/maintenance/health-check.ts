@@ -153,8 +153,7 @@ function diskWarnings({ volume, quota }: HealthFacts): HealthWarning[] {
       code,
       message: `The files take ${formatSize(usedBytes)} of the ${formatSize(maxDiskBytes)} of maxDiskBytes.`,
       nextStep:
-        'Delete entries and call compactRange(), then collectGarbage(), or open the database with more: at the end ' +
-        'puts stop.',
+        'Delete entries and call compactRange(), or open the database with more: at the end puts stop.',
     },
   ]
 }

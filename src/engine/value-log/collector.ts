@@ -57,7 +57,7 @@ export class ValueCollector {
   #doomed: Doomed | undefined
   /** Levels in which nothing is to be doomed. */
   #content: Levels | undefined
-  /** Room there was when nothing was found to be doomed in them. */
+  /** Room there was, in the reserve too, when nothing was found to be doomed in them. */
   #contentRoom = 0
   /** Damage was met in them. */
   readonly #spoiled = new Set<number>()
@@ -199,14 +199,19 @@ export class ValueCollector {
   }
 
   #choose(levels: Levels, space: Space): void {
-    const { room } = this.#parts.reserve
-    if (this.#content === levels && room <= this.#contentRoom) return
-    const fills = this.#parts.tree.segmentFills.filter((fill) => this.#mayGo(fill))
-    const chosen = chooseDoomed(fills, space, room).filter(({ used }) => used > 0)
+    const { reserve, tree } = this.#parts
+    const { roomToFree } = reserve
+    if (this.#content === levels && roomToFree <= this.#contentRoom) return
+    const fills = tree.segmentFills.filter((fill) => this.#mayGo(fill))
+    const within = (room: number): readonly SegmentFill[] =>
+      chooseDoomed(fills, space, room).filter(({ used }) => used > 0)
+    const spared = within(reserve.room)
+    // Where nothing is to spare, such as when puts are refused, only this brings room back: one at a time.
+    const chosen = spared.length > 0 ? spared : within(roomToFree).slice(0, 1)
     if (chosen.length > 0) this.#doomed = new Doomed(chosen)
     else {
       this.#content = levels
-      this.#contentRoom = room
+      this.#contentRoom = roomToFree
     }
   }
 

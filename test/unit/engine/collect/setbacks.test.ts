@@ -59,7 +59,7 @@ describe('too little room', () => {
     await bench.close()
   })
 
-  it('within the quota is as bad', async () => {
+  it('within the quota: it is passed for the one that brings most back', async () => {
     const maxDiskBytes = 1_048_576
     const engine = await start(memoryFileSystem(), { ...QUIET, maxDiskBytes })
     await write(engine, range(0, 20))
@@ -73,14 +73,12 @@ describe('too little room', () => {
     }
     expect(next).toBeGreaterThan(130)
     await remove(engine, range(0, 15))
-    await engine.compactRange(undefined, undefined)
-    await ends(engine.settle())
-    expect(maxDiskBytes - engine.stats().diskBytes).toBeLessThan(10_320)
-    expect(engine.stats().collections).toBe(0)
-    await remove(engine, range(100, 110))
+    const spare = (): number => maxDiskBytes - engine.stats().diskBytes
+    expect(spare()).toBeLessThan(10_320)
     await engine.compactRange(undefined, undefined)
     await ends(engine.settle())
     expect(engine.stats().collections).toBe(1)
+    expect(spare()).toBeGreaterThan(10_320)
     await engine.close()
   })
 
@@ -105,7 +103,7 @@ describe('too little room', () => {
     await bench.close()
   })
 
-  it('within the quota, for anything but collectGarbage(), which may pass it: puts go on then', async () => {
+  it('within the quota: what is deleted makes room for puts, and nobody calls collectGarbage()', async () => {
     const large = { segmentSize: 1 << 20, memtableSize: 1 << 20, memoryBudget: 64 << 20 }
     const maxDiskBytes = 8 << 20
     const bench = await BenchEngine.open({ ...QUIET, ...large, maxDiskBytes })
@@ -125,12 +123,9 @@ describe('too little room', () => {
     )
     await engine.compactRange(undefined, undefined)
     await ends(engine.settle())
-    expect(engine.stats().collections).toBe(0)
-    expect(await codeOf(write(engine, [next], 60_000))).toBe('SETT_DISK_FULL')
-    const { bytesFreed } = await ends(engine.collectGarbage(0.1))
-    expect(bytesFreed).toBeGreaterThan(2 << 20)
+    expect(engine.stats().collections).toBeGreaterThan(0)
     expect(await codeOf(write(engine, [next], 60_000))).toBe('no error')
-    expect(engine.stats().diskBytes).toBeLessThan(maxDiskBytes)
+    expect(maxDiskBytes - engine.stats().diskBytes).toBeGreaterThan(500_000)
     await bench.close()
   })
 

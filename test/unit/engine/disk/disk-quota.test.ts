@@ -65,7 +65,7 @@ describe('maxDiskBytes', () => {
     for (let i = 0; i < stored; i += 2) await engine.del(key(i), {})
     await engine.compactRange(undefined, undefined)
     expect(await put(engine, 'more')).toBe('no error')
-    await ends(engine.collectGarbage(0.1))
+    await ends(engine.settle())
     const codes = engine.health().warnings.map(({ code }) => code)
     expect(codes).not.toContain('disk-nearly-full')
     expect(engine.getSync(key(1), undefined, 'utf8')).toBe(VALUE)
