@@ -25,7 +25,8 @@ export interface DiskReserveParts {
   readonly fs: FileSystem
   readonly directory: string
   readonly logger: Logger
-  /** Bytes of memory that will become tables, and those by which the logs, which stay until then, are to grow. */
+  /** Bytes of memory that will become tables, and those by which the logs, which stay until then, and the segments of
+   * large values are to grow. */
   readonly spokenFor: () => number
   /** undefined: the files may take what the volume has. */
   readonly quota: DiskQuota | undefined
