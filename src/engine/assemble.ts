@@ -81,10 +81,12 @@ function startManifest(
   numbering: FileNumbering,
   state: ManifestState,
 ): Promise<ManifestLog> {
-  const salt = new Uint8Array(8)
-  random.fill(salt)
-  const number = numbering.take()
-  return ManifestLog.create({ ...output, number, salt, sync: output.syncFile }, state)
+  const next = (): { number: number; salt: Uint8Array } => {
+    const salt = new Uint8Array(8)
+    random.fill(salt)
+    return { number: numbering.take(), salt }
+  }
+  return ManifestLog.create({ ...output, ...next(), sync: output.syncFile, next }, state)
 }
 
 async function wire(wiring: Wiring): Promise<{ engine: EngineParts; obsolete: ObsoleteFiles }> {

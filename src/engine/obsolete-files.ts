@@ -2,7 +2,7 @@
 // open, which removes every file of ours the manifest does not name. In a directory that is not ours any more nothing
 // is deleted.
 import type { Logger } from '../base/logger.ts'
-import { parseFileName, segmentPath, tablePath, walPath } from '../io/file-names.ts'
+import { manifestPath, parseFileName, segmentPath, tablePath, walPath } from '../io/file-names.ts'
 import type { FileSystem } from '../io/file-system.ts'
 import { errorCode } from './disk/failures.ts'
 
@@ -32,6 +32,10 @@ export class ObsoleteFiles {
 
   removeWal(number: number): void {
     this.#remove(walPath(this.#directory, number))
+  }
+
+  removeManifest(number: number): void {
+    this.#remove(manifestPath(this.#directory, number))
   }
 
   /** Removes files of ours that are not in `keep`; others are not touched. */

@@ -1,7 +1,8 @@
 // The manifest of an open database: main thread, one append at a time. Invariant: `state` is what
 // the edits known durable make; a failed append changes nothing, and after one whose outcome on
 // disk is unknown nothing is ever appended again. Nothing is written once the directory is not ours any more: every
-// writable open starts a manifest of its own, so CURRENT names the latest owner's.
+// writable open starts a manifest of its own, so CURRENT names the latest owner's. One that grew long while the
+// database is open gives way to another: it would keep its room, and the next open would replay it all.
 import { SettError } from '../base/errors.ts'
 import { checksumSeed } from '../format/checksum.ts'
 import { type CurrentFile, encodeCurrent } from '../format/current-file.ts'
@@ -14,6 +15,10 @@ import { readCurrent } from './read-manifest.ts'
 
 /** Above this a write does not block the thread. */
 const ASYNC_WRITE_BYTES = 65_536
+/** A manifest gives way at this length, or at so many times the length it began with if that is more: to begin another
+ * costs as much as a few edits. */
+const LONG_BYTES = 65_536
+const LONG_TIMES = 4
 
 export interface ManifestParts {
   readonly fs: FileSystem
@@ -26,12 +31,16 @@ export interface ManifestParts {
   readonly sync: (file: OpenFile) => Promise<void>
   /** Throws SETT_POISONED once the directory's lock is lost. */
   readonly checkLock?: () => void
+  /** For the manifest that takes the place of this one once that is long; without it none does. */
+  readonly next?: () => Pick<ManifestParts, 'number' | 'salt'>
 }
 
 export class ManifestLog {
-  readonly number: number
+  /** Of the manifest this open began with. */
+  readonly firstNumber: number
   readonly #parts: ManifestParts
-  readonly #file: OpenFile
+  #number: number
+  #file: OpenFile
   #state: ManifestState
   #length: number = FILE_HEADER_BYTES
   #checksum: bigint
@@ -40,15 +49,20 @@ export class ManifestLog {
   #failure: unknown
   #loss: SettError | undefined
   #onFailure: (error: unknown) => void = () => undefined
+  #onReplaced: (number: number) => void = () => undefined
   #closed = false
   /** CURRENT was made to name this manifest. */
   #named = false
+  /** At this length another is begun; CURRENT may name that one already. */
+  #longLength = Number.POSITIVE_INFINITY
+  #successor: number | undefined
 
   private constructor(parts: ManifestParts, file: OpenFile, state: ManifestState) {
     this.#parts = parts
     this.#file = file
     this.#state = state
-    this.number = parts.number
+    this.firstNumber = parts.number
+    this.#number = parts.number
     const salt = Buffer.from(parts.salt)
     this.#checksum = checksumSeed({ salt, fileNumber: parts.number, position: FILE_HEADER_BYTES })
   }
@@ -71,11 +85,22 @@ export class ManifestLog {
       log.requireOwner()
       await writeCurrent({ fs, directory, sync }, { manifest: number })
       log.#named = true
+      log.#longLength = Math.max(LONG_BYTES, LONG_TIMES * log.#length)
       return log
     } catch (error) {
       file.closeSync()
       throw error
     }
+  }
+
+  /** Of the file that is appended to. */
+  get number(): number {
+    return this.#number
+  }
+
+  /** Whether CURRENT names the manifest of this open when it names that one. */
+  isCurrent(number: number): boolean {
+    return number === this.#number || number === this.#successor
   }
 
   /** What the durable edits make. */
@@ -102,6 +127,11 @@ export class ManifestLog {
     this.#onFailure = listener
   }
 
+  /** `listener` gets the number of a manifest that does not count any more. */
+  onReplaced(listener: (number: number) => void): void {
+    this.#onReplaced = listener
+  }
+
   /** Bytes of the manifest. */
   get length(): number {
     return this.#length
@@ -125,7 +155,9 @@ export class ManifestLog {
    * the state it will change. */
   append(edit: ManifestEdit | ((state: ManifestState) => ManifestEdit)): Promise<ManifestState> {
     const turn = this.#tail.then(() => this.#append(edit))
-    this.#tail = turn.catch(() => undefined)
+    // Whoever waits for this edit need not wait for that.
+    const replaced = (): Promise<void> => this.#replaceIfLong()
+    this.#tail = turn.then(replaced, () => undefined)
     return turn
   }
 
@@ -139,7 +171,7 @@ export class ManifestLog {
     this.requireOwner()
     this.#closed = true
     const clean = { length: this.#length, lastChecksum: this.#checksum }
-    await writeCurrent(this.#parts, { manifest: this.number, clean })
+    await writeCurrent(this.#parts, { manifest: this.#number, clean })
     this.#file.closeSync()
   }
 
@@ -171,6 +203,57 @@ export class ManifestLog {
     return state
   }
 
+  /** Never rejects: every edit so far is durable where it is. */
+  async #replaceIfLong(): Promise<void> {
+    const { next } = this.#parts
+    if (next === undefined || this.#length < this.#longLength) return
+    if (this.#closed || !this.usable || !this.stillOwned()) return
+    try {
+      const parts = { ...this.#parts, ...next(), checkLock: () => this.requireOwner() }
+      this.#successor = parts.number
+      this.#adopt(await ManifestLog.create(parts, this.#state))
+    } catch (error) {
+      if (this.#mayGoOn(error)) this.#giveUpSuccessor()
+      else this.#fail(error)
+    }
+    this.#successor = undefined
+  }
+
+  #giveUpSuccessor(): void {
+    // What there was no room for is not tried at each edit.
+    this.#longLength = 2 * this.#length
+    this.#onReplaced(this.#successor!)
+  }
+
+  #adopt(next: ManifestLog): void {
+    const replaced = this.#number
+    this.#file.closeSync()
+    this.#number = next.#number
+    this.#file = next.#file
+    // What it names are the same objects as before.
+    const { editNumber, nextFileNumber } = next.#state
+    this.#state = { ...this.#state, editNumber, nextFileNumber }
+    this.#length = next.#length
+    this.#checksum = next.#checksum
+    this.#longLength = next.#longLength
+    this.#onReplaced(replaced)
+  }
+
+  /** Whether a successor that could not be begun left everything as it was: nothing was synced in vain, and CURRENT
+   * surely names this manifest. */
+  #mayGoOn(error: unknown): boolean {
+    if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) return false
+    const { syscall, code } = error
+    // Somebody else's file has its name.
+    if ((syscall !== 'open' && syscall !== 'write') || code === 'EEXIST') return false
+    const { fs, directory } = this.#parts
+    try {
+      return readCurrent(fs, directory).manifest === this.#number
+    } catch {
+      return false
+    }
+  }
+
   /**
    * A write refused for want of space is undone and may be tried again; any other failure is final.
    */
@@ -199,7 +282,7 @@ export class ManifestLog {
   }
 
   #findLoss(): SettError | undefined {
-    const { fs, directory, number, checkLock } = this.#parts
+    const { fs, directory, checkLock } = this.#parts
     try {
       checkLock?.()
       if (!this.#named) return undefined
@@ -207,7 +290,7 @@ export class ManifestLog {
         return lost(`CURRENT is gone from ${directory}`)
       }
       const { manifest } = readCurrent(fs, directory)
-      return manifest === number
+      return this.isCurrent(manifest)
         ? undefined
         : lost(`CURRENT in ${directory} names another manifest`)
     } catch (error) {

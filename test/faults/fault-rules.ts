@@ -115,7 +115,8 @@ const OPENING: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOENT', 'ENO
 
 /** Shaped like Node's. */
 export function systemError(code: string, call: string, path: string): Error {
-  const syscall = call === 'syncDirectory' && OPENING.has(code) ? 'open' : call
+  const opens = call === 'create' || (call === 'syncDirectory' && OPENING.has(code))
+  const syscall = opens ? 'open' : call
   const message = `${code}: ${MESSAGES.get(code) ?? 'injected'}, ${syscall} '${path}'`
   return Object.assign(new Error(message), { code, syscall, path })
 }

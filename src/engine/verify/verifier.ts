@@ -120,7 +120,7 @@ export class Verifier {
     if (read === undefined) return
     const { state } = read
     const wanted = options.readOnly ? foundation.manifest.editNumber : manifest.lastDurableEdit
-    if (state.editNumber !== wanted || (!options.readOnly && number !== manifest.number)) {
+    if (state.editNumber !== wanted || (!options.readOnly && !manifest.isCurrent(number))) {
       const expected = `edit ${wanted} of the manifest in use as the last`
       const found = `edit ${state.editNumber} of manifest ${number}`
       report.problem('manifest', { file: path, offset: 0, expected, found })
@@ -161,7 +161,7 @@ export class Verifier {
     const stray = listEntries(environment.fs, directory).filter(({ file }) => {
       if (file === undefined || file.number === 0 || file.kind === 'lostFound') return false
       // Newer ones may be in the making.
-      return file.number < manifest.number && !used.has(file.number)
+      return file.number < manifest.firstNumber && !used.has(file.number)
     })
     return stray.map(({ name }) => name)
   }

@@ -89,6 +89,7 @@ export async function wireStores(wiring: Wiring): Promise<Stores> {
   const time = new ReadTime(clock)
   const walSyncer = wireSyncer(wiring, health)
   const obsolete = wireObsolete(wiring)
+  manifest.onReplaced((number) => obsolete.removeManifest(number))
   const memtableParts = partsOfMemtables(wiring, { health, obsolete, walSyncer })
   const first = await Memtables.bear(memtableParts)
   undo.add(() => first.file.closeSync())

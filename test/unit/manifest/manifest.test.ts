@@ -8,6 +8,7 @@ import { memoryFileSystem } from '../../../src/io/memory-file-system.ts'
 import { EMPTY_STATE } from '../../../src/manifest/apply-edit.ts'
 import { ManifestLog, type ManifestParts } from '../../../src/manifest/manifest-log.ts'
 import { readManifest } from '../../../src/manifest/read-manifest.ts'
+import { FaultFileSystem } from '../../faults/fault-file-system.ts'
 import { EDITS, plain } from './manifest-support.ts'
 
 function parts(fs: FileSystem, number = 1, sync?: ManifestParts['sync']): ManifestParts {
@@ -30,6 +31,18 @@ async function filled(fs: FileSystem): Promise<ManifestLog> {
   const log = await ManifestLog.create(parts(fs), EMPTY_STATE)
   for (const edit of EDITS) await log.append(edit)
   return log
+}
+
+/** One that may give way to those numbered from 100 on; what was given up. */
+async function replacing(fs: FileSystem): Promise<{ log: ManifestLog; replaced: number[] }> {
+  let number = 100
+  const next = (): { number: number; salt: Buffer } => {
+    return { number: number++, salt: Buffer.alloc(8, number) }
+  }
+  const log = await ManifestLog.create({ ...parts(fs), next }, EMPTY_STATE)
+  const replaced: number[] = []
+  log.onReplaced((gone) => replaced.push(gone))
+  return { log, replaced }
 }
 
 function bytesOf(fs: FileSystem, path: string): Buffer {
@@ -118,6 +131,86 @@ describe('manifest log', () => {
     expect(log.state).toBe(state)
     await log.append({ lastVersion: 60 })
     expect(readManifest(fs, '/db')?.state.lastVersion).toBe(60)
+  })
+
+  test('one that grew long gives way to another, which says the same and goes on', async () => {
+    const fs = database()
+    const { log, replaced } = await replacing(fs)
+    for (const edit of EDITS) await log.append(edit)
+    const { levels } = log.state
+    let version = 60
+    while (replaced.length === 0 && version < 5_000) await log.append({ lastVersion: version++ })
+    expect(replaced).toEqual([1])
+    expect(log).toMatchObject({ number: 100, firstNumber: 1, usable: true })
+    expect(log.length).toBeLessThan(2_000)
+    // By their identity others know what changed.
+    expect(log.state.levels).toBe(levels)
+    await log.append({ lastVersion: version })
+    const read = readManifest(fs, '/db')
+    expect(read).toMatchObject({ number: 100, clean: false, tornBytes: 0 })
+    expect(plain(read?.state)).toEqual({ ...plain(log.state), lastVersion: version })
+    expect(log.stillOwned()).toBe(true)
+    await log.closeClean()
+    expect(readManifest(fs, '/db')?.clean).toBe(true)
+  })
+
+  test.each([
+    ['no room', { on: 'write', path: /MANIFEST-0*100$/, errno: 'ENOSPC' }, true],
+    ['no descriptor', { on: 'create', path: /CURRENT/, errno: 'EMFILE' }, true],
+    ['a failed sync', { on: 'sync', path: /MANIFEST-0*100$/, errno: 'EIO' }, false],
+    ['a failed sync of the directory', { on: 'syncDirectory', nth: 2, errno: 'EIO' }, false],
+  ] as const)('%s for another: no edit is lost', async (_, fault, goesOn) => {
+    const fs = new FaultFileSystem()
+    fs.makeDirectorySync('/db')
+    const { log, replaced } = await replacing(fs)
+    fs.inject(fault)
+    let last = 0
+    for (let version = 1; version < 5_000 && log.usable && replaced.length < 2; version += 1) {
+      const state = await log.append({ lastVersion: version }).catch(() => undefined)
+      if (state !== undefined) last = state.lastVersion
+    }
+    expect(log.usable).toBe(goesOn)
+    // The one that could not be begun, and later on the first.
+    expect(replaced).toEqual(goesOn ? [100, 1] : [])
+    expect(readManifest(fs, '/db')?.state.lastVersion).toBe(last)
+    const files = fs.image({ rule: 'strict', survives: () => 'none' })
+    const cut = new FaultFileSystem({ files })
+    expect(readManifest(cut, '/db')?.state.lastVersion).toBe(last)
+    await log.close()
+  })
+
+  test('wherever the power goes while one gives way, every edit is there', async () => {
+    const fs = new FaultFileSystem()
+    fs.makeDirectorySync('/db')
+    const { log, replaced } = await replacing(fs)
+    log.onReplaced((number) => {
+      replaced.push(number)
+      fs.removeSync(manifestPath('/db', number))
+    })
+    const durable: { readonly at: number; readonly version: number }[] = []
+    for (let version = 1; version < 5_000 && replaced.length === 0; version += 1) {
+      await log.append({ lastVersion: version })
+      durable.push({ at: fs.steps.length, version })
+    }
+    expect(replaced).toEqual([1])
+    for (let version = 5_000; version < 5_003; version += 1) {
+      await log.append({ lastVersion: version })
+      durable.push({ at: fs.steps.length, version })
+    }
+    const from = durable.at(-6)!.at
+    for (let step = from; step <= fs.steps.length; step += 1) {
+      const there = new FaultFileSystem({ steps: fs.steps.slice(0, step) })
+      const least = durable.findLast(({ at }) => at <= step)!.version
+      for (const survives of ['none', 'all', 'remove', 'rename'] as const) {
+        const files = there.image({
+          rule: 'strict',
+          survives: ({ kind }) => (survives === 'all' || kind === survives ? 'all' : 'none'),
+        })
+        const read = readManifest(new FaultFileSystem({ files }), '/db')
+        expect(read?.state.lastVersion).toBeGreaterThanOrEqual(least)
+      }
+    }
+    await log.close()
   })
 
   test('a failed sync or write is final', async () => {

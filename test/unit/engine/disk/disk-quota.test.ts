@@ -141,6 +141,30 @@ describe('maxDiskBytes', () => {
     await engine.close()
   })
 
+  it('is not used up by what the manifest says of files that are gone', async () => {
+    const fs = new FaultFileSystem()
+    const engine = await start(fs, { maxDiskBytes: MIB, l0CompactTrigger: 2, compression: 'none' })
+    // The manifest has the first and the last key of each table.
+    const long = (i: number): string => `${'k'.repeat(6_000)}${i % 2}`
+    for (let i = 0; i < 200; i += 1) {
+      await engine.put(long(i), `${i}`, {})
+      await ends(engine.flush())
+    }
+    await ends(engine.settle())
+    expect((await engine.verify({})).problems).toEqual([])
+    expect(engine.stats().diskBytes).toBeLessThan(MIB / 2)
+    await turns()
+    expect(fs.listSync('/db').filter((name) => name.startsWith('MANIFEST'))).toHaveLength(1)
+    const image = fs.image({ rule: 'strict', survives: () => 'none' })
+    await engine.close()
+    for (const files of [new FaultFileSystem({ files: image }), fs]) {
+      const again = await start(files)
+      expect(again.getSync(long(198), undefined, 'utf8')).toBe('198')
+      expect(again.getSync(long(199), undefined, 'utf8')).toBe('199')
+      await again.close()
+    }
+  })
+
   it('counts large values that wait for those before them', async () => {
     const maxDiskBytes = 2 * MIB
     const fs = new FaultFileSystem()
