@@ -1,11 +1,11 @@
 // Directories damaged by hand: an open database never lies about them, verify and doctor name the damage, and repair
 // brings back everything that was not damaged and nothing that never was.
-import { existsSync, lstatSync, readdirSync } from 'node:fs'
+import { cpSync, existsSync, lstatSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type CorruptionError, destroy, open, type RepairReport, repair } from '../../src/index.ts'
 import { sett } from '../support/command-line.ts'
-import { temporaryDirectory } from '../support/temp-directory.ts'
+import { sharedTemporaryDirectory, temporaryDirectory } from '../support/temp-directory.ts'
 import {
   type Content,
   DAMAGED_DIRECTORIES,
@@ -15,9 +15,17 @@ import {
   OPTIONS,
 } from './damaged-directories.ts'
 
+const sound = sharedTemporaryDirectory()
+/** By whether there are segments: made once, and copied for each test. */
+const histories = new Map<boolean, Promise<History>>()
+
 async function damaged(one: DamagedDirectory): Promise<{ directory: string; history: History }> {
+  const segments = one.segments === true
+  const made = join(sound, segments ? 'segments' : 'tables')
+  if (!histories.has(segments)) histories.set(segments, makeDatabase(made, { segments }))
+  const history = await histories.get(segments)!
   const directory = join(temporaryDirectory(), 'db')
-  const history = await makeDatabase(directory, { segments: one.segments === true })
+  cpSync(made, directory, { recursive: true })
   one.damage(directory)
   return { directory, history }
 }

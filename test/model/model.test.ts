@@ -7,10 +7,10 @@ describe.each([
   { workers: 0, seed: 1 },
   { workers: 2, seed: 2 },
 ])('random operations against a sorted map, workers: $workers, seed $seed', (run) => {
-  it('answers as the map does for 20,000 steps while tables are flushed and merged', async () => {
+  it('answers as the map does for 12,000 steps while tables are flushed and merged', async () => {
     const report = await runSeed({
       ...run,
-      steps: 20_000,
+      steps: 12_000,
       database: Database,
       log: console.log,
       shrinkMs: 10_000,

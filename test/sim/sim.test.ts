@@ -6,7 +6,7 @@ import { failureOf, runSeeds } from './run-seeds.ts'
 import { Simulation } from './simulation.ts'
 
 const SEED = Number(process.env['SETT_SIM_SEED'] ?? Date.now() % 1_000_000)
-const SEEDS = 20
+const SEEDS = 8
 const OPERATIONS = 5_000
 /** Of each seed, run twice. */
 const REPEATED = 200

@@ -6,8 +6,12 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { CommanderError } from 'commander'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { databaseCommand } from '../../../bench/commands/database.ts'
+import { UsageError } from '../../../bench/commands/errors.ts'
 import type { RunRecord } from '../../../bench/output/record.ts'
+import { soakCommand } from '../../../bench/soak/soak-command.ts'
 import { builtUrl } from '../../support/built.ts'
 import { temporaryDirectory } from '../../support/temp-directory.ts'
 
@@ -22,9 +26,35 @@ function start(program: string, args: readonly string[]) {
   return { child, ended }
 }
 
+type Refusal = readonly [readonly string[], RegExp]
+
+/** What a command says of the mistake it was called with, which is one that ends the program with 2. */
+async function told(command: () => Promise<number>): Promise<string> {
+  const stderr = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+  try {
+    const error: unknown = await command().catch((thrown: unknown) => thrown)
+    expect(error instanceof UsageError || error instanceof CommanderError).toBe(true)
+    return (error as Error).message
+  } finally {
+    stderr.mockRestore()
+  }
+}
+
 describe('bad usage ends with 2 and tells what there is', () => {
-  it.each([
+  it.each<Refusal>([
     [['--engines', 'sett,leveldown'], /no engine is called 'leveldown'; known: sett, .*lmdb.*map/],
+    [['--engine', 'sett'], /unknown option '--engine'/],
+    [['soak', '--minutes', '0'], /a number of minutes above 0/],
+    [['frob'], /no bench command is called 'frob'; known: database, badger, /],
+  ])('%j', async (args, message) => {
+    const { code, stdout, stderr } = await start(BENCH, args).ended
+    expect(stderr).toMatch(message)
+    expect(stderr).not.toMatch(/ {4}at /)
+    expect([code, stdout]).toEqual([2, ''])
+  })
+
+  // A mistake ends the program like those above; to start one for each takes half a second.
+  it.each<Refusal>([
     [['--only', 'fillrandm'], /no workload is called 'fillrandm'; known: fillseq, fillrandom/],
     [['--group', 'reads'], /no group is called 'reads'; known: write, sync, read, scan, space/],
     [['--keys', 'short'], /no kind of keys is called 'short'; known: random, sequential, text/],
@@ -32,18 +62,17 @@ describe('bad usage ends with 2 and tells what there is', () => {
     [['--runs', '0'], /whole number from 1/],
     [['--memtable', '8 cats'], /a size such as 8MiB/],
     [['--json', '/nowhere/at/all.json'], /there is no folder \/nowhere\/at/],
-    [['--engine', 'sett'], /unknown option '--engine'/],
-    [['soak', '--minutes', '0'], /a number of minutes above 0/],
-    [['soak', '--minutes', '1', '--overwrite', '5'], /--minutes is for the mixed load/],
-    [['soak', '--live', 'default'], /a size such as 8MiB\./],
-    [['soak', '--values', '100,2MiB'], /--values 2097152: .* up to 1048576 bytes/],
-    [['soak', '--preset', 'fast'], /no preset is called 'fast'; known: balanced/],
-    [['frob'], /no bench command is called 'frob'; known: database, badger, /],
   ])('%j', async (args, message) => {
-    const { code, stdout, stderr } = await start(BENCH, args).ended
-    expect(stderr).toMatch(message)
-    expect(stderr).not.toMatch(/ {4}at /)
-    expect([code, stdout]).toEqual([2, ''])
+    await expect(told(() => databaseCommand(args))).resolves.toMatch(message)
+  })
+
+  it.each<Refusal>([
+    [['--minutes', '1', '--overwrite', '5'], /--minutes is for the mixed load/],
+    [['--live', 'default'], /a size such as 8MiB\./],
+    [['--values', '100,2MiB'], /--values 2097152: .* up to 1048576 bytes/],
+    [['--preset', 'fast'], /no preset is called 'fast'; known: balanced/],
+  ])('soak %j', async (args, message) => {
+    await expect(told(() => soakCommand(args))).resolves.toMatch(message)
   })
 
   it('through `sett bench` as well, which has the help of the bench', async () => {

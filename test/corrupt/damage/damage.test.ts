@@ -1,5 +1,5 @@
 // Damaged media: every answer is right, an error with file and offset, or a refusal to open.
-import { beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Answer, judge, WrongAnswer } from './judge.ts'
 import { LiveTables } from './live-tables.ts'
 import { repairHarmed } from './repairs.ts'
@@ -7,15 +7,19 @@ import type { Specimen } from './specimen.ts'
 import { makeSpecimens, runDamage, type Specimens } from './suite.ts'
 
 const SEED = Number(process.env['SETT_CORRUPT_SEED'] ?? Date.now() % 1_000_000)
-const FLIPS = 10_000
-const HARMS = 300
-const REPAIRS = 40
+const FLIPS = 4_000
+const HARMS = 140
+const REPAIRS = 28
 /** Half a minute where nothing else runs. */
 const PATIENCE_MS = 600_000
 
 // Errors come by the hundred thousand, and nobody looks at their traces.
+const { stackTraceLimit } = Error
 beforeAll(() => {
   Error.stackTraceLimit = 2
+})
+afterAll(() => {
+  Error.stackTraceLimit = stackTraceLimit
 })
 
 describe(`damage (SETT_CORRUPT_SEED=${SEED})`, () => {

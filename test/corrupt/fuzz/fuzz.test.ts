@@ -4,8 +4,8 @@ import { beforeAll, expect, it } from 'vitest'
 import { allDecoders, runFuzz } from './fuzz.ts'
 
 const SEED = Number(process.env['SETT_FUZZ_SEED'] ?? Date.now() % 1_000_000)
-const EXECUTIONS = 200_000
-/** A quarter of a minute where nothing else runs. */
+const EXECUTIONS = 100_000
+/** Seconds where nothing else runs. */
 const PATIENCE_MS = 600_000
 
 // Errors come by the hundred thousand, and nobody looks at their traces.

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { replayFault, runFaults } from './loop.ts'
 
 const SEED = Number(process.env['SETT_FAULT_SEED'] ?? Date.now() % 1_000_000)
-const FAULTS = 400
+const FAULTS = 300
 /** Seconds where nothing else runs. */
 const PATIENCE_MS = 300_000
 
