@@ -20,6 +20,9 @@ const ASYNC_WRITE_BYTES = 65_536
 const LONG_BYTES = 65_536
 const LONG_TIMES = 4
 
+/** Calls that change nothing of the manifest in use when they fail. */
+const HARMLESS: ReadonlySet<unknown> = new Set(['open', 'write', 'stat'])
+
 export interface ManifestParts {
   readonly fs: FileSystem
   readonly directory: string
@@ -245,7 +248,9 @@ export class ManifestLog {
     if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) return false
     const { syscall, code } = error
     // Somebody else's file has its name.
-    if ((syscall !== 'open' && syscall !== 'write') || code === 'EEXIST') return false
+    if (code === 'EEXIST') return false
+    const undone = syscall === 'rename' && isFull(error)
+    if (!undone && !HARMLESS.has(syscall)) return false
     const { fs, directory } = this.#parts
     try {
       return readCurrent(fs, directory).manifest === this.#number

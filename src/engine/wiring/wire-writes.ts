@@ -184,9 +184,7 @@ function wireReserve(
     logger: environment.logger,
     spokenFor: () => memtables.usedBytes + growth(),
     quota:
-      maxDiskBytes === undefined
-        ? undefined
-        : { maxDiskBytes, used: () => diskBytes() + growth() },
+      maxDiskBytes === undefined ? undefined : { maxDiskBytes, used: () => diskBytes() + growth() },
     refused,
     lost: (cause) => {
       health.directoryLost(cause)

@@ -157,6 +157,9 @@ describe('manifest log', () => {
   test.each([
     ['no room', { on: 'write', path: /MANIFEST-0*100$/, errno: 'ENOSPC' }, true],
     ['no descriptor', { on: 'create', path: /CURRENT/, errno: 'EMFILE' }, true],
+    ['no room for the new CURRENT', { on: 'rename', path: /CURRENT$/, errno: 'ENOSPC' }, true],
+    ['no answer', { on: 'stat', path: /CURRENT.+/, errno: 'EIO' }, true],
+    ['a failed rename', { on: 'rename', path: /CURRENT$/, errno: 'EIO' }, false],
     ['a failed sync', { on: 'sync', path: /MANIFEST-0*100$/, errno: 'EIO' }, false],
     ['a failed sync of the directory', { on: 'syncDirectory', nth: 2, errno: 'EIO' }, false],
   ] as const)('%s for another: no edit is lost', async (_, fault, goesOn) => {
