@@ -47,7 +47,8 @@ export async function shutDown(parts: ClosingParts): Promise<void> {
       for (const { file } of wals) file.closeSync()
     }
   } finally {
-    // The lock goes last: a next opener must not meet files that are about to vanish.
+    // The lock goes last: a next opener must not meet files that are about to vanish. A manifest may go as well.
+    await parts.manifest.settled()
     await parts.obsolete.settled()
     await parts.release()
   }

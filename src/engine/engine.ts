@@ -140,11 +140,12 @@ export class StorageEngine implements Engine {
     health.checkWritable()
     // The rest goes out unhindered once its memtable is frozen; whoever writes meanwhile is not waited for.
     await writes.placed()
-    while (!memtables.rotate(() => writes.closeOpenGroup())) {
+    const { active } = memtables
+    while (!active.frozen && !memtables.rotate(() => writes.closeOpenGroup())) {
       await this.#progress()
     }
     // What later writers freeze is not this call's business.
-    const last = memtables.immutables.at(-1)
+    const last = active.frozen ? active : memtables.immutables.at(-1)
     while (last !== undefined && memtables.immutables.includes(last)) {
       flushes.kick()
       await this.#progress()

@@ -19,9 +19,10 @@ const ASYNC_WRITE_BYTES = 65_536
  * costs as much as a few edits. */
 const LONG_BYTES = 65_536
 const LONG_TIMES = 4
-
-/** Calls that change nothing of the manifest in use when they fail. */
-const HARMLESS: ReadonlySet<unknown> = new Set(['open', 'write', 'stat'])
+/** System calls of which none comes once CURRENT is renamed, but for the one that opens the directory. */
+const BEFORE_RENAME: ReadonlySet<string> = new Set(['open', 'write', 'stat', 'lstat', 'unlink'])
+/** A rename that is refused so did nothing. */
+const REFUSED: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM'])
 
 export interface ManifestParts {
   readonly fs: FileSystem
@@ -164,6 +165,11 @@ export class ManifestLog {
     return turn
   }
 
+  /** Resolves once nothing is under way. */
+  settled(): Promise<unknown> {
+    return this.#tail
+  }
+
   /**
    * Waits for the appends under way and marks the manifest as complete: the next open demands
    * exactly it.
@@ -211,26 +217,37 @@ export class ManifestLog {
     const { next } = this.#parts
     if (next === undefined || this.#length < this.#longLength) return
     if (this.#closed || !this.usable || !this.stillOwned()) return
+    const checkLock = (): void => this.requireOwner()
+    const sync = (file: OpenFile): Promise<void> => this.#syncOfSuccessor(file)
+    const parts = { ...this.#parts, ...next(), checkLock, sync }
+    this.#successor = parts.number
     try {
-      const parts = { ...this.#parts, ...next(), checkLock: () => this.requireOwner() }
-      this.#successor = parts.number
-      this.#adopt(await ManifestLog.create(parts, this.#state))
+      const successor = await ManifestLog.create(parts, this.#state)
+      // What failed meanwhile may have been a sync of the directory, and this one told of success in vain.
+      if (this.usable) this.#adopt(successor)
+      else successor.#file.closeSync()
     } catch (error) {
-      if (this.#mayGoOn(error)) this.#giveUpSuccessor()
-      else this.#fail(error)
+      if (this.#mayGoOn(error)) this.#giveUpSuccessor(parts.number)
+      else if (this.usable) this.#fail(error)
     }
-    this.#successor = undefined
   }
 
-  #giveUpSuccessor(): void {
+  /** What failed meanwhile may have been a sync of this very directory: it is not asked again. */
+  async #syncOfSuccessor(file: OpenFile): Promise<void> {
+    await this.#parts.sync(file)
+    if (!this.usable) throw this.#failure
+  }
+
+  #giveUpSuccessor(number: number): void {
+    this.#successor = undefined
     // What there was no room for is not tried at each edit.
     this.#longLength = 2 * this.#length
-    this.#onReplaced(this.#successor!)
+    this.#onReplaced(number)
   }
 
   #adopt(next: ManifestLog): void {
-    const replaced = this.#number
-    this.#file.closeSync()
+    const replaced = { number: this.#number, file: this.#file }
+    this.#successor = undefined
     this.#number = next.#number
     this.#file = next.#file
     // What it names are the same objects as before.
@@ -239,7 +256,8 @@ export class ManifestLog {
     this.#length = next.#length
     this.#checksum = next.#checksum
     this.#longLength = next.#longLength
-    this.#onReplaced(replaced)
+    replaced.file.closeSync()
+    this.#onReplaced(replaced.number)
   }
 
   /** Whether a successor that could not be begun left everything as it was: nothing was synced in vain, and CURRENT
@@ -249,9 +267,11 @@ export class ManifestLog {
     const { syscall, code } = error
     // Somebody else's file has its name.
     if (code === 'EEXIST') return false
-    const undone = syscall === 'rename' && isFull(error)
-    if (!undone && !HARMLESS.has(syscall)) return false
+    if (syscall === 'rename') return REFUSED.has(code)
+    if (!BEFORE_RENAME.has(String(syscall))) return false
     const { fs, directory } = this.#parts
+    // Once CURRENT is renamed only the directory is opened. There may be no descriptor left for a look.
+    if (syscall !== 'open' || !('path' in error) || error.path !== directory) return true
     try {
       return readCurrent(fs, directory).manifest === this.#number
     } catch {

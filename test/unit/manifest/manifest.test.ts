@@ -9,6 +9,7 @@ import { EMPTY_STATE } from '../../../src/manifest/apply-edit.ts'
 import { ManifestLog, type ManifestParts } from '../../../src/manifest/manifest-log.ts'
 import { readManifest } from '../../../src/manifest/read-manifest.ts'
 import { FaultFileSystem } from '../../faults/fault-file-system.ts'
+import { turns } from '../../support/small-engine.ts'
 import { EDITS, plain } from './manifest-support.ts'
 
 function parts(fs: FileSystem, number = 1, sync?: ManifestParts['sync']): ManifestParts {
@@ -158,8 +159,8 @@ describe('manifest log', () => {
     ['no room', { on: 'write', path: /MANIFEST-0*100$/, errno: 'ENOSPC' }, true],
     ['no descriptor', { on: 'create', path: /CURRENT/, errno: 'EMFILE' }, true],
     ['no room for the new CURRENT', { on: 'rename', path: /CURRENT$/, errno: 'ENOSPC' }, true],
-    ['no answer', { on: 'stat', path: /CURRENT.+/, errno: 'EIO' }, true],
     ['a failed rename', { on: 'rename', path: /CURRENT$/, errno: 'EIO' }, false],
+    ['no look', { on: 'stat', path: /CURRENT.tmp$/, errno: 'EACCES' }, true],
     ['a failed sync', { on: 'sync', path: /MANIFEST-0*100$/, errno: 'EIO' }, false],
     ['a failed sync of the directory', { on: 'syncDirectory', nth: 2, errno: 'EIO' }, false],
   ] as const)('%s for another: no edit is lost', async (_, fault, goesOn) => {
@@ -181,6 +182,55 @@ describe('manifest log', () => {
     expect(readManifest(cut, '/db')?.state.lastVersion).toBe(last)
     await log.close()
   })
+
+  test('without any descriptor left another is begun later on', async () => {
+    const fs = new FaultFileSystem()
+    fs.makeDirectorySync('/db')
+    const { log, replaced } = await replacing(fs)
+    fs.inject({
+      on: ['create', 'open'],
+      path: /MANIFEST-0*100$|CURRENT$/,
+      errno: 'EMFILE',
+      forever: true,
+    })
+    let version = 1
+    while (version < 5_000 && replaced.length < 2) await log.append({ lastVersion: version++ })
+    expect(replaced).toEqual([100, 1])
+    fs.heal()
+    expect(readManifest(fs, '/db')?.state.lastVersion).toBe(version - 1)
+    await log.close()
+  })
+
+  test.each(['MANIFEST-000100', 'CURRENT.tmp'])(
+    'after a failure elsewhere while %s is synced, the directory is left as it is',
+    async (name) => {
+      const fs = new FaultFileSystem()
+      fs.makeDirectorySync('/db')
+      const { log, replaced } = await replacing(fs)
+      let synced = (): void => undefined
+      const until = new Promise<void>((resolve) => {
+        synced = resolve
+      })
+      const slow = fs.inject({ on: 'sync', path: new RegExp(`${name}$`), until })
+      let version = 1
+      while (slow.matches === 0 && version < 5_000) {
+        await log.append({ lastVersion: version++ })
+        // What follows that edit is on its way.
+        if (log.length > 65_000) await turns(10)
+      }
+      const asked = fs.steps.filter(({ kind }) => kind === 'syncDirectory').length
+      const cause = new Error('a directory could not be synced')
+      log.stop(cause)
+      synced()
+      await log.close()
+      expect(fs.steps.filter(({ kind }) => kind === 'syncDirectory').length).toBe(asked)
+      expect(replaced).toEqual([])
+      expect(readManifest(fs, '/db')).toMatchObject({
+        number: 1,
+        state: { lastVersion: version - 1 },
+      })
+    },
+  )
 
   test('wherever the power goes while one gives way, every edit is there', async () => {
     const fs = new FaultFileSystem()

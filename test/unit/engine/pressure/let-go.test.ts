@@ -165,6 +165,41 @@ describe('flush()', () => {
     await engine.close()
   })
 
+  it('ends while others, who wait for room, freeze what it was to freeze', async () => {
+    const fs = new FaultFileSystem()
+    let jobs = gate()
+    const executor = gated(fs, () => jobs.opened)
+    const options = { memtableCount: 2, valueThreshold: 'off', durability: 'none' }
+    const engine = await openEngine('/db', resolveOptions({ ...small, ...options }), {
+      fs,
+      executor,
+    })
+    for (const key of ['a', 'b']) {
+      await ends(engine.put(key, LARGE, {}))
+      await turns()
+    }
+    let ended = false
+    const flushing = engine.flush().then(() => {
+      ended = true
+    })
+    await turns()
+    const puts: Promise<void>[] = []
+    for (let i = 0; i < 2; i++) puts.push(engine.put(`w${i}`, LARGE, {}))
+    for (let i = 0; i < 6; i++) {
+      puts.push(engine.put(`x${i}`, LARGE, {}))
+      const next = gate()
+      jobs.open()
+      jobs = next
+      await turns()
+    }
+    expect(engine.stats().flushes).toBeGreaterThan(3)
+    expect(engine.stats().flushes).toBeLessThan(8)
+    expect(ended).toBe(true)
+    jobs.open()
+    await ends(Promise.all([...puts, flushing]))
+    await engine.close()
+  })
+
   it('waits for a commit made before it whose value is still being written', async () => {
     const fs = new FaultFileSystem()
     const engine = await start(fs, { durability: 'none' })
