@@ -10,8 +10,9 @@ import type { SharedHeap } from '../memory/shared-heap.ts'
 import { JobSlot } from './job-slot.ts'
 import { watchJob } from './job-watch.ts'
 import { workerFailed } from './pool-errors.ts'
-import { type JobTask, TASK_EXPORT } from './protocol.ts'
+import { type JobTask, TASK_EXPORT, type WorkerTask } from './protocol.ts'
 import { isJobReply, isResultOf } from './reply-check.ts'
+import { TaskList } from './threads/task-list.ts'
 
 /** In place of a thread that dies with jobs waiting for one another is started at once, this often in a row. Then the
  * jobs wait for the threads there are, and the next one that finds none idle starts one; if there are none, the worker
@@ -51,10 +52,14 @@ export interface GroupResult {
 export class ThreadGroup {
   readonly #options: GroupOptions
   readonly #piscina: Piscina
+  readonly #tasks: TaskList
   readonly #slots: JobSlot[] = []
   readonly #freeSlots: JobSlot[] = []
   /** Thread id → number of the worker in statistics. */
   readonly #workers = new Map<number, number>()
+  /** Of each job that runs or waits for a thread. */
+  readonly #beats = new Set<() => number>()
+  #jobsEnded = 0
   #lastJob = 0
   #deaths = 0
   #threadError: unknown
@@ -62,8 +67,9 @@ export class ThreadGroup {
   #ended: Promise<void> | undefined
   #onBroken: (() => void) | undefined
 
-  private constructor(piscina: Piscina, options: GroupOptions) {
+  private constructor(piscina: Piscina, tasks: TaskList, options: GroupOptions) {
     this.#piscina = piscina
+    this.#tasks = tasks
     this.#options = options
     // Errors of idle or starting threads; without a listener they would end the process.
     piscina.on('error', (error) => {
@@ -76,6 +82,7 @@ export class ThreadGroup {
    * becomes of the others. */
   static async start(options: GroupOptions, threads: number): Promise<ThreadGroup> {
     const { Piscina } = await import('piscina')
+    const taskQueue = new TaskList()
     const group = new ThreadGroup(
       new Piscina({
         filename: options.url,
@@ -86,7 +93,9 @@ export class ThreadGroup {
         concurrentTasksPerWorker: 1,
         atomics: 'sync',
         recordTiming: false,
+        taskQueue,
       }),
+      taskQueue,
       options,
     )
     const answered = group.#firstPing()
@@ -115,10 +124,14 @@ export class ThreadGroup {
     setGrant(heap, slot.index, UNLIMITED)
     job.onStart(slot.index)
     slot.begin(number, job.onReport)
+    const own = (): number => beatsOf(heap, slot.index)
+    const before = own()
+    this.#beats.add(own)
     const unwatch = watchJob({
       clock,
       silenceMs,
-      beats: () => beatsOf(heap, slot.index),
+      // Its thread begins with a beat. Until it has one, it gets on as those before it do.
+      beats: () => (own() === before ? this.#allBeats() : own()),
       silent: () => void this.end(`a ${job.spec.kind} job was silent for ${silenceMs} ms (${url})`),
     })
     try {
@@ -138,6 +151,8 @@ export class ThreadGroup {
       return { result, worker: this.#workerNumber(reply.thread), busyMs: reply.busyMs }
     } finally {
       unwatch()
+      this.#beats.delete(own)
+      this.#jobsEnded += 1
       job.onEnd()
       slot.end()
       this.#freeSlots.push(slot)
@@ -147,13 +162,8 @@ export class ThreadGroup {
   /** Starts threads until there are that many. */
   warmUp(threads: number): void {
     if (this.#broken !== undefined || this.#piscina.threads.length >= threads) return
-    this.#piscina.options.maxThreads = Math.max(1, threads, this.#options.threadsMax())
     // Piscina starts a thread only for a task that finds none idle.
-    for (let i = 0; i < threads; i++) {
-      this.#piscina.run({ kind: 'ping' }).catch((error: unknown) => {
-        this.#threadError = error
-      })
-    }
+    for (let i = 0; i < threads; i++) this.#ping(Math.max(threads, this.#threadsMax))
   }
 
   /** Ends every thread; jobs that run or wait reject with SETT_WORKER_FAILED. Resolves when all are gone. */
@@ -168,10 +178,9 @@ export class ThreadGroup {
   }
 
   async #post(task: JobTask): Promise<unknown> {
-    // Piscina looks at this whenever a task finds no idle thread. The scheduler keeps as many jobs in flight.
-    this.#piscina.options.maxThreads = Math.max(1, this.#options.threadsMax())
     try {
-      const reply: unknown = await this.#piscina.run(task)
+      // The scheduler keeps as many jobs in flight.
+      const reply = await this.#run(task, this.#threadsMax)
       this.#deaths = 0
       return reply
     } catch (error) {
@@ -199,7 +208,7 @@ export class ThreadGroup {
     })
     timer.unref()
     try {
-      const reply: unknown = await this.#piscina.run({ kind: 'ping' })
+      const reply = await this.#run({ kind: 'ping' }, 1)
       if (!isPong(reply)) throw new TypeError('The file answers, but not as a worker file does.')
     } catch (error) {
       this.#threadError ??= error
@@ -221,10 +230,46 @@ export class ThreadGroup {
     }
     this.#options.threadLost(this.#threadError)
     this.#threadError = undefined
-    if (!again) return
-    this.#piscina.run({ kind: 'ping' }).catch((error: unknown) => {
+    if (again) this.#ping(this.#threadsMax)
+  }
+
+  get #threadsMax(): number {
+    return Math.max(1, this.#options.threadsMax())
+  }
+
+  /** A task for the sake of the thread that piscina starts for it. */
+  #ping(threads: number): void {
+    this.#run({ kind: 'ping' }, threads).catch((error: unknown) => {
       this.#threadError = error
+      if (this.#piscina.queueSize === 0 || this.#piscina.threads.length > 0) return
+      void this.end(`the system starts no thread for ${this.#options.url}`)
     })
+  }
+
+  /** Gives a task to a thread; one is started if none is idle and there are fewer than so many. Piscina starts threads
+   * in here only, never amid the messages of others: where the system gives none, starting one throws. Then the task
+   * waits for the threads there are. */
+  #run(task: WorkerTask, threads: number): Promise<unknown> {
+    const { options } = this.#piscina
+    options.maxThreads = threads
+    try {
+      return this.#piscina.run(task)
+    } catch (error) {
+      this.#tasks.takeBack()
+      if (this.#piscina.threads.length === 0) return Promise.reject(error)
+      this.#options.threadLost(error)
+      options.maxThreads = 0
+      return this.#piscina.run(task)
+    } finally {
+      options.maxThreads = 0
+    }
+  }
+
+  /** Changes while any job gets on. */
+  #allBeats(): number {
+    let sum = this.#jobsEnded
+    for (const beats of this.#beats) sum += beats()
+    return sum
   }
 
   #takeSlot(): JobSlot {

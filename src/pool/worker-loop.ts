@@ -39,6 +39,8 @@ export function createTaskRunner(environment: JobEnvironment): (task: WorkerTask
   const perform = (task: JobTask): JobResult => {
     const { heap, kernels } = knownHeap(task.heap)
     checkHeapControl(heap)
+    // Told: the job has a thread.
+    beat(heap, task.slot)
     const cancelled = (): boolean => {
       beat(heap, task.slot)
       return isCancelRaised(heap, task.slot)
