@@ -203,7 +203,11 @@ export function syncWorker(options: SyncWorkerOptions = {}): SyncerHandle {
       })
     },
     start() {
-      threadOf(url, clock).start()
+      try {
+        threadOf(url, clock).start()
+      } catch {
+        // The system gives no thread at the moment: syncs go the other way, and the next one tries again.
+      }
     },
     release() {
       if (released) return

@@ -1,12 +1,17 @@
 // A system that gives no more threads: `new Worker` throws ERR_WORKER_INIT_FAILED at once, in the middle of piscina.
-import { createRequire } from 'node:module'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createRequire, syncBuiltinESMExports } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setEnvironmentData } from 'node:worker_threads'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { silentLogger } from '../../../src/base/logger.ts'
+import { open as openDatabase } from '../../../src/index.ts'
 import type { VerifyResult } from '../../../src/jobs/job.ts'
 import type { SharedHeap } from '../../../src/memory/shared-heap.ts'
 import type { Executor } from '../../../src/pool/executor.ts'
 import { processHeaps } from '../../../src/pool/process-heaps.ts'
+import { drainSyncWorker } from '../../../src/pool/sync-worker.ts'
 import { workerExecutor } from '../../../src/pool/worker-executor.ts'
 import { drainProcessPool } from '../../../src/pool/worker-pool.ts'
 import { supportUrl } from '../../support/built.ts'
@@ -26,6 +31,12 @@ function giveNoThreads(): void {
       throw Object.assign(new Error('Worker initialization failure: EAGAIN'), { code })
     }
   }
+  syncBuiltinESMExports()
+}
+
+function giveThreads(): void {
+  threads.Worker = Worker
+  syncBuiltinESMExports()
 }
 
 let heap: SharedHeap
@@ -60,7 +71,7 @@ beforeEach(() => {
 })
 
 afterEach(async () => {
-  threads.Worker = Worker
+  giveThreads()
   await executor.close()
   processHeaps.release(heap)
 })
@@ -97,7 +108,7 @@ describe('where the system gives no more threads', () => {
     await expect(run('count', { address: COUNT })).rejects.toMatchObject({
       code: 'SETT_WORKER_FAILED',
     })
-    threads.Worker = Worker
+    giveThreads()
     await expect(run('count', { address: COUNT })).resolves.toMatchObject({ entries: 1 })
   })
 
@@ -109,9 +120,22 @@ describe('where the system gives no more threads', () => {
     const waiting = run('count', { address: COUNT })
     const ends = await Promise.allSettled([ending, waiting])
     expect(ends.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
-    threads.Worker = Worker
+    giveThreads()
     await expect(run('count', { address: COUNT })).resolves.toMatchObject({ entries: 1 })
   })
+})
+
+test('commits are synced without a thread of their own', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'sett-few-'))
+  await drainSyncWorker()
+  const db = await openDatabase(join(directory, 'db'), { durability: 'sync', workers: 1 })
+  giveNoThreads()
+  await db.put('a', '1')
+  await db.put('b', '2')
+  expect(await db.get('b')).toBe('2')
+  giveThreads()
+  await db.close()
+  rmSync(directory, { recursive: true })
 })
 
 test('a job that waits for the one thread behind a long one is not silent', async () => {
