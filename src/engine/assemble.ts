@@ -124,7 +124,8 @@ async function wire(wiring: Wiring): Promise<{ engine: EngineParts; obsolete: Ob
   return { engine, obsolete }
 }
 
-/** Files of ours that the manifest does not name were left behind by a crash. */
+/** Files of ours that the manifest does not name were left behind by a crash. It has no successor on its way yet: a few
+ * edits make no manifest long. */
 function removeOrphans(obsolete: ObsoleteFiles, manifest: ManifestLog): void {
   const { levels, wals, segments } = manifest.state
   obsolete.removeOrphans({

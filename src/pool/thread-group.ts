@@ -252,10 +252,11 @@ export class ThreadGroup {
   #run(task: WorkerTask, threads: number): Promise<unknown> {
     const { options } = this.#piscina
     options.maxThreads = threads
+    const waiting = this.#tasks.size
     try {
       return this.#piscina.run(task)
     } catch (error) {
-      this.#tasks.takeBack()
+      this.#tasks.takeBack(waiting)
       if (this.#piscina.threads.length === 0) return Promise.reject(error)
       this.#options.threadLost(error)
       options.maxThreads = 0

@@ -24,8 +24,8 @@ export class TaskList implements TaskQueue {
     if (at >= 0) this.#tasks.splice(at, 1)
   }
 
-  /** The one that was pushed last is never done, and its promise never settles. */
-  takeBack(): void {
-    this.#tasks.pop()
+  /** What was pushed when there were so many is never done, and its promise never settles. */
+  takeBack(size: number): void {
+    this.#tasks.length = Math.min(this.#tasks.length, size)
   }
 }
