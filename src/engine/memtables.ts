@@ -72,8 +72,9 @@ export interface MemtablesParts {
 }
 
 /** A memtable tells how full it gets in so many steps. With the first, the thread that will flush it is started; with
- * half of them, the next log is born. */
+ * half of them, or when a few commits like the last fill it, the next log is born: that takes several syncs. */
 const STEPS = 16
+const FEW_COMMITS = 4
 
 /**
  * Of values in segments its records may point to, a memtable keeps so many times memtableSize before it makes way for
@@ -202,6 +203,8 @@ export class Memtables {
     this.#next = undefined
     this.#freeze(previous)
     this.#events.changed()
+    // It is full at once, and the commit behind it would wait for the birth of the log after this one.
+    if (ownBytes > 0) this.prepare()
     return true
   }
 
@@ -264,8 +267,9 @@ export class Memtables {
     const kept = target.keptBytes / (KEPT_SIZES * this.#parts.memtableSize)
     const steps = Math.floor(Math.max(usedBytes / arena.length, Math.min(1, kept)) * STEPS)
     if (steps <= target.told) return
+    const few = FEW_COMMITS * (steps - target.told)
     target.told = steps
-    if (steps >= STEPS / 2) this.prepare()
+    if (steps >= STEPS / 2 || steps + few >= STEPS) this.prepare()
     this.#events.flushComes()
   }
 
