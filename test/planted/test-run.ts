@@ -76,8 +76,10 @@ function failureOf(root: string, { testResults }: Report, printed: string): Test
 export async function build(order: Omit<TestOrder, 'files' | 'seed' | 'processes'>): Promise<void> {
   rmSync(join(order.root, 'dist'), { recursive: true, force: true })
   const compiler = join(order.root, 'node_modules/typescript/bin/tsc')
-  const { code, printed } = await run([compiler, '-p', 'tsconfig.build.json'], order, {})
-  if (code !== 0) throw new Error(`it does not build: ${printed}`)
+  for (const step of [[compiler, '-p', 'tsconfig.build.json'], ['workers/bundle.mjs']]) {
+    const { code, printed } = await run(step, order, {})
+    if (code !== 0) throw new Error(`it does not build: ${printed}`)
+  }
 }
 
 interface Ended {
