@@ -2,17 +2,18 @@
 // hand and the database refuses further commits.
 import { expect, it } from 'vitest'
 import { FaultFileSystem } from '../../../faults/fault-file-system.ts'
+import type { Call } from '../../../faults/fault-rules.ts'
 import { codeOf, start } from '../../../support/small-engine.ts'
 
-it.each([
-  ['sync', 2],
-  ['none', 1],
-] as const)('under %s it does not show up after reopening', async (durability, nth) => {
+const DURABILITIES = ['sync', 'none'] as const
+
+it.each(DURABILITIES)('under %s it does not show up after reopening', async (durability) => {
   const fs = new FaultFileSystem()
   const engine = await start(fs, { durability })
-  // The next commit under sync is the first that zeros are written for.
   await engine.put('a', '1', {})
-  fs.inject({ on: 'write', path: /\.wal$/, errno: 'EIO', shortBytes: 1_000_000, nth })
+  // Of the commit itself: under sync zeros may be written before it.
+  const of = ({ offset, bytes }: Call): boolean => offset > 0 && bytes < 1024
+  fs.inject({ on: 'write', path: /\.wal$/, of, errno: 'EIO', shortBytes: 1_000_000 })
   fs.inject({ on: 'truncate', path: /\.wal$/, errno: 'EIO', forever: true })
   let told = false
   const onCommit = (): void => {
